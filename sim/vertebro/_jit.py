@@ -1,0 +1,90 @@
+"""The one kernel decorator: the only place that touches numba options.
+
+Policy (measured reasons: a cached caller keeps the *old* machine code of a callee that was edited in another file):
+machine code is cached in the user's cache folder under a hash of all our kernel sources, so an edit or an upgrade
+never meets stale code. ``fastmath`` is refused; kernels may ask for the safe set. Parallel kernels are leaves that
+Python calls one at a time (numba's workqueue layer aborts the process on concurrent calls).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba.core import config as numba_config
+
+SAFE_FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
+KERNELS: dict[str, Any] = {}
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_parallel_turn = threading.RLock()
+
+
+def cache_root() -> Path:
+    """User cache folder of vertebro; ``VERTEBRO_CACHE`` overrides it."""
+    if override := os.environ.get("VERTEBRO_CACHE"):
+        return Path(override)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "vertebro"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "vertebro" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "vertebro"
+
+
+@functools.cache
+def kernel_hash() -> str:
+    """Digest of all kernel sources, numba, Python and the processor: the name of the machine-code cache."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    for path in sorted([*package.rglob("kernels*.py"), Path(__file__)]):
+        digest.update(path.relative_to(package).as_posix().encode())
+        digest.update(path.read_bytes())
+    for text in (numba.__version__, platform.python_version(), platform.machine()):
+        digest.update(text.encode())
+    return digest.hexdigest()[:16]
+
+
+def kernel(function: _F | None = None, *, parallel: bool = False, fastmath: bool = False, inline: bool = False) -> Any:
+    """Compile a function with the house's options and register it in `KERNELS`.
+
+    Parameters
+    ----------
+    parallel : bool
+        Threaded leaf, called from Python only.
+    fastmath : bool
+        Allow reassociation and contraction (never the NaN-blind flags).
+    inline : bool
+        Force inlining into the caller (small helpers of hot loops).
+    """
+    if function is None:
+        return functools.partial(kernel, parallel=parallel, fastmath=fastmath, inline=inline)
+    options: dict[str, Any] = {"cache": True, "error_model": "numpy", "parallel": parallel}
+    if fastmath:
+        options["fastmath"] = set(SAFE_FASTMATH)
+    if inline:
+        options["inline"] = "always"
+    before = numba_config.CACHE_DIR
+    numba_config.CACHE_DIR = str(cache_root() / "kernels" / kernel_hash())
+    try:
+        compiled = numba.njit(**options)(function)
+    finally:
+        numba_config.CACHE_DIR = before
+    KERNELS[f"{function.__module__}.{function.__name__}"] = compiled
+    return _one_at_a_time(compiled, function) if parallel else compiled
+
+
+def _one_at_a_time(compiled: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        with _parallel_turn:
+            return compiled(*args)
+
+    return call
