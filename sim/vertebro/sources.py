@@ -65,11 +65,55 @@ SOURCES: dict[str, Source] = _table(
     ("nicholas2007", "Nicholas et al., J Mater Sci Mater Med (2007), doi:10.1007/s10856-007-0125-2", ""),
     ("ferracane1981", "Ferracane and Greener 1981, rheology of acrylic bone cements", ""),
     ("silva1994", "Silva et al. 1994, thickness of the vertebral cortical shell", ""),
-    ("yeom2003", "Yeom et al., J Bone Joint Surg Br 85:83-89 (2003), leakage types B, S, C", "pubmed.ncbi.nlm.nih.gov/12585583"),
-    ("wang2023", "basivertebral foramen in elderly fractures, CT, n = 107 (2023)", "www.chjcana.com/EN/10.13418/j.issn.1001-165x.2023.3.07"),
+    (
+        "yeom2003",
+        "Yeom et al., J Bone Joint Surg Br 85:83-89 (2003), leakage types B, S, C",
+        "pubmed.ncbi.nlm.nih.gov/12585583",
+    ),
+    (
+        "wang2023",
+        "basivertebral foramen in elderly fractures, CT, n = 107 (2023)",
+        "www.chjcana.com/EN/10.13418/j.issn.1001-165x.2023.3.07",
+    ),
     ("icru44", "ICRU Report 44 (1989), tissue substitutes", ""),
     ("icru46", "ICRU Report 46 (1992), photon data for body tissues", ""),
     ("xraydb", "Elam, Ravel and Sieber tables via the xraydb package", "xraypy.github.io/XrayDB"),
     ("spekpy", "Poludniowski et al., Med Phys 48:3630 (2021), SpekPy v2", "doi:10.1002/mp.14945"),
     ("lidc", "Armato et al. 2011, LIDC-IDRI, CC BY 3.0", "doi:10.7937/K9/TCIA.2015.LO9QL9SX"),
+    (
+        "kohles2001",
+        "Kohles et al., J Biomech 34:1197-1202 (2001), direct perfusion of cancellous bone, Kozeny fit",
+        "biomechanical.asmedigitalcollection.asme.org",
+    ),
+    (
+        "lhdl2009",
+        "LHDL trabecular biopsy 3155_D_4_bc (ciclope test data); permeability by lattice Boltzmann, this project",
+        "",
+    ),
+    (
+        "thomsen2013",
+        "Thomsen et al. 2013, age-related changes of vertical and horizontal lumbar vertebral trabecular structure",
+        "",
+    ),
+    (
+        "hu_l1",
+        "L1 trabecular CT numbers by decade and diagnosis (review of opportunistic screening)",
+        "sindex.sdl.edu.sa",
+    ),
+    ("iop1981", "Lumbar intraosseous pressure follows the inferior vena cava, Spine 6:159 (1981)", "pubmed 6456552"),
+    (
+        "panjabi1992",
+        "Panjabi et al., Spine 16:888 (1991), 17:299 (1992), 3-D anatomy of thoracic and lumbar vertebrae",
+        "",
+    ),
+    (
+        "zindrick1987",
+        "Zindrick et al., Spine 12:160-166 (1987), morphometric characteristics of thoracic and lumbar pedicles",
+        "",
+    ),
+    (
+        "berry1987",
+        "Berry et al., Spine 12:362-367 (1987), morphometric study of human lumbar and selected thoracic vertebrae",
+        "",
+    ),
 )
