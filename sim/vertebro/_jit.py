@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import platform
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,22 +19,13 @@ from typing import Any, TypeVar
 import numba
 from numba.core import config as numba_config
 
+from vertebro.paths import cache_root
+
 SAFE_FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 KERNELS: dict[str, Any] = {}
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _parallel_turn = threading.RLock()
-
-
-def cache_root() -> Path:
-    """User cache folder of vertebro; ``VERTEBRO_CACHE`` overrides it."""
-    if override := os.environ.get("VERTEBRO_CACHE"):
-        return Path(override)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "vertebro"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "vertebro" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "vertebro"
 
 
 @functools.cache
