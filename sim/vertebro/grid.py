@@ -91,11 +91,13 @@ class VoxelGrid:
 
     def world(self, index: ArrayLike) -> NDArray[np.float64]:
         """World positions (…, 3) [m] of (fractional) voxel indices (…, 3)."""
-        return np.asarray(index, float) * self.spacing + np.asarray(self.origin)
+        world: NDArray[np.float64] = np.asarray(index, float) * np.asarray(self.spacing) + np.asarray(self.origin)
+        return world
 
     def index(self, point: ArrayLike) -> NDArray[np.float64]:
         """Fractional voxel indices (…, 3) of world positions (…, 3) [m]."""
-        return (np.asarray(point, float) - np.asarray(self.origin)) / np.asarray(self.spacing)
+        index: NDArray[np.float64] = (np.asarray(point, float) - np.asarray(self.origin)) / np.asarray(self.spacing)
+        return index
 
     def nearest(self, point: ArrayLike) -> tuple[int, int, int]:
         """Voxel that holds a world point.
@@ -118,7 +120,10 @@ class VoxelGrid:
 
     def axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Coordinates [m] of the voxel centres along right, anterior and superior."""
-        r, a, s = (o + h * np.arange(n) for n, h, o in zip(self.shape, self.spacing, self.origin, strict=True))
+        r, a, s = (
+            o + h * np.arange(n, dtype=np.float64)
+            for n, h, o in zip(self.shape, self.spacing, self.origin, strict=True)
+        )
         return r, a, s
 
     def open_mesh(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

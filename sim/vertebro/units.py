@@ -104,10 +104,7 @@ def parse(value: float | int | str, dimension: str, *, where: str | None = None)
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise CaseError("not a quantity", where=where, value=value, allowed=_examples(dimension))
-    if isinstance(value, str):
-        number = _parse_text(value, dimension, where)
-    else:
-        number = float(value)
+    number = _parse_text(value, dimension, where) if isinstance(value, str) else float(value)
     if not math.isfinite(number):
         raise CaseError("not a finite number", where=where, value=value, allowed=_examples(dimension))
     return number
