@@ -14,7 +14,7 @@ import platform
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numba
 from numba.core import config as numba_config
@@ -41,6 +41,10 @@ def kernel_hash() -> str:
     return digest.hexdigest()[:16]
 
 
+@overload
+def kernel(function: _F) -> _F: ...
+@overload
+def kernel(*, parallel: bool = ..., fastmath: bool = ..., inline: bool = ...) -> Callable[[_F], _F]: ...
 def kernel(function: _F | None = None, *, parallel: bool = False, fastmath: bool = False, inline: bool = False) -> Any:
     """Compile a function with the house's options and register it in `KERNELS`.
 
