@@ -1,0 +1,316 @@
+"""The whole input of a simulation as one frozen record; TOML in and out, exactly.
+
+>>> case = Case.preset("first-injection")
+>>> case.needles[0].gauge
+11
+>>> Case.loads(case.dumps()) == case
+True
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vertebro import case_text
+from vertebro.errors import CaseError
+from vertebro.quantity import Within
+
+SCHEMA = 1
+LEVELS = ("T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class AnatomyInput(_Record):
+    """Which vertebra."""
+
+    source: Literal["parametric", "folder"] = "parametric"
+    """parametric = our own generator; folder = made by `vertebro import`"""
+    folder: str = ""
+    """source folder only: where anatomy.h5 lies, relative to this file"""
+    level: str = Field("L1", pattern=r"^[A-Za-z][A-Za-z0-9]{0,3}$")
+    """vertebral level"""
+    spacing: Annotated[float, Within("mm", 0.4, 1.5, "vertebro")] = 0.8e-3
+    """edge of a simulation voxel (parametric; an imported folder keeps its own)"""
+    bone_fraction: Annotated[float, Within("1", 0.03, 0.35, "physics-3.2")] = 0.08
+    """mean trabecular BV/TV of the body (parametric); 0.06-0.10 is osteoporotic, 0.15-0.20 young"""
+    sex: Literal["female", "male"] = "female"
+    """morphometry (parametric)"""
+    veins: bool = True
+    """basivertebral and segmental veins"""
+    venous_pressure: Annotated[float, Within("kPa", 0, 12, "physics-3.5")] = 1000.0
+    """pressure at the veins' outer ends; prone 0.7-2 kPa"""
+
+
+class MarrowInput(_Record):
+    """The fluid that cement displaces. Its resistance is the most important unknown (physics.md 3.4, 7.9)."""
+
+    viscosity: Annotated[float, Within("Pa.s", 0.004, 100, "zhong2011")] = 0.05
+    """Newtonian viscosity; liquid marrow at 37 degC 0.04-0.15, intact tissue may act like 1-50"""
+    residual: Annotated[float, Within("1", 0, 0.3, "physics-3.6")] = 0.0
+    """share of the marrow that stays behind the front"""
+
+
+class CementInput(_Record):
+    """Which cement, and how old it is when the clock of the schedule starts."""
+
+    preset: str = "generic-medium"
+    """card name, see `vertebro explain cement`"""
+    age_at_start: Annotated[float, Within("min", 0, 60, "vertebro")] = 240.0
+    """time since mixing at schedule time zero"""
+    temperature: Annotated[float, Within("degC", 0, 60, "physics-1.3")] = 296.15
+    """temperature the cement cures at until it is injected"""
+
+
+class NeedleInput(_Record):
+    """One needle. Either an approach computed from the anatomy, or entry and tip points."""
+
+    name: str = Field("left", pattern=r"^[a-z0-9_-]{1,24}$")
+    """how the schedule calls it"""
+    approach: Literal["transpedicular", "parapedicular", "points"] = "transpedicular"
+    """points = entry and tip below"""
+    side: Literal["left", "right"] = "left"
+    """side of the pedicle"""
+    gauge: int = 11
+    """8, 10, 11, 13 or 15"""
+    depth: Annotated[float, Within("1", 0.3, 0.95, "training-3.3")] = 0.7
+    """tip depth as a fraction of the body depth behind the anterior edge of the canal; target anterior third"""
+    entry: tuple[float, float, float] | None = None
+    """points only: skin entry [mm] as right, anterior, superior of the body centre"""
+    tip: tuple[float, float, float] | None = None
+    """points only: tip [mm]"""
+
+    @model_validator(mode="after")
+    def _points_come_in_pairs(self) -> NeedleInput:
+        given = self.entry is not None and self.tip is not None
+        if (self.approach == "points") != given:
+            raise ValueError('approach = "points" needs entry and tip, the other approaches take neither')
+        return self
+
+
+class StepInput(_Record):
+    """One step of the schedule."""
+
+    do: Literal["inject", "wait"] = "inject"
+    """inject or wait"""
+    needle: str = "left"
+    """inject: which needle"""
+    rate: Annotated[float, Within("ml/min", 0.05, 30, "vertebro")] = 5e-8
+    """inject: plunger rate"""
+    volume: Annotated[float, Within("ml", 0.05, 20, "vertebro")] | None = 4e-6
+    """inject: stop after this volume"""
+    pressure: Annotated[float, Within("MPa", 0.01, 10, "krebs2005")] = 2.0e6
+    """inject: highest syringe pressure of the hand; above it the rate falls"""
+    duration: Annotated[float, Within("s", 0.1, 3600, "vertebro")] = 600.0
+    """wait: how long; inject: give up after"""
+
+
+class FlowInput(_Record):
+    """Numerics of the flow engine."""
+
+    mode: Literal["two-phase", "cement-only"] = "two-phase"
+    """cement-only is faster but blind to viscosity (physics.md 7.9): not for leakage"""
+    relative_permeability: Literal["piston", "corey2"] = "piston"
+    """piston = sharp front"""
+    interval: Annotated[float, Within("s", 0.1, 30, "vertebro")] = 2.0
+    """time between looks at limits and leaks"""
+    tolerance: Annotated[float, Within("1", 1e-12, 1e-3, "flow-3.1")] = 1e-6
+    """relative residual of the pressure solve"""
+
+
+class LeakageInput(_Record):
+    """When cement outside the bone is called a leak."""
+
+    threshold: Annotated[float, Within("ml", 0.001, 1, "vertebro")] = 1e-8
+    """smallest volume in a compartment that is an event"""
+
+
+class ImagingInput(_Record):
+    """Simulated fluoroscopy."""
+
+    tube_voltage: Annotated[float, Within("kV", 40, 150, "imaging-5.1")] = 80.0
+    """tube voltage of the fluoroscope"""
+    rows: int = Field(512, ge=64, le=2048)
+    """detector rows and columns"""
+    field: Annotated[float, Within("mm", 50, 400, "vertebro")] = 0.16
+    """width of the picture at the isocentre"""
+    frames: int = Field(5, ge=2, le=60)
+    """pictures per view over the whole schedule, first and last included"""
+
+
+class Case(_Record):
+    """Everything that decides a run. Frozen; `replace` makes variants."""
+
+    schema_version: Literal[1] = Field(SCHEMA, alias="schema")
+    """version of this format"""
+    title: str = "Untitled"
+    """one line for people"""
+    seed: int = Field(1, ge=0, le=2**31 - 1)
+    """seeds the anatomy and the image noise"""
+    anatomy: AnatomyInput = AnatomyInput()
+    marrow: MarrowInput = MarrowInput()
+    cement: CementInput = CementInput()
+    needles: tuple[NeedleInput, ...] = Field((NeedleInput(),), min_length=1, max_length=4)
+    steps: tuple[StepInput, ...] = Field((StepInput(),), min_length=1, max_length=100)
+    flow: FlowInput = FlowInput()
+    leakage: LeakageInput = LeakageInput()
+    imaging: ImagingInput = ImagingInput()
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+    @model_validator(mode="after")
+    def _names_meet(self) -> Case:
+        names = [needle.name for needle in self.needles]
+        if len(set(names)) < len(names):
+            raise ValueError(f"needle names repeat: {names}")
+        for i, step in enumerate(self.steps):
+            if step.do == "inject" and step.needle not in names:
+                raise ValueError(f"steps.{i}.needle is {step.needle!r}, but the needles are {names}")
+        total = sum(step.volume or 0.0 for step in self.steps if step.do == "inject")
+        if total > 30e-6:
+            raise ValueError(f"{total * 1e6:g} ml of cement in one session; allowed up to 30 ml")
+        if not any(step.do == "inject" for step in self.steps):
+            raise ValueError("the schedule injects nothing; add a step with do = \"inject\"")
+        return self
+
+    @classmethod
+    def parse(cls, data: dict[str, Any], *, where: str = "case") -> Case:
+        """Validate plain data.
+
+        Raises
+        ------
+        CaseError
+            Names the dotted key, its value, what is allowed and the cure.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise _explain(error, where) from None
+
+    @classmethod
+    def loads(cls, text: str, *, where: str = "case") -> Case:
+        """Read a TOML text; raises `CaseError` with the line if it is no TOML."""
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise CaseError(f"not TOML: {error}", where=where, hint="vertebro new PRESET prints a complete case") from None
+        return cls.parse(data, where=where)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Case:
+        """Read a case file (or the ``case.toml`` of a case or run folder)."""
+        path = Path(path)
+        if path.is_dir():
+            path = path / "case.toml"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CaseError(
+                f"cannot read the case file: {error}", where=str(path), hint="vertebro new PRESET > case.toml"
+            ) from None
+        return cls.loads(text, where=str(path))
+
+    @classmethod
+    def preset(cls, name: str) -> Case:
+        """A case of the library (`vertebro cases`)."""
+        from vertebro.cases import CASES
+
+        if name not in CASES:
+            raise CaseError(
+                "unknown case", where="preset", value=name, allowed=", ".join(CASES), hint=_closest(name, list(CASES))
+            )
+        return cls.parse(CASES[name], where=name)
+
+    def dumps(self) -> str:
+        """The complete case as commented TOML that `loads` reads back to an equal case."""
+        return case_text.dumps(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write `dumps` to a file."""
+        Path(path).write_text(self.dumps(), encoding="utf-8")
+
+    def replace(self, **settings: Any) -> Case:
+        """A variant: dotted keys with ``__`` for the dot, e.g. ``replace(cement__age_at_start="6 min")``."""
+        return self.with_settings({key.replace("__", "."): value for key, value in settings.items()})
+
+    def with_settings(self, settings: dict[str, Any]) -> Case:
+        """A variant: dotted keys to values, e.g. ``{"needles.0.gauge": 13, "steps.0.volume": "6 ml"}``."""
+        data = case_text.plain(self)
+        for key, value in settings.items():
+            _put(data, key, value)
+        return Case.parse(data, where="--set")
+
+
+def _put(data: Any, key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    here = data
+    for name in parents:
+        here = _child(here, name, key)
+    if isinstance(here, list):
+        index = _index(here, last, key)
+        here[index] = value
+    elif isinstance(here, dict):
+        here[last] = value
+    else:
+        raise CaseError("no such key", where=key, hint="dotted keys as in the case file, e.g. needles.0.gauge")
+
+
+def _child(here: Any, name: str, key: str) -> Any:
+    if isinstance(here, list):
+        return here[_index(here, name, key)]
+    if isinstance(here, dict) and name in here:
+        return here[name]
+    names = list(here) if isinstance(here, dict) else []
+    raise CaseError("unknown key", where=key, value=name, allowed=", ".join(names), hint=_closest(name, names))
+
+
+def _index(here: list[Any], name: str, key: str) -> int:
+    if not name.isdigit() or int(name) >= len(here):
+        raise CaseError("no such entry", where=key, value=name, allowed=f"0 to {len(here) - 1}")
+    return int(name)
+
+
+def _explain(error: ValidationError, where: str) -> CaseError:
+    # an entry that failed leaves its tuple short: pydantic reports that again, people need not see it
+    faults = [fault for fault in error.errors() if fault["type"] != "too_short"] or error.errors()
+    first = faults[0]
+    place = ".".join(str(part) for part in first["loc"])
+    context = first.get("ctx") or {}
+    allowed = context.get("allowed") or context.get("expected")
+    hint = "vertebro new first-injection prints every key with its unit and range"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(first["loc"])
+        message, allowed = "unknown key", ", ".join(known)
+        hint = _closest(str(first["loc"][-1]), known) or hint
+    value = None if isinstance(first["input"], dict) or first["type"] == "missing" else first["input"]
+    if isinstance(value, BaseModel):
+        value = None
+    more = len(faults) - 1
+    if more:
+        message += f" (and {more} more)"
+    return CaseError(message, where=f"{where}: {place}" if place else where, value=value, allowed=allowed, hint=hint)
+
+
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    model: Any = Case
+    for part in place[:-1]:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else annotation.__args__[0]
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _closest(name: str, names: list[str]) -> str | None:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else None
