@@ -1,0 +1,146 @@
+"""From labels and CT numbers to an `Anatomy`: the one path that CT-based and generated anatomies share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertebro.anatomy.anatomy import Anatomy, Exit, Landmarks, Surround
+from vertebro.anatomy.interior import (
+    InteriorSettings,
+    bone_fractions,
+    layer_resistance,
+    porosity_and_permeability,
+)
+from vertebro.anatomy.vessels import VEIN_POROSITY, Veins, build_veins
+from vertebro.errors import DataError, GeometryError
+from vertebro.grid import VoxelGrid
+from vertebro.tissue import Compartment, Tissue
+
+__all__ = ["InteriorSettings", "assemble"]
+
+
+def assemble(
+    *,
+    level: str,
+    grid: VoxelGrid,
+    tissue: NDArray[np.uint8],
+    compartment: NDArray[np.uint8],
+    hu: NDArray[np.floating[Any]],
+    landmarks: Landmarks,
+    surround: Surround,
+    patient_from_world: NDArray[np.float64],
+    settings: InteriorSettings,
+    seed: int,
+    provenance: dict[str, Any],
+) -> Anatomy:
+    """Fill the bone: fractions, porosity, permeability, shell and endplates, veins and exits.
+
+    Parameters
+    ----------
+    level : str
+    grid : VoxelGrid
+        Aligned with the vertebra's axes, origin in the body's centre.
+    tissue, compartment : (nr, na, ns) uint8 arrays
+        Labels without veins; not changed. Neighbouring bones: a bone tissue in compartment PARAVERTEBRAL.
+    hu : (nr, na, ns) float array [HU]
+        Without cement.
+    landmarks, surround, patient_from_world
+        Passed on.
+    settings : InteriorSettings
+    seed : int
+        Of everything random here (vein details, permeability multiplier).
+    provenance : dict
+        Plain JSON values of the source; the settings, seed and veins are added.
+
+    Returns
+    -------
+    Anatomy
+
+    Raises
+    ------
+    GeometryError
+        If an array does not fit the grid.
+    DataError
+        If CT numbers are not finite, a label is unknown, or there is no vertebral body.
+    """
+    tissue, compartment = np.asarray(tissue, np.uint8), np.asarray(compartment, np.uint8)
+    _check(grid, tissue, compartment, hu, level)
+    veins = build_veins(grid, tissue, compartment, landmarks, settings, seed)
+    fraction = bone_fractions(hu, tissue, grid, settings)
+    phi, tensor = porosity_and_permeability(fraction, tissue, grid, settings, seed)
+    vein_cells = veins.share > 0
+    fraction = fraction * (1.0 - veins.share)
+    phi = phi * (1.0 - veins.share) + np.float32(VEIN_POROSITY) * veins.share
+    tensor = tensor * (1.0 - veins.share) + veins.share * veins.lumen_permeability
+    filled = np.where(vein_cells, np.uint8(Tissue.VEIN), tissue)
+    return Anatomy(
+        level=level,
+        grid=grid,
+        tissue=filled,
+        compartment=veins.compartment,
+        hu=np.ascontiguousarray(hu, dtype=np.float32),
+        bone_fraction=fraction.astype(np.float32),
+        porosity=phi.astype(np.float32),
+        permeability=np.ascontiguousarray(tensor),
+        face_resistance=layer_resistance(filled, veins.compartment, settings),
+        exits=(*veins.exits, *_border_exit(grid, veins, settings)),
+        surround=surround,
+        landmarks=landmarks,
+        patient_from_world=np.asarray(patient_from_world, float),
+        body_volume=float(np.count_nonzero(veins.compartment == Compartment.BODY) * grid.voxel_volume),
+        provenance={**provenance, "interior": settings.to_dict(), "seed": seed, "veins": _vein_table(veins)},
+    )
+
+
+def _check(
+    grid: VoxelGrid,
+    tissue: NDArray[np.uint8],
+    compartment: NDArray[np.uint8],
+    hu: NDArray[np.floating[Any]],
+    level: str,
+) -> None:
+    for name, array in (("tissue", tissue), ("compartment", compartment), ("hu", hu)):
+        if array.shape != grid.shape:
+            raise GeometryError(
+                "an array does not fit its grid", where=name, value=array.shape, allowed=str(grid.shape)
+            )
+    if not np.all(np.isfinite(hu)):
+        raise DataError(
+            "CT numbers that are not finite",
+            where="hu",
+            value=f"{int(np.count_nonzero(~np.isfinite(hu)))} voxels",
+            hint="replace them (air is -1000) before assembling",
+        )
+    if tissue.max(initial=0) > max(Tissue) or compartment.max(initial=0) > max(Compartment):
+        raise DataError("unknown label", where="tissue, compartment", value=(int(tissue.max()), int(compartment.max())))
+    if not np.any(compartment == Compartment.BODY):
+        raise DataError("no voxel of the vertebral body", where=f"compartment ({level})", hint="check the labels")
+
+
+def _border_exit(grid: VoxelGrid, veins: Veins, settings: InteriorSettings) -> tuple[Exit, ...]:
+    """The grid's outermost cells, other than this vertebra and the vein ends, drain into the tissue around."""
+    border = np.ones(grid.shape, bool)
+    border[1:-1, 1:-1, 1:-1] = False
+    border &= ~np.isin(veins.compartment, (Compartment.BODY, Compartment.ARCH, Compartment.TRACK))
+    for vein in veins.exits:
+        border[tuple(vein.cells.T)] = False
+    cells = np.argwhere(border)
+    if not len(cells):
+        return ()
+    return (Exit(name="tissue around", route="tissue", cells=cells, pressure=float(settings.tissue_pressure)),)
+
+
+def _vein_table(veins: Veins) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": duct.name,
+            "route": duct.route,
+            "length_mm": round(duct.length * 1e3, 2),
+            "radius_mm": round(float(duct.radius.mean()) * 1e3, 3),
+            "inside_bone": duct.inside,
+        }
+        for duct in veins.ducts
+    ]
