@@ -8,15 +8,17 @@ import re
 from architecture.tree import calls, modules
 from vertebro.sources import SOURCES
 
-KEY_PLACE = 4  # Constant(value, unit, low, high, SOURCE, mark, note)
+# Constant(value, unit, low, high, SOURCE, mark, note) and Within(unit, low, high, SOURCE)
+KEY_PLACES = {"Constant": 4, "Within": 3}
 AUTHOR_YEAR = re.compile(r"\b[a-z]{3,}(?:19|20)\d\d[a-z]?\b")
 
 
 def _cited_by_calls(tree: ast.AST) -> list[tuple[int, str]]:
     found = []
-    for call in calls(tree, "Constant"):
-        texts = [word.value for word in call.keywords if word.arg == "source"] + call.args[KEY_PLACE : KEY_PLACE + 1]
-        found += [(call.lineno, text.value) for text in texts if isinstance(text, ast.Constant)]
+    for name, place in KEY_PLACES.items():
+        for call in calls(tree, name):
+            nodes = [word.value for word in call.keywords if word.arg == "source"] + call.args[place : place + 1]
+            found += [(call.lineno, node.value) for node in nodes if isinstance(node, ast.Constant)]
     return found
 
 
