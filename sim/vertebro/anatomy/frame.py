@@ -1,0 +1,217 @@
+"""The vertebra's own axes: superior from its endplates, anterior from canal to body, right to complete them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vertebro.anatomy.canal import CanalTube, measure_tube, ring_holes
+from vertebro.anatomy.resampling import resample
+from vertebro.anatomy.volumes import Volume
+from vertebro.errors import DataError
+from vertebro.grid import VoxelGrid
+from vertebro.units import deg, mm
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+_SCOUT = VoxelGrid.around([-60 * mm, -95 * mm, -45 * mm], [60 * mm, 50 * mm, 45 * mm], 1.0 * mm)
+_ROUNDS = 6
+_FAR = 30 * mm  # distance assumed beyond the crop around a label
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scout:
+    """What one look at the vertebra in its own frame shows, on a 1 mm grid.
+
+    Attributes
+    ----------
+    ras_from_world : (4, 4) float array
+        Rigid; the world frame's origin is the body centre.
+    grid : VoxelGrid
+    distance : float32 array [m]
+        Signed distance to the whole vertebra.
+    body, bone, holes : bool arrays
+        The vertebral body; the whole vertebra; the hole of the canal where the arch closes it.
+    tube : CanalTube
+    """
+
+    ras_from_world: Floats
+    grid: VoxelGrid
+    distance: NDArray[np.float32]
+    body: Bools
+    bone: Bools
+    holes: Bools
+    tube: CanalTube
+
+
+def find_frame(distance: Volume, up: NDArray[np.float64] | None = None, body_distance: Volume | None = None) -> Scout:
+    """Find the frame of one vertebra by looking, turning and looking again.
+
+    Parameters
+    ----------
+    distance : Volume
+        Signed distance to the whole vertebra [m].
+    up : (3,) float, optional
+        First guess of the superior direction in RAS (from the neighbours); default the patient's long axis.
+    body_distance : Volume, optional
+        Signed distance to the body alone, where sub-region labels are known.
+
+    Raises
+    ------
+    DataError
+        If no canal or no body is found, or the search does not settle.
+    """
+    frame = _first_guess(distance, up)
+    for _ in range(_ROUNDS):
+        scout = look(distance, frame, body_distance)
+        turn = _correction(scout)
+        frame = frame @ turn
+        angle = np.arccos(np.clip((np.trace(turn[:3, :3]) - 1) / 2, -1, 1))
+        if angle < 0.3 * deg and np.linalg.norm(turn[:3, 3]) < 0.2 * mm:
+            break
+    _check_upright(frame, up)
+    return look(distance, frame, body_distance)
+
+
+def look(distance: Volume, frame: Floats, body_distance: Volume | None = None) -> Scout:
+    """Resample the vertebra into a frame and tell body and canal apart there."""
+    field = resample(distance, _SCOUT, frame, mode="constant", outside=_FAR)
+    bone = np.asarray(field < 0)
+    holes = ring_holes(field, _SCOUT)
+    tube = measure_tube(holes, _SCOUT)
+    if body_distance is None:
+        body = split_body(bone, tube, _SCOUT)
+    else:
+        body = np.asarray(resample(body_distance, _SCOUT, frame, mode="constant", outside=_FAR) < 0)
+    if np.count_nonzero(body) * _SCOUT.voxel_volume < 1.5e-6:
+        raise DataError("no vertebral body in front of the canal", where="labels", hint="check the label map")
+    return Scout(
+        ras_from_world=frame, grid=_SCOUT, distance=field, body=body, bone=bone, holes=holes, tube=tube
+    )
+
+
+def split_body(bone: Bools, tube: CanalTube, grid: VoxelGrid) -> Bools:
+    """The part of a vertebra in front of its canal: everything anterior of the posterior wall.
+
+    The wall is a plane across (straight in r), fitted to the front edge of the rings.
+    """
+    _, a, s = grid.open_mesh()
+    wall = wall_line(tube, grid)
+    body = bone & (a > wall[None, None, :])
+    body = ndimage.binary_opening(body, iterations=max(1, round(1.0 * mm / grid.spacing[0])))
+    parts, count = ndimage.label(body)
+    if count == 0:
+        return np.asarray(body)
+    biggest = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+    # give back what the opening shaved off
+    return np.asarray(ndimage.binary_dilation(biggest, iterations=2) & bone & (a > wall[None, None, :]))
+
+
+def wall_line(tube: CanalTube, grid: VoxelGrid) -> Floats:
+    """(ns,) a-coordinate [m] of the posterior wall in every slice, a straight line through the rings' front."""
+    _, _, s = grid.axes()
+    known = tube.measured
+    height, front = s[known], tube.front[known]
+    slope = 0.0
+    if known.sum() >= 6:
+        slope = float(np.clip(_median_slope(height, front), -0.12, 0.12))
+    return np.asarray(np.median(front - slope * height) + slope * s)
+
+
+def endplate_points(body: Bools, grid: VoxelGrid, share: float = 0.65) -> tuple[Floats, Floats]:
+    """Points (n, 3) [m] of the superior and of the inferior endplate over the inner part of the footprint."""
+    footprint = body.any(axis=2)
+    i, j = np.nonzero(footprint)
+    middle = np.array([i.mean(), j.mean()])
+    reach = 2.0 * np.array([i.std(), j.std()]) * share
+    near = ((i - middle[0]) / reach[0]) ** 2 + ((j - middle[1]) / reach[1]) ** 2 < 1.0
+    columns = body[i[near], j[near]]
+    last = columns.shape[1] - 1
+    top = last - np.argmax(columns[:, ::-1], axis=1) + 0.5
+    bottom = np.argmax(columns, axis=1) - 0.5
+    plan = np.stack([i[near], j[near]], axis=1)
+    points = [grid.world(np.column_stack([plan, level])) for level in (top, bottom)]
+    return points[0], points[1]
+
+
+def plane_normal(points: Floats) -> Floats:
+    """Upward unit normal of a plane s = s0 + p·r + q·a, fitted with the worst fifth of the points left out."""
+    design = np.column_stack([np.ones(len(points)), points[:, :2]])
+    keep = np.ones(len(points), bool)
+    for _ in range(3):
+        fit, *_ = np.linalg.lstsq(design[keep], points[keep, 2], rcond=None)
+        miss = np.abs(points[:, 2] - design @ fit)
+        keep = miss <= np.quantile(miss, 0.8)
+    normal = np.array([-fit[1], -fit[2], 1.0])
+    return np.asarray(normal / np.linalg.norm(normal))
+
+
+def body_centre(body: Bools, grid: VoxelGrid) -> Floats:
+    """Middle of the body (3,) [m]: between its side walls, its front and back, and its endplates."""
+    top, bottom = endplate_points(body, grid, share=0.3)
+    s0 = (np.median(top[:, 2]) + np.median(bottom[:, 2])) / 2
+    r, a, s = grid.axes()
+    waist = body[:, :, np.abs(s - s0) <= 5 * mm].sum(axis=2)
+    i, j = np.nonzero(waist > 0.5 * waist.max())
+    r0 = (np.quantile(r[i], 0.01) + np.quantile(r[i], 0.99)) / 2
+    line = a[j[np.abs(r[i] - r0) <= 4 * mm]]
+    return np.array([r0, (line.min() + line.max()) / 2, s0])
+
+
+def rigid(right: Floats, anterior: Floats, superior: Floats, origin: Floats) -> Floats:
+    """(4, 4) transform whose columns are three axes and an origin."""
+    out = np.eye(4)
+    out[:3] = np.column_stack([right, anterior, superior, origin])
+    return out
+
+
+def _first_guess(distance: Volume, up: Floats | None) -> Floats:
+    inside = np.argwhere(distance.data < 0)
+    if not inside.size:
+        raise DataError("the vertebra's label is empty", where=distance.name)
+    superior = np.array([0.0, 0.0, 1.0]) if up is None else up / np.linalg.norm(up)
+    right = np.cross([0.0, 1.0, 0.0], superior)
+    right /= np.linalg.norm(right)
+    return rigid(right, np.cross(superior, right), superior, distance.world(inside).mean(axis=0))
+
+
+def _correction(scout: Scout) -> Floats:
+    """Rigid transform from the better frame to the scout's frame."""
+    top, bottom = endplate_points(scout.body, scout.grid)
+    superior = plane_normal(top) + plane_normal(bottom)
+    superior /= np.linalg.norm(superior)
+    centre = body_centre(scout.body, scout.grid)
+    anterior = centre - _canal_middle(scout.tube, scout.grid)
+    anterior -= superior * (anterior @ superior)
+    anterior /= np.linalg.norm(anterior)
+    return rigid(np.cross(anterior, superior), anterior, superior, centre)
+
+
+def _canal_middle(tube: CanalTube, grid: VoxelGrid) -> Floats:
+    _, _, s = grid.axes()
+    rows = np.column_stack([tube.centre, s])[tube.measured]
+    return np.asarray(np.median(rows, axis=0))
+
+
+def _median_slope(x: Floats, y: Floats) -> float:
+    """Theil's slope: the median over all pairs of points."""
+    i, j = np.triu_indices(len(x), 1)
+    return float(np.median((y[j] - y[i]) / (x[j] - x[i])))
+
+
+def _check_upright(frame: Floats, up: Floats | None) -> None:
+    """Refuse a frame that lies on its side: the search went astray."""
+    expected = np.array([0.0, 0.0, 1.0]) if up is None else up / np.linalg.norm(up)
+    lean = np.arccos(np.clip(frame[:3, 2] @ expected, -1, 1))
+    turn = np.arccos(np.clip(frame[1, 1] / np.hypot(frame[0, 1], frame[1, 1]), -1, 1))
+    if lean > 50 * deg or turn > 60 * deg:
+        raise DataError(
+            "the vertebra's axes could not be told from its label",
+            where="labels",
+            value=f"leans {lean / deg:.0f} degrees, is turned {turn / deg:.0f} degrees",
+            allowed="lean below 50, turn below 60 degrees from the patient's axes",
+            hint="check the label map and the patient position recorded in the CT",
+        )
