@@ -1,1 +1,28 @@
-"""procedure."""
+"""The procedure: approach, needle, placement, schedule, injector; plain arrays in, small records out."""
+
+from vertebro.procedure.approach import NeedlePath, parapedicular, transpedicular
+from vertebro.procedure.injector import SYRINGES, Injector, Syringe, cannula_pressure_drop
+from vertebro.procedure.needle import GAUGES, Gauge, Needle
+from vertebro.procedure.placement import Breach, Placement, check_placement
+from vertebro.procedure.schedule import Inject, Limit, Step, Wait, check_schedule
+
+__all__ = [
+    "GAUGES",
+    "SYRINGES",
+    "Breach",
+    "Gauge",
+    "Inject",
+    "Injector",
+    "Limit",
+    "Needle",
+    "NeedlePath",
+    "Placement",
+    "Step",
+    "Syringe",
+    "Wait",
+    "cannula_pressure_drop",
+    "check_placement",
+    "check_schedule",
+    "parapedicular",
+    "transpedicular",
+]

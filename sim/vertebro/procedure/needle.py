@@ -1,0 +1,213 @@
+"""Needles: the gauge table and a straight cannula from the skin to its tip."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vertebro.errors import CaseError, GeometryError
+from vertebro.grid import VoxelGrid
+from vertebro.sources import Constant
+from vertebro.units import mm
+
+Float = NDArray[np.float64]
+CANNULA_LENGTH = Constant(0.125, "m", 0.100, 0.150, "krebs2005", "recalled", "usual length of a vertebroplasty cannula")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gauge:
+    """One row of the gauge table: nominal diameters [m]."""
+
+    gauge: int
+    outer_diameter: Constant
+    inner_diameter: Constant
+
+
+def _row(gauge: int, outer: float, inner: float) -> Gauge:
+    def length(value: float) -> Constant:
+        return Constant(
+            value * mm, "m", 0.94 * value * mm, 1.06 * value * mm, "stubs_gauge", "recalled", "regular wall"
+        )
+
+    return Gauge(gauge=gauge, outer_diameter=length(outer), inner_diameter=length(inner))
+
+
+GAUGES: Mapping[int, Gauge] = MappingProxyType(
+    {
+        row.gauge: row
+        for row in (
+            _row(8, 4.19, 3.4),
+            _row(10, 3.40, 2.7),
+            _row(11, 3.05, 2.4),
+            _row(13, 2.41, 1.8),
+            _row(15, 1.83, 1.4),
+        )
+    }
+)
+
+
+def gauge(number: int) -> Gauge:
+    """Row of the gauge table.
+
+    Raises
+    ------
+    CaseError
+        If bone needles of this gauge do not exist; the error lists those that do.
+    """
+    if isinstance(number, bool) or number not in GAUGES:
+        raise CaseError(
+            "there is no bone needle of this gauge",
+            where="needle.gauge",
+            value=number,
+            allowed=", ".join(f"{g} G" for g in GAUGES),
+        )
+    return GAUGES[number]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Needle:
+    """A straight cannula in place.
+
+    Parameters
+    ----------
+    name : str
+        Names it in schedules and pictures.
+    gauge : int
+        One of `GAUGES`.
+    entry, tip : (3,) float [m]
+        Skin entry and tip opening, world frame.
+    cannula_length : float [m], optional
+        Hub to tip; by default 125 mm, or the inserted length where that is more.
+
+    Raises
+    ------
+    CaseError
+        If the gauge does not exist, the name is empty or the cannula is shorter than the path.
+    GeometryError
+        If a point is not three finite numbers, or entry and tip coincide, or the path is longer than 0.4 m.
+    """
+
+    name: str
+    gauge: int
+    entry: Float
+    tip: Float
+    cannula_length: float = 0.0
+    _gauge: Gauge = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise CaseError("a needle needs a name", where="needle.name", value=self.name, allowed="any text")
+        object.__setattr__(self, "_gauge", gauge(self.gauge))
+        for end in ("entry", "tip"):
+            object.__setattr__(self, end, _point(getattr(self, end), f"needle.{end}"))
+        if not 1e-3 <= self.length <= 0.4:
+            raise GeometryError(
+                "impossible needle path", where="needle length [m]", value=self.length, allowed="0.001 to 0.4 m"
+            )
+        object.__setattr__(self, "cannula_length", self._checked_cannula())
+
+    def _checked_cannula(self) -> float:
+        if self.cannula_length == 0.0:
+            return max(float(CANNULA_LENGTH), self.length)
+        if not self.length <= self.cannula_length <= 0.5:
+            raise CaseError(
+                "the cannula does not reach from the hub to the tip",
+                where="needle.cannula_length",
+                value=self.cannula_length,
+                allowed=f"{self.length:.3f} to 0.5 m",
+                hint="choose a longer cannula or a nearer entry",
+            )
+        return float(self.cannula_length)
+
+    @property
+    def outer_diameter(self) -> float:
+        """Outer diameter [m]."""
+        return float(self._gauge.outer_diameter)
+
+    @property
+    def inner_diameter(self) -> float:
+        """Bore [m]."""
+        return float(self._gauge.inner_diameter)
+
+    @property
+    def length(self) -> float:
+        """Inserted length, skin to tip [m]."""
+        return float(np.linalg.norm(self.tip - self.entry))
+
+    @property
+    def direction(self) -> Float:
+        """Unit vector from entry to tip."""
+        return np.asarray((self.tip - self.entry) / self.length)
+
+    @property
+    def dead_volume(self) -> float:
+        """Cement the cannula holds when full [m³]."""
+        return math.pi / 4.0 * self.inner_diameter**2 * self.cannula_length
+
+    def distance(self, points: ArrayLike) -> Float:
+        """Distance [m] of points (…, 3) to the needle's axis segment."""
+        offset = np.asarray(points, float) - self.entry
+        along = np.clip(offset @ self.direction, 0.0, self.length)
+        return np.asarray(np.linalg.norm(offset - along[..., None] * self.direction, axis=-1))
+
+    def cells(self, grid: VoxelGrid) -> NDArray[np.bool_]:
+        """Mask of voxels whose centre lies inside the shaft (outer diameter)."""
+        mask = np.zeros(grid.shape, bool)
+        box = _box(grid, np.stack([self.entry, self.tip]), self.outer_diameter)
+        if box is not None:
+            r, a, s = (axis[part] for axis, part in zip(grid.axes(), box, strict=True))
+            points = np.stack(np.meshgrid(r, a, s, indexing="ij"), axis=-1)
+            mask[box] = self.distance(points) <= self.outer_diameter / 2.0
+        return mask
+
+    def tip_cells(
+        self, grid: VoxelGrid, *, compartment: NDArray[np.integer[Any]] | None = None
+    ) -> tuple[tuple[int, int, int], ...]:
+        """Voxels that receive the cement: a ball of the bore's radius at the tip, at least the tip's own voxel.
+
+        Parameters
+        ----------
+        grid : VoxelGrid
+        compartment : (…) integer array, optional
+            Keeps only voxels of the tip's own compartment.
+
+        Raises
+        ------
+        GeometryError
+            If the tip lies outside the grid.
+        """
+        own = grid.nearest(self.tip)
+        box = _box(grid, self.tip[None], self.inner_diameter / 2.0)
+        cells = {own}
+        if box is not None:
+            index = np.stack(np.meshgrid(*(np.arange(p.start, p.stop) for p in box), indexing="ij"), -1).reshape(-1, 3)
+            near = np.linalg.norm(grid.world(index) - self.tip, axis=1) <= self.inner_diameter / 2.0
+            cells |= {(int(i), int(j), int(k)) for i, j, k in index[near]}
+        if compartment is not None:
+            cells = {cell for cell in cells if compartment[cell] == compartment[own]}
+        return tuple(sorted(cells))
+
+
+def _point(value: ArrayLike, where: str) -> Float:
+    try:
+        point = np.array(value, float)
+    except (TypeError, ValueError) as problem:
+        raise GeometryError("not a point", where=where, value=value, allowed="three finite lengths [m]") from problem
+    if point.shape != (3,) or not np.all(np.isfinite(point)):
+        raise GeometryError("not a point", where=where, value=value, allowed="three finite lengths [m]")
+    point.setflags(write=False)
+    return point
+
+
+def _box(grid: VoxelGrid, points: Float, pad: float) -> tuple[slice, slice, slice] | None:
+    low = np.maximum(np.floor(grid.index(points.min(axis=0) - pad)).astype(int), 0)
+    high = np.minimum(np.ceil(grid.index(points.max(axis=0) + pad)).astype(int) + 1, grid.shape)
+    if np.any(low >= high):
+        return None
+    return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])

@@ -1,0 +1,185 @@
+"""The injection as the operator says it: inject at a rate until a limit, wait, inject again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from vertebro.errors import CaseError
+from vertebro.sources import Constant
+from vertebro.units import UNITS, ml, parse, show
+
+MAX_VOLUME = Constant(20 * ml, "m^3", 10 * ml, 20 * ml, "vertebro", "ours", "absurd per level; 8 mL is a lot")
+MAX_RATE = Constant(0.5 * ml, "m^3/s", 0.1 * ml, 0.5 * ml, "vertebro", "ours", "faster than any hand or pump")
+MAX_PRESSURE = Constant(10e6, "Pa", 5e6, 20e6, "vertebro", "ours", "beyond hydraulic injectors")
+MAX_TIME = Constant(3600.0, "s", 1800.0, 3600.0, "vertebro", "ours", "any cement has set")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """When an injection step ends: whichever comes first.
+
+    Parameters
+    ----------
+    volume : float [m³], optional
+        Injected in this step; at most 20 mL.
+    pressure : float [Pa], optional
+        At the syringe; at most 10 MPa.
+    time : float [s], optional
+        Duration of the step; at most an hour.
+
+    Raises
+    ------
+    CaseError
+        If no limit is given, or one is not positive or absurd.
+
+    Examples
+    --------
+    >>> Limit.parse("3 ml or 1.2 MPa").pressure
+    1200000.0
+    """
+
+    volume: float | None = None
+    pressure: float | None = None
+    time: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.volume is None and self.pressure is None and self.time is None:
+            raise CaseError("an injection without an end", where="until", allowed='a limit, such as "3 ml or 1.2 MPa"')
+        for name, high, unit, dimension in _LIMITS:
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _positive(value, f"until.{name}", high, unit, dimension))
+
+    @classmethod
+    def parse(cls, text: str, *, where: str = "until") -> Limit:
+        """Read ``"3 ml or 1.2 MPa or 90 s"``.
+
+        Raises
+        ------
+        CaseError
+            If a part is no volume, pressure or time, or comes twice.
+        """
+        found: dict[str, float] = {}
+        for part in text.split(" or "):
+            unit = part.strip().lstrip("+-.0123456789eE ").strip()
+            name = _KIND.get(UNITS[unit][0]) if unit in UNITS else None
+            if name is None or name in found:
+                raise CaseError(
+                    "not a limit" if name is None else f"two limits of {name}",
+                    where=where,
+                    value=text,
+                    allowed='volume, pressure and time, such as "3 ml or 1.2 MPa or 90 s"',
+                )
+            found[name] = parse(part, UNITS[unit][0], where=where)
+        return cls(**found)
+
+    def __str__(self) -> str:
+        parts = [show(v, unit) for name, _, unit, _ in _LIMITS if (v := getattr(self, name)) is not None]
+        return " or ".join(parts)
+
+
+_LIMITS: tuple[tuple[str, float, str, str], ...] = (
+    ("volume", MAX_VOLUME, "ml", "m^3"),
+    ("pressure", MAX_PRESSURE, "MPa", "Pa"),
+    ("time", MAX_TIME, "s", "s"),
+)
+_KIND = {"m^3": "volume", "Pa": "pressure", "s": "time"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inject:
+    """Inject through one needle at a set rate until a limit.
+
+    Parameters
+    ----------
+    needle : str
+        Name of the needle.
+    rate : float [m³/s]
+        Wanted flow rate, at most 0.5 mL/s.
+    until : Limit
+    pressure_cap : float [Pa], optional
+        The syringe pressure is never raised above it: the rate falls instead. Default: the injector's own cap.
+
+    Raises
+    ------
+    CaseError
+        If the rate or the cap is not positive or absurd.
+    """
+
+    needle: str
+    rate: float
+    until: Limit
+    pressure_cap: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", _positive(self.rate, "inject.rate", MAX_RATE, "ml/s", "m^3/s"))
+        if self.pressure_cap is not None:
+            cap = _positive(self.pressure_cap, "inject.pressure_cap", MAX_PRESSURE, "MPa", "Pa")
+            object.__setattr__(self, "pressure_cap", cap)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """Do nothing for a while; the cement goes on curing.
+
+    Parameters
+    ----------
+    duration : float [s]
+
+    Raises
+    ------
+    CaseError
+        If the duration is not positive or above an hour.
+    """
+
+    duration: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "duration", _positive(self.duration, "wait.duration", MAX_TIME, "s", "s"))
+
+
+Step = Inject | Wait
+
+
+def check_schedule(steps: Sequence[Step], needle_names: Iterable[str]) -> None:
+    """Check a schedule as a whole.
+
+    Raises
+    ------
+    CaseError
+        If there is no injection, a step names an unknown needle, or the volumes add up to more than 20 mL.
+    """
+    names = tuple(needle_names)
+    injections = [step for step in steps if isinstance(step, Inject)]
+    if not injections:
+        raise CaseError("a schedule without an injection", where="schedule", allowed="at least one inject step")
+    for number, step in enumerate(steps):
+        if isinstance(step, Inject) and step.needle not in names:
+            raise CaseError(
+                "no needle of this name",
+                where=f"schedule[{number}].needle",
+                value=step.needle,
+                allowed=", ".join(names),
+            )
+    total = sum(step.until.volume or 0.0 for step in injections)
+    if total > MAX_VOLUME * (1 + 1e-12):
+        raise CaseError(
+            "absurd total volume for one level",
+            where="schedule",
+            value=f"{total / ml:.4g} ml",
+            allowed=f"at most {MAX_VOLUME / ml:g} ml",
+        )
+
+
+def _positive(value: float, where: str, high: float, unit: str, dimension: str) -> float:
+    number = parse(value, dimension, where=where)
+    if not (math.isfinite(number) and 0.0 < number <= high):
+        raise CaseError(
+            "out of range",
+            where=where,
+            value=f"{number / UNITS[unit][1]:.6g} {unit}",
+            allowed=f"above 0, at most {high / UNITS[unit][1]:g} {unit}",
+        )
+    return number
