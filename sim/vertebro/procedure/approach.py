@@ -84,10 +84,10 @@ class _Waist:
         stations = np.array([-1.0, 0.0, 1.0]) * self.half_length - local_through[..., 2:]
         return np.asarray(local_through[..., None, :2] + stations[..., None] * slope[..., None, :])
 
-    def margin(self, offsets: Float) -> Float:
+    def margin(self, offsets: Float, directions: int = 13) -> Float:
         """(…) least bone [m] between the needle's surface and the wall on any side, negative where it breaks out."""
-        # distance to the wall of a convex shape = least gap to its tangent lines (support function); one quadrant will do
-        angle = np.linspace(0.0, np.pi / 2.0, 13)
+        # distance to a convex wall = least gap to its tangent lines (support function); one quadrant will do
+        angle = np.linspace(0.0, np.pi / 2.0, directions)
         normal = np.stack([np.cos(angle), np.sin(angle)])
         support = np.hypot(self.half_width * normal[0], self.half_height * normal[1])
         gaps = support - np.abs(offsets) @ normal
@@ -147,7 +147,7 @@ def transpedicular(
     waist = _waist(side, pedicle_centre, pedicle_axis, pedicle_half_width, pedicle_half_height, gauge, half_length)
     target = _target(side, anterior_wall, posterior_wall, posterior_skin, target_depth, target_lateral, target_height)
     through, tip = _best_line(waist, target, bone_margin)
-    margin = float(waist.margin(waist.offsets(through, tip)))
+    margin = float(waist.margin(waist.offsets(through, tip), 721))
     error = float(np.linalg.norm(tip - target))
     return _path(f"transpedicular-{side}", gauge, waist, (through, tip), posterior_skin, (margin, error))
 
@@ -178,7 +178,7 @@ def parapedicular(
     target = _target(side, anterior_wall, posterior_wall, posterior_skin, target_depth, target_lateral, target_height)
     lateral = pedicle_half_width + waist.needle_radius + bone_margin
     through = waist.centre + np.array([-lateral, 0.3 * pedicle_half_height, 0.0]) @ waist.frame
-    inside = float(waist.margin(waist.offsets(through, target))) + waist.needle_radius
+    inside = float(waist.margin(waist.offsets(through, target), 721)) + waist.needle_radius
     clearance = -inside - waist.needle_radius
     return _path(f"parapedicular-{side}", gauge, waist, (through, target), posterior_skin, (clearance, 0.0))
 
