@@ -7,8 +7,9 @@ from pathlib import Path
 
 import jupytext
 import pytest
-from architecture.tree import ROOT
 from nbclient import NotebookClient
+
+from architecture.tree import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 MOST_CELLS = 15
