@@ -88,9 +88,7 @@ def look(distance: Volume, frame: Floats, body_distance: Volume | None = None) -
         body = np.asarray(resample(body_distance, _SCOUT, frame, mode="constant", outside=_FAR) < 0)
     if np.count_nonzero(body) * _SCOUT.voxel_volume < 1.5e-6:
         raise DataError("no vertebral body in front of the canal", where="labels", hint="check the label map")
-    return Scout(
-        ras_from_world=frame, grid=_SCOUT, distance=field, body=body, bone=bone, holes=holes, tube=tube
-    )
+    return Scout(ras_from_world=frame, grid=_SCOUT, distance=field, body=body, bone=bone, holes=holes, tube=tube)
 
 
 def split_body(bone: Bools, tube: CanalTube, grid: VoxelGrid) -> Bools:
@@ -98,7 +96,7 @@ def split_body(bone: Bools, tube: CanalTube, grid: VoxelGrid) -> Bools:
 
     The wall is a plane across (straight in r), fitted to the front edge of the rings.
     """
-    _, a, s = grid.open_mesh()
+    _, a, _ = grid.open_mesh()
     wall = wall_line(tube, grid)
     body = bone & (a > wall[None, None, :])
     body = ndimage.binary_opening(body, iterations=max(1, round(1.0 * mm / grid.spacing[0])))

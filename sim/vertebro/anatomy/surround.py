@@ -1,0 +1,128 @@
+"""The wider field of view for images: the patient without the table, around the vertebra, in its frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vertebro.anatomy.anatomy import Surround
+from vertebro.anatomy.resampling import inside_field, resample, soften
+from vertebro.anatomy.volumes import Volume
+from vertebro.grid import VoxelGrid
+from vertebro.units import mm
+
+AIR = -1000.0
+HU_RANGE = (-1024.0, 4000.0)
+LIMIT_LOW = np.array([-190.0, -150.0, -115.0]) * mm  # reach of the pictures around the vertebra
+LIMIT_HIGH = np.array([190.0, 190.0, 115.0]) * mm
+_COARSE = 3.0 * mm
+_SKIN_HU = -300.0
+
+
+def patient_mask(ct: Volume) -> NDArray[np.bool_]:
+    """Voxels of the patient: the largest body in the picture with its inner air, table and cables left out.
+
+    Returns
+    -------
+    (ni, nj, nk) bool array on the CT's own voxels, wider than the skin by about 3 mm.
+    """
+    steps = np.maximum(np.rint(_COARSE / ct.spacing).astype(int), 1)
+    small = ct.data[:: steps[0], :: steps[1], :: steps[2]] > _SKIN_HU
+    radius = np.maximum(np.rint(6.0 * mm / (ct.spacing * steps)).astype(int), 1)
+    element = np.ones(2 * radius + 1, bool)
+    core = ndimage.binary_opening(np.pad(small, [(r, r) for r in 2 * radius], mode="edge"), structure=element)
+    core = core[tuple(slice(2 * r, -2 * r) for r in radius)]
+    parts, count = ndimage.label(core)
+    if count == 0:
+        return np.ones(ct.data.shape, bool)
+    body = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+    # the opening rounds corners off: take back what is connected within its reach
+    body = ndimage.binary_dilation(body, iterations=2, mask=small)
+    body = ndimage.binary_dilation(_filled_axially(body, ct.axes))
+    for axis, step in enumerate(steps):
+        body = np.repeat(body, step, axis=axis)
+    return np.asarray(body[tuple(slice(0, n) for n in ct.data.shape)])
+
+
+def without_table(ct: Volume) -> Volume:
+    """The CT as int16 with everything outside the patient turned to air."""
+    hu = np.clip(ct.data, *HU_RANGE).astype(np.int16)
+    hu[~patient_mask(ct)] = np.int16(AIR)
+    return ct.with_data(hu)
+
+
+def build_surround(clean: Volume, ras_from_world: NDArray[np.float64], spacing: float) -> Surround:
+    """Resample the patient around the vertebra.
+
+    Parameters
+    ----------
+    clean : Volume
+        From `without_table`.
+    ras_from_world : (4, 4) float array
+    spacing : float [m]
+    """
+    low, high = _extent(clean, ras_from_world)
+    grid = VoxelGrid.around(low, high, spacing)
+    # blurring first is worth its time only where voxels are much finer than the pictures
+    source = soften(clean, spacing) if clean.spacing.min() < 0.5 * spacing else clean
+    hu = resample(source, grid, ras_from_world, mode="constant", outside=AIR)
+    return Surround(grid=grid, hu=np.rint(hu).astype(np.int16))
+
+
+def posterior_skin(surround: Surround, behind: float) -> tuple[float, bool]:
+    """a-coordinate [m] of the skin behind the vertebra, and whether it is in the picture.
+
+    Parameters
+    ----------
+    behind : float [m]
+        Start of the search (the spinous process's tip).
+    """
+    grid = surround.grid
+    r, a, s = grid.axes()
+    column = surround.hu[np.ix_(np.abs(r) < 15 * mm, np.ones(len(a), bool), np.abs(s) < 15 * mm)]
+    soft = np.median(column, axis=(0, 2)) > _SKIN_HU
+    air = np.flatnonzero(~soft & (a < behind))
+    if not air.size:
+        return float(a[0]), False
+    inside = int(air[-1]) + 1
+    field_ends = inside <= 1 or bool(np.all(column[:, : max(inside - 3, 1)] == np.int16(AIR)) and inside < 4)
+    return float(a[inside] - grid.spacing[1] / 2), not field_ends
+
+
+def soft_outside(
+    hu: NDArray[np.float32], ct: Volume, grid: VoxelGrid, ras_from_world: NDArray[np.float64], value: float = 30.0
+) -> float:
+    """Write soft tissue where the simulation grid leaves the field of view; changes `hu`, returns the share changed."""
+    seen = inside_field(ct, grid, ras_from_world)
+    hu[~seen] = value
+    return float(1.0 - seen.mean())
+
+
+def _filled_axially(mask: NDArray[np.bool_], axes: str) -> NDArray[np.bool_]:
+    """Fill lungs and bowel gas: background of each axial slice that does not reach the slice's edge."""
+    axis = next(n for n, letter in enumerate(axes) if letter in "SI")
+    stack = np.moveaxis(mask, axis, 0)
+    in_plane = np.zeros((3, 3, 3), int)
+    in_plane[1, 1, :] = in_plane[1, :, 1] = 1
+    parts, count = ndimage.label(~stack, structure=in_plane)
+    open_air = np.zeros(count + 1, bool)
+    for edge in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
+        open_air[np.unique(edge)] = True
+    open_air[0] = False
+    return np.moveaxis(~open_air[parts], 0, axis)
+
+
+def _extent(clean: Volume, ras_from_world: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Box of the patient in the world frame [m], cut to the limits."""
+    steps = np.maximum(np.rint(2 * _COARSE / clean.spacing).astype(int), 1)
+    index = np.argwhere(clean.data[:: steps[0], :: steps[1], :: steps[2]] > _SKIN_HU) * steps
+    world_from_ras = np.linalg.inv(ras_from_world)
+    points = clean.world(index) @ world_from_ras[:3, :3].T + world_from_ras[:3, 3]
+    near = np.all((points > LIMIT_LOW) & (points < LIMIT_HIGH), axis=1)
+    points = points[near] if near.any() else points
+    margin = 8.0 * mm
+    return (
+        np.maximum(points.min(axis=0) - margin, LIMIT_LOW),
+        np.minimum(points.max(axis=0) + margin, LIMIT_HIGH),
+    )
