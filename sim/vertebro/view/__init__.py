@@ -1,1 +1,26 @@
-"""view."""
+"""Windows: PyVista scenes, matplotlib figures and the report. Importing this costs nothing; drawing loads the libraries."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "gl_available": "gl",
+    "gl_help": "gl",
+    "gl_report": "gl",
+    "draw_scene": "scene",
+    "draw_strip": "figures_strip",
+    "draw_ct": "figures_ct",
+    "draw_curves": "figures_curves",
+    "draw_import_check": "figures_import",
+    "write_report": "report",
+}
+
+__all__ = list(_HOME)  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,38 @@
+"""Cement as pictures need it: split into bone and leak, times spread to the voxels around."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vertebro.tissue import Compartment
+
+if TYPE_CHECKING:
+    from vertebro.record import Run
+
+IN_BONE = (Compartment.BODY, Compartment.ARCH, Compartment.TRACK)
+
+
+def inside_and_outside(run: Run, time: float | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cement saturation (nr, na, ns) inside the bone (and the needle's track), and outside: leaked."""
+    index = len(run.times) - 1 if time is None else run.index_at(time)
+    saturation = run.saturation[index]
+    bone = np.isin(run.anatomy.compartment, IN_BONE)
+    return np.where(bone, saturation, 0).astype(np.float32), np.where(bone, 0, saturation).astype(np.float32)
+
+
+def spread_times(injection_time: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Injection times [s] with every empty voxel filled from the nearest one that holds cement (0 if none does)."""
+    known = np.isfinite(injection_time)
+    if not known.any():
+        return np.zeros(injection_time.shape, np.float32)
+    hit = np.argwhere(known)
+    low, high = np.maximum(hit.min(axis=0) - 4, 0), hit.max(axis=0) + 5
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    nearest = ndimage.distance_transform_edt(~known[box], return_distances=False, return_indices=True)
+    out = np.full(injection_time.shape, np.nanmax(injection_time), np.float32)
+    out[box] = injection_time[box][tuple(nearest)]
+    return out

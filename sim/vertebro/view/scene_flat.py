@@ -1,0 +1,101 @@
+"""The scene without OpenGL: three projections of the bone with cement and leaks over them, drawn by matplotlib."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from vertebro.view import theme
+from vertebro.view.cement_fields import inside_and_outside, spread_times
+from vertebro.view.gl import gl_help
+from vertebro.view.panels import PLANES, STYLE, blank, letters, scale_bar, write
+
+if TYPE_CHECKING:
+    from vertebro.record import Run
+
+NAMES = ("coronal", "sagittal", "axial")
+DPI = 100
+
+
+def draw_flat_scene(run: Run, *, size: tuple[int, int] = (1100, 860), time: float | None = None) -> NDArray[np.uint8]:
+    """Projections from behind, from the left and from above: brightest bone, cement by injection time, leaks in red.
+
+    Returns
+    -------
+    (height, width, 3) uint8 array
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor=theme.PAPER)
+        canvas = FigureCanvasAgg(figure)
+        inside, outside = inside_and_outside(run, time)
+        times = spread_times(run.injection_time)
+        grid = figure.add_gridspec(2, 2, left=0.01, right=0.99, bottom=0.05, top=0.99, wspace=0.02, hspace=0.02)
+        for place, name in zip((grid[0, 0], grid[0, 1], grid[1, 0]), NAMES, strict=True):
+            _projection(figure.add_subplot(place), run, name, inside, outside, times)
+        _side_notes(figure, run)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+
+def _projection(
+    axes: Any,
+    run: Run,
+    name: str,
+    inside: NDArray[np.float32],
+    outside: NDArray[np.float32],
+    times: NDArray[np.float32],
+) -> None:
+    across, along, (sign, _), words = PLANES[name]
+    low, high = run.anatomy.grid.extent * 1e3
+    through = 3 - across - along
+    left, right = (high[across], low[across]) if sign < 0 else (low[across], high[across])
+    picture = {"extent": (left, right, low[along], high[along]), "interpolation": "bilinear"}
+    axes.imshow(_turn(run.anatomy.hu.max(axis=through), sign), cmap="gray", vmin=-100, vmax=1300, **picture)
+    deepest = inside.argmax(axis=through)
+    when = np.take_along_axis(times, np.expand_dims(deepest, through), through).squeeze(through)
+    shades = colormaps[theme.TIME_MAP](when / max(float(run.times[-1]), 1e-6))
+    shades[..., 3] = np.clip(1.4 * inside.max(axis=through), 0, 0.9)
+    axes.imshow(_turn(shades, sign), **picture)
+    red = np.zeros_like(shades)
+    red[..., :3], red[..., 3] = theme.rgb(theme.LEAK), np.clip(1.6 * outside.max(axis=through), 0, 0.95)
+    axes.imshow(_turn(red, sign), **picture)
+    limits = axes.get_xlim(), axes.get_ylim()
+    for needle in run.scene.needles:
+        ends = np.stack([needle.entry, needle.tip])[:, [across, along]] * 1e3
+        axes.plot(*ends.T, color=theme.STEEL, lw=2.4, solid_capstyle="butt", alpha=0.9)
+    axes.set(xlim=limits[0], ylim=limits[1], aspect="equal")
+    blank(axes)
+    letters(axes, *words)
+    scale_bar(axes)
+    write(axes, 0.03, 0.965, f"{name}, brightest bone", va="top", size=8)
+
+
+def _turn(values: NDArray[Any], sign: int) -> NDArray[Any]:
+    """[across, along] array as picture rows from the top."""
+    picture = np.swapaxes(values, 0, 1)[::-1]
+    return picture[:, ::-1] if sign < 0 else picture
+
+
+def _side_notes(figure: Figure, run: Run) -> None:
+    axes = figure.add_axes((0.62, 0.36, 0.26, 0.018))
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(0, max(float(run.times[-1]), 1e-6)), theme.TIME_MAP),
+        cax=axes,
+        orientation="horizontal",
+    )
+    bar.set_label("cement injected at [s]; leaked cement in red", fontsize=9)
+    bar.outline.set_linewidth(0.5)
+    figure.text(0.75, 0.22, _wrapped(gl_help()), fontsize=8.5, color=theme.MUTED, ha="center", va="center")
+
+
+def _wrapped(text: str, width: int = 52) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, width))

@@ -1,0 +1,45 @@
+"""One look for every picture: colours a colour-blind reader can tell apart, type sizes, the display windows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+INK: Final = "#1b2430"
+MUTED: Final = "#5b6775"
+RULE: Final = "#cfd6dd"
+PAPER: Final = "#ffffff"
+ACCENT: Final = "#1f4e79"
+
+BONE: Final = "#d9c6a0"
+CANAL: Final = "#e3c34a"
+VEIN: Final = "#4a7fc1"
+DISC: Final = "#8fa3b0"
+STEEL: Final = "#b4bcc4"
+LEAK: Final = "#d01c2f"
+CEMENT: Final = "#2a7f6f"
+
+# Okabe and Ito: distinct for every common kind of colour blindness
+BLUE: Final = "#0072b2"
+ORANGE: Final = "#d55e00"
+GREEN: Final = "#009e73"
+PURPLE: Final = "#cc79a7"
+
+TIME_MAP: Final = "viridis"
+BONE_WINDOW: Final = (1800.0, 400.0)  # HU: width, level
+SCALE_BAR: Final = 10.0  # mm
+
+LEAK_WORDS: Final = {
+    "B": "through the basivertebral vein into the epidural space",
+    "S": "into a segmental vein",
+    "C": "through a cortical defect into the tissue beside the vertebra",
+    "D": "through an endplate into the disc",
+    "track": "back along the needle track",
+    "canal": "into the spinal canal",
+    "foramen": "into a neural foramen",
+    "embolus": "carried away in a vein, towards the lungs",
+}
+
+
+def rgb(colour: str) -> tuple[float, float, float]:
+    """Red, green and blue from 0 to 1 of a ``#rrggbb`` colour."""
+    return int(colour[1:3], 16) / 255, int(colour[3:5], 16) / 255, int(colour[5:7], 16) / 255
