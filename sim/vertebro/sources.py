@@ -56,7 +56,8 @@ def _table(*entries: tuple[str, str, str]) -> dict[str, Source]:
     return {key: Source(key, text, url) for key, text, url in entries}
 
 
-# fmt: off  (one entry, one line: readable as a table, mergeable line by line)
+# one entry, one line: readable as a table, mergeable line by line
+# fmt: off
 SOURCES: dict[str, Source] = _table(
     ("vertebro", "vertebro authors: engineering choice, uncalibrated; treat as a setting", ""),
     ("baroud2004", "Baroud et al., J Biomech 37:189-196 (2004), permeability of lumbar cancellous cores", ""),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from architecture.tree import ROOT, imported, modules
+from architecture.tree import ROOT, SOURCE, imported, modules
 
+WINDOWS_AND_DOORS = {"view", "cli", "web"}
+DRAWING_AND_TALKING = {"matplotlib", "pyvista", "vtk", "vtkmodules", "typer", "rich", "click"}
 KERNEL_DIET = ("numpy", "numba", "math", "__future__", "vertebro._jit")
 
 
-def test_layers_hold_rooms_stay_apart_and_only_windows_draw() -> None:
+def test_layers_hold_and_rooms_stay_apart() -> None:
     """import-linter judges the contracts of pyproject.toml on the import graph."""
     command = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
     run = subprocess.run(
@@ -21,6 +23,18 @@ def test_layers_hold_rooms_stay_apart_and_only_windows_draw() -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_only_windows_and_doors_draw_and_talk() -> None:
+    """Below view and cli nobody imports a plotting library or a terminal; a record never pulls in a window."""
+    strangers = [
+        f"{module.place}:{line} imports {name}"
+        for module in modules()
+        if module.path.relative_to(SOURCE).parts[0] not in WINDOWS_AND_DOORS
+        for line, name in imported(module.tree)
+        if name.split(".")[0] in DRAWING_AND_TALKING
+    ]
+    assert not strangers, "\n".join(strangers)
 
 
 def test_kernel_files_import_only_numpy_numba_and_the_decorator() -> None:
