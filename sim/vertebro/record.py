@@ -110,7 +110,7 @@ class Run:
             If the folder is already used, or the disk is full or not writable.
         """
         folder = check_free(folder)
-        with _whole_or_nothing(folder) as partial:
+        with whole_or_nothing(folder) as partial:
             _write(self, partial)
         self.folder = folder
         return folder
@@ -160,7 +160,8 @@ def check_free(folder: str | Path, needed: float = 300e6) -> Path:
 
 
 @contextmanager
-def _whole_or_nothing(folder: Path) -> Iterator[Path]:
+def whole_or_nothing(folder: Path) -> Iterator[Path]:
+    """Yield a hidden folder beside `folder` that takes its name on success and vanishes on failure."""
     partial = folder.absolute().parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
     try:
         partial.mkdir(parents=True)
@@ -172,9 +173,9 @@ def _whole_or_nothing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         full = error.errno == errno.ENOSPC
         raise DataError(
-            "the disk is full" if full else f"cannot write the run: {error.strerror or error}",
+            "the disk is full" if full else f"cannot write the folder: {error.strerror or error}",
             where=str(folder),
-            hint="free some space or choose another --out; the run was not saved",
+            hint="free some space or choose another --out; nothing was written",
         ) from error
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

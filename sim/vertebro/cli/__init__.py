@@ -1,1 +1,1 @@
-"""cli."""
+"""The command line: parse, one library call, print. Heavy imports live inside the commands."""

@@ -1,0 +1,231 @@
+"""Case to scene: the anatomy, the needles in it, the cement, the leak monitor and the flow problem."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vertebro.anatomy import InteriorSettings, ParametricSpec, build_parametric
+from vertebro.anatomy.anatomy import Anatomy
+from vertebro.anatomy.store import load_anatomy
+from vertebro.case import Case, NeedleInput, StepInput
+from vertebro.errors import CaseError, PlacementError
+from vertebro.flow import FlowProblem, Outlet, Well, newtonian
+from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings
+from vertebro.materials.cement import Cement
+from vertebro.materials.presets import cement
+from vertebro.procedure import (
+    Inject,
+    Limit,
+    Needle,
+    Placement,
+    Step,
+    Wait,
+    check_placement,
+    check_schedule,
+    parapedicular,
+    transpedicular,
+)
+from vertebro.tissue import Compartment
+from vertebro.units import mm
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """What a case describes, built: the rooms' objects on one grid.
+
+    Attributes
+    ----------
+    case : Case
+    anatomy : Anatomy
+    cement : Cement
+    needles : tuple of Needle
+    placements : tuple of Placement
+        Findings of each needle: breaches, depth, reserve.
+    steps : tuple of Inject or Wait
+    """
+
+    case: Case
+    anatomy: Anatomy
+    cement: Cement
+    needles: tuple[Needle, ...]
+    placements: tuple[Placement, ...]
+    steps: tuple[Step, ...]
+
+    def needle(self, name: str) -> Needle:
+        """The needle of that name."""
+        return next(needle for needle in self.needles if needle.name == name)
+
+
+def build(case: Case, *, base: Path | None = None, anatomy: Anatomy | None = None) -> Scene:
+    """Build the scene of a case.
+
+    Parameters
+    ----------
+    case : Case
+    base : Path, optional
+        Folder that ``anatomy.folder`` is relative to (the case file's own).
+    anatomy : Anatomy, optional
+        Used as it is instead of building one (a run folder brings its own).
+
+    Raises
+    ------
+    CaseError, PlacementError, DataError
+        If the case asks for something that cannot be.
+    """
+    vertebra = anatomy if anatomy is not None else _tuned(build_anatomy(case, base=base), case)
+    needles, placements = zip(*(_place(spec, i, vertebra) for i, spec in enumerate(case.needles)), strict=True)
+    steps = tuple(_step(step) for step in case.steps)
+    check_schedule(steps, [needle.name for needle in needles])
+    return Scene(
+        case=case,
+        anatomy=vertebra,
+        cement=cement(case.cement.preset),
+        needles=needles,
+        placements=placements,
+        steps=steps,
+    )
+
+
+def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
+    """The anatomy of a case: generated, or read from its folder."""
+    wish = case.anatomy
+    if wish.source == "folder":
+        if not wish.folder:
+            raise CaseError("no folder given", where="anatomy.folder", hint="vertebro import CT --out FOLDER makes one")
+        anatomy = load_anatomy((base or Path()) / wish.folder / "anatomy.h5")
+        if anatomy.level != wish.level:
+            raise CaseError(
+                "the folder holds another level", where="anatomy.level", value=wish.level, allowed=anatomy.level
+            )
+        return anatomy
+    spec = ParametricSpec(
+        level=wish.level, spacing=wish.spacing, bone_fraction=wish.bone_fraction, sex=wish.sex, seed=case.seed
+    )
+    return build_parametric(
+        spec, settings=InteriorSettings(veins=wish.veins, venous_pressure=wish.venous_pressure)
+    )
+
+
+def flow_problem(scene: Scene) -> FlowProblem:
+    """The scene as bare arrays: what the flow engine sees."""
+    case, vertebra = scene.case, scene.anatomy
+    age, temperature = case.cement.age_at_start, case.cement.temperature
+    wells = [
+        Well(
+            name=needle.name,
+            cells=needle.tip_cells(vertebra.grid, compartment=vertebra.compartment),
+            rate=0.0,
+            radius=needle.inner_diameter / 2,
+        )
+        for needle in scene.needles
+    ]
+    return FlowProblem(
+        grid=vertebra.grid,
+        porosity=vertebra.porosity,
+        permeability=vertebra.permeability,
+        injected=scene.cement.law(age, temperature=temperature),
+        displaced=newtonian(case.marrow.viscosity),
+        wells=wells,
+        outlets=[Outlet(name=e.name, cells=e.cells, pressure=e.pressure) for e in vertebra.exits],
+        face_resistance=vertebra.face_resistance,
+        residual_displaced=case.marrow.residual,
+        relative_permeability=case.flow.relative_permeability,
+        mode=case.flow.mode,
+        displaced_pressure=case.anatomy.venous_pressure,
+    )
+
+
+def body_frame(anatomy: Anatomy) -> BodyFrame:
+    """The body's landmarks as the leak monitor reads them."""
+    marks = anatomy.landmarks
+    return BodyFrame(
+        half_axes=marks.body_half_axes,
+        anterior_wall=marks.anterior_wall,
+        posterior_wall=marks.posterior_wall,
+        superior_endplate=marks.superior_endplate,
+        inferior_endplate=marks.inferior_endplate,
+        canal_centre=marks.canal_centre,
+        canal_half_axes=marks.canal_half_axes,
+    )
+
+
+def leak_monitor(scene: Scene) -> LeakMonitor:
+    """A fresh monitor that watches the scene's compartments."""
+    return LeakMonitor(
+        grid=scene.anatomy.grid,
+        compartment=counted_compartments(scene),
+        frame=body_frame(scene.anatomy),
+        exit_routes={exit_.name: exit_.route for exit_ in scene.anatomy.exits},
+        settings=LeakSettings(threshold=scene.case.leakage.threshold),
+    )
+
+
+def counted_compartments(scene: Scene) -> np.ndarray:
+    """The anatomy's compartments with the needle shafts outside the body marked TRACK."""
+    compartment = scene.anatomy.compartment.copy()
+    for needle in scene.needles:
+        shaft = needle.cells(scene.anatomy.grid)
+        compartment[shaft & (compartment != Compartment.BODY)] = Compartment.TRACK
+    return compartment
+
+
+def _tuned(anatomy: Anatomy, case: Case) -> Anatomy:
+    """Apply the settings a case may change on any anatomy: venous pressure and the permeability factor."""
+    exits = tuple(dataclasses.replace(exit_, pressure=case.anatomy.venous_pressure) for exit_ in anatomy.exits)
+    bone = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
+    permeability = np.where(bone, anatomy.permeability * case.anatomy.permeability_factor, anatomy.permeability)
+    return dataclasses.replace(anatomy, exits=exits, permeability=permeability)
+
+
+def _place(spec: NeedleInput, index: int, anatomy: Anatomy) -> tuple[Needle, Placement]:
+    needle = _needle(spec, anatomy)
+    marks = anatomy.landmarks
+    try:
+        placement = check_placement(
+            needle,
+            anatomy.grid,
+            anatomy.compartment,
+            anterior_wall=marks.anterior_wall,
+            posterior_wall=marks.posterior_wall,
+        )
+    except PlacementError as error:
+        error.where = f"needles.{index} ({spec.name}): {error.where}"
+        raise
+    return needle, placement
+
+
+def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
+    if spec.entry is not None and spec.tip is not None:
+        return Needle(
+            name=spec.name, gauge=spec.gauge, entry=np.asarray(spec.entry) * mm, tip=np.asarray(spec.tip) * mm
+        )
+    marks = anatomy.landmarks
+    pedicle = marks.pedicle_left if spec.side == "left" else marks.pedicle_right
+    approach = transpedicular if spec.approach == "transpedicular" else parapedicular
+    path = approach(
+        side=spec.side,
+        pedicle_centre=pedicle.centre,
+        pedicle_axis=pedicle.axis,
+        pedicle_half_width=pedicle.half_width,
+        pedicle_half_height=pedicle.half_height,
+        anterior_wall=marks.anterior_wall,
+        posterior_wall=marks.posterior_wall,
+        posterior_skin=marks.posterior_skin,
+        gauge=spec.gauge,
+        target_depth=1 - spec.depth,
+    )
+    return path.needle(spec.name, spec.gauge)
+
+
+def _step(spec: StepInput) -> Step:
+    if spec.do == "wait":
+        return Wait(duration=spec.duration)
+    until = Limit(volume=spec.volume, time=spec.duration)
+    return Inject(needle=spec.needle, rate=spec.rate, until=until, pressure_cap=spec.pressure)

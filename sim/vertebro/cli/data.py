@@ -1,0 +1,54 @@
+"""``vertebro sample · import``: real CT in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vertebro.cli.output import JsonOption, emit, progress
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("sample")(sample)
+    app.command("import")(import_ct)
+
+
+def sample(name: Annotated[str, typer.Argument(help="lidc")] = "lidc", as_json: JsonOption = False) -> None:
+    """Fetch an openly licensed real CT with labels into the user's cache folder."""
+    from vertebro.anatomy.sample import fetch_sample
+
+    with progress(f"sample {name}") as report:
+        paths = fetch_sample(name, progress=report)
+    facts = {"ct": str(paths.ct), "labels": str(paths.labels), "licence": paths.licence, "citation": paths.citation}
+    emit(facts, "\n".join(f"{key:<9} {value}" for key, value in facts.items()), as_json)
+
+
+def import_ct(
+    ct: Annotated[Path, typer.Argument(help="CT file (NIfTI, NRRD, MHA) or DICOM folder.")],
+    labels: Annotated[Path, typer.Option(help="Label map: TotalSegmentator or VerSe numbers.")],
+    level: Annotated[str, typer.Option(help="Vertebral level, e.g. L1.")],
+    out: Annotated[Path, typer.Option(help="Case folder to make.")],
+    spacing: Annotated[str, typer.Option(help="Edge of a simulation voxel, 0.4 to 1.5 mm.")] = "0.8 mm",
+    scheme: Annotated[str, typer.Option(help="Label numbers: auto, totalsegmentator or verse.")] = "auto",
+    resample_labels: Annotated[bool, typer.Option(help="Allow labels on another grid than the CT.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a case folder from a patient's CT: case.toml, anatomy.h5 and import-check.png."""
+    from vertebro.imported import import_case
+
+    with progress(f"import {level}") as report:
+        facts: dict[str, Any] = import_case(
+            ct, labels, level, out, spacing=spacing, scheme=scheme, resample_labels=resample_labels, progress=report
+        )
+        report("picture sheet", 0.9)
+        from vertebro.anatomy.store import load_anatomy
+        from vertebro.view.figures import draw_import_check
+
+        draw_import_check(load_anatomy(out / "anatomy.h5"), out / "import-check.png")
+    lines = [f"made {out}: {facts['level']}, body {facts['body_volume_ml']:.1f} ml, grid {facts['shape']}"]
+    lines += [f"  warning: {text}" for text in facts["warnings"]]
+    lines += [f"  look at {out / 'import-check.png'}, then: vertebro run {out} --out RUN"]
+    emit(facts, "\n".join(lines), as_json)

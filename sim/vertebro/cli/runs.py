@@ -1,0 +1,187 @@
+"""``vertebro demo · run · shoot · ct · report``: the main jobs."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vertebro.cli.output import NOTICE, JsonOption, emit, progress
+from vertebro.errors import CaseError
+
+if TYPE_CHECKING:
+    from vertebro.case import Case
+    from vertebro.record import Run
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("demo")(demo)
+    app.command("run")(run)
+    app.command("shoot")(shoot)
+    app.command("ct")(ct)
+    app.command("report")(report)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Run folder to make.")] = Path("vertebro-demo"),
+    real: Annotated[bool, typer.Option("--real", help="L1 of a real patient's CT (downloaded once).")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Coarser grid and fewer pictures.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """One real injection, end to end: report.html with pictures."""
+    from vertebro.case import Case
+
+    quick = {"flow.interval": "4 s", "imaging.rows": 256, "imaging.frames": 3} if fast else {}
+    if real:
+        folder = _real_case_folder(fast)
+        case, base = Case.load(folder).with_settings(quick), folder
+    else:
+        case = Case.preset("first-injection").with_settings(quick | ({"anatomy.spacing": "1.2 mm"} if fast else {}))
+        base = Path()
+    _run(case, base, out, as_json)
+
+
+def run(
+    case_file: Annotated[Path, typer.Argument(metavar="CASE", help="Case file or folder, preset name, or - (stdin).")],
+    out: Annotated[Path, typer.Option(help="Run folder to make.")],
+    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, dotted; may repeat.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Overrides the case's seed.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a case into a new run folder, report included."""
+    from vertebro.cli.cases import read_case
+
+    case, base = read_case(case_file)
+    wishes = dict(_setting(text) for text in settings or [])
+    if seed is not None:
+        wishes["seed"] = seed
+    _run(case.with_settings(wishes) if wishes else case, base, out, as_json)
+
+
+def shoot(
+    folder: RunFolder,
+    out: Annotated[Path, typer.Option(help="frame.png (16 bit)")],
+    view: Annotated[str, typer.Option(help="ap, lateral, or orbital,cranial in degrees.")] = "lateral",
+    time: Annotated[float | None, typer.Option("--at", help="Schedule time [s]; default: the end.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take one fluoroscopy frame of a run at any moment and angle."""
+    from PIL import Image
+
+    from vertebro.observe import Camera
+    from vertebro.record import Run
+
+    result = Run.load(folder)
+    moment = result.times[-1] if time is None else time
+    picture = Camera(result.scene).shoot(view, moment, result.cement_fraction(moment))
+    _check_suffix(out, (".png",))
+    Image.fromarray(picture.display16).save(out)
+    emit({"file": str(out), "time_s": picture.time, **picture.facts}, f"{out}: {view} at {moment:.1f} s", as_json)
+
+
+def ct(
+    folder: RunFolder,
+    out: Annotated[Path, typer.Option(help="File (.nii.gz, .png) or folder of pictures.")],
+    time: Annotated[float | None, typer.Option("--at", help="Schedule time [s]; default: the end.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the CT of a run at any moment: a volume, or axial, sagittal and coronal pictures."""
+    from vertebro.observe import ct_planes, save_ct_volume
+    from vertebro.record import Run
+
+    result = Run.load(folder)
+    if out.name.endswith((".nii.gz", ".nii", ".nrrd", ".mha")):
+        save_ct_volume(result.anatomy, result.scene, out, None if time is None else result.cement_fraction(time))
+        files = [out]
+    else:
+        from PIL import Image
+
+        out.mkdir(parents=True, exist_ok=True)
+        files = []
+        for plane, slice_ in ct_planes(result.scene, result.cement_fraction(time)).items():
+            files.append(out / f"{plane}.png")
+            Image.fromarray(slice_.window()).save(files[-1])
+    emit({"files": [str(path) for path in files]}, "\n".join(str(path) for path in files), as_json)
+
+
+def report(folder: RunFolder, as_json: JsonOption = False) -> None:
+    """Write report.html of a run."""
+    from vertebro.record import Run
+    from vertebro.view.report import write_report
+
+    with progress("report") as tell:
+        tell("report", 0.1)
+        path = write_report(Run.load(folder))
+    emit({"report": str(path)}, str(path), as_json)
+
+
+def _run(case: Case, base: Path, out: Path, as_json: bool) -> None:
+    from vertebro.record import check_free
+    from vertebro.simulation import Simulation
+    from vertebro.view.report import write_report
+
+    check_free(out)
+    with progress(case.title) as tell:
+        result = Simulation(case, base=base, progress=tell).run()
+        tell("saving", 0.86)
+        result.save(out)
+        tell("report", 0.9)
+        path = write_report(result)
+        tell("done", 1.0)
+    emit(result.summary | {"run": str(out), "report": str(path)}, _summary_text(result, path), as_json)
+    if result.summary["status"] == "interrupted":
+        sys.exit(130)
+
+
+def _summary_text(result: Run, path: Path) -> str:
+    facts = result.summary
+    lines = [
+        f"{result.case.title}",
+        f"  {facts['volume_injected_ml']:.2f} ml injected in {facts['simulated_s']:.0f} s "
+        f"({facts['wall_s']['flow']:.1f} s of computing), {100 * facts['fill_fraction']:.0f} % of the body filled",
+        f"  peak pressure: syringe {facts['peak_syringe_pressure_kpa']:.0f} kPa, bone "
+        f"{facts['peak_bone_pressure_kpa']:.1f} kPa; volume balance error {facts['volume_balance_error']:.1e}",
+    ]
+    lines += [
+        f"  leak {leak['kind']}: {leak['volume_ml']:.3f} ml from {leak['t_leak_s']:.0f} s, {leak['position_words']}"
+        for leak in facts["leaks"]
+    ] or ["  no leak"]
+    lines += [f"  warning: {text}" for text in facts["warnings"]]
+    return "\n".join([*lines, f"  report: {path}", f"  {NOTICE}"])
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise CaseError("not a setting", where="--set", value=text, allowed="key=value", hint="--set cement.preset=x")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:
+    if path.suffix not in allowed:
+        raise CaseError("unknown kind of file", where="--out", value=str(path), allowed=", ".join(allowed))
+
+
+def _real_case_folder(fast: bool) -> Path:
+    from vertebro.anatomy.sample import fetch_sample
+    from vertebro.imported import import_case
+    from vertebro.paths import cache_root
+
+    spacing = "1.2 mm" if fast else "0.8 mm"
+    folder = cache_root() / "cases" / f"lidc-l1-{spacing.replace(' ', '')}"
+    with progress("real CT") as tell:
+        paths = fetch_sample("lidc", progress=tell)
+        if not (folder / "case.toml").is_file():
+            import_case(
+                paths.ct, paths.labels, "L1", folder, spacing=spacing, licence=paths.licence, progress=tell
+            )
+    return folder

@@ -1,0 +1,87 @@
+"""From a CT and a label map to a case folder (case.toml and anatomy.h5), whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vertebro import units
+from vertebro.anatomy.from_ct import import_ct
+from vertebro.anatomy.store import save_anatomy
+from vertebro.case import AnatomyInput, Case
+from vertebro.errors import CaseError
+from vertebro.record import check_free, whole_or_nothing
+
+
+def import_case(
+    ct: str | Path,
+    labels: str | Path,
+    level: str,
+    out: str | Path,
+    *,
+    spacing: str | float = 0.8e-3,
+    scheme: str = "auto",
+    resample_labels: bool = False,
+    licence: str = "",
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Import one level of a CT as a ready case folder.
+
+    Parameters
+    ----------
+    ct, labels : path
+        CT file or DICOM folder; label map in TotalSegmentator or VerSe numbers.
+    level : str
+        ``"L1"`` …
+    out : path
+        New folder.
+    spacing : float [m] or text
+        Edge of a simulation voxel, 0.4 to 1.5 mm.
+    scheme, resample_labels, progress
+        As `vertebro.anatomy.from_ct.import_ct`.
+
+    Returns
+    -------
+    dict
+        Facts as plain JSON values.
+
+    Raises
+    ------
+    DataError, CaseError
+        If the CT, the labels, the level or the folder cannot be used.
+    """
+    folder = check_free(out)
+    edge = units.parse(spacing, "m", where="spacing")
+    if not 0.4e-3 <= edge <= 1.5e-3:
+        raise CaseError("spacing out of range", where="spacing", value=spacing, allowed="0.4 to 1.5 mm")
+    anatomy = import_ct(
+        Path(ct),
+        Path(labels),
+        level,
+        spacing=edge,
+        label_scheme=scheme,
+        resample_labels=resample_labels,
+        progress=progress,
+    )
+    if licence:
+        anatomy.provenance["licence"] = licence
+    case = imported_case(anatomy.level, title=f"{anatomy.level} of {Path(ct).name}", spacing=edge)
+    with whole_or_nothing(folder) as partial:
+        save_anatomy(anatomy, partial / "anatomy.h5")
+        case.save(partial / "case.toml")
+    return {
+        "folder": str(folder),
+        "level": anatomy.level,
+        "shape": list(anatomy.grid.shape),
+        "spacing_mm": edge * 1e3,
+        "body_volume_ml": anatomy.body_volume * 1e6,
+        "mean_body_hu": anatomy.provenance.get("mean_body_hu"),
+        "warnings": list(anatomy.provenance.get("warnings", [])),
+    }
+
+
+def imported_case(level: str, *, title: str, spacing: float) -> Case:
+    """The first-injection schedule on an imported anatomy that lies beside the case file."""
+    wish = AnatomyInput(source="folder", folder=".", level=level, spacing=spacing)
+    return Case.preset("first-injection").model_copy(update={"title": title, "anatomy": wish})

@@ -1,0 +1,138 @@
+"""A run in numbers (``summary.json``) and where they came from (``manifest.json``)."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertebro import __version__, _jit
+from vertebro.build import Scene, body_frame, counted_compartments
+from vertebro.case import Case
+from vertebro.leakage import LeakMonitor, measure_result
+from vertebro.units import kPa, ml
+
+if TYPE_CHECKING:
+    from vertebro.record import Run
+
+
+def summarise(
+    run: Run,
+    monitor: LeakMonitor,
+    *,
+    balance_error: float,
+    status: str,
+    seconds: dict[str, float],
+    cement_volume: NDArray[np.float64],
+    outflow: float,
+) -> dict[str, Any]:
+    """The numbers of a run as plain JSON values.
+
+    Parameters
+    ----------
+    run : Run
+    monitor : LeakMonitor
+    balance_error : float
+        Largest relative volume error of a flow round.
+    status : str
+        ``"finished"`` or ``"interrupted"``.
+    seconds : dict
+        Wall times by part [s].
+    cement_volume : (nr, na, ns) array [m³]
+    outflow : float [m³]
+        Cement that left the grid through the exits.
+    """
+    injected = float(run.history["volume_injected_m3"][-1]) if run.history else 0.0
+    volumes = monitor.compartment_volumes()
+    body = volumes.get("body", 0.0)
+    present = float(cement_volume.sum())
+    total_error = abs(injected - present - outflow) / injected if injected > 0 else 0.0
+    measures = measure_result(
+        cement_volume,
+        grid=run.anatomy.grid,
+        compartment=counted_compartments(run.scene),
+        frame=body_frame(run.anatomy),
+    )
+    return {
+        "status": status,
+        "title": run.case.title,
+        "level": run.anatomy.level,
+        "simulated_s": float(run.times[-1]),
+        "wall_s": {name: round(value, 3) for name, value in seconds.items()},
+        "volume_injected_ml": injected / ml,
+        "volume_in_body_ml": body / ml,
+        "body_volume_ml": run.anatomy.body_volume / ml,
+        "fill_fraction": body / run.anatomy.body_volume,
+        "volume_balance_error": max(balance_error, total_error),
+        "compartments_ml": {name: volume / ml for name, volume in volumes.items()},
+        "peak_syringe_pressure_kpa": _peak(run, "syringe_pressure_pa") / kPa,
+        "peak_bone_pressure_kpa": _peak(run, "bone_pressure_pa") / kPa,
+        "peak_temperature_c": None,
+        "leaks": [leak.to_dict() | {"t_visible_s": None} for leak in monitor.leaks()],
+        "result": measures.to_dict(),
+        "needles": [placement.to_dict() for placement in run.scene.placements],
+        "dose": _dose(run),
+        "settings": _settings(run.case),
+        "warnings": _warnings(run),
+    }
+
+
+def manifest(case: Case, scene: Scene, seconds: dict[str, float]) -> dict[str, Any]:
+    """Versions, seed, kernel hash and digests that made a run."""
+    import numba
+    import scipy
+
+    return {
+        "vertebro": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "numba": numba.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "threads": numba.get_num_threads(),
+        "kernel_hash": _jit.kernel_hash(),
+        "seed": case.seed,
+        "case_digest": hashlib.sha256(case.dumps().encode()).hexdigest()[:16],
+        "anatomy": scene.anatomy.provenance,
+        "wall_s": {name: round(value, 3) for name, value in seconds.items()},
+    }
+
+
+def _peak(run: Run, name: str) -> float:
+    return float(run.history[name].max()) if run.history else 0.0
+
+
+def _settings(case: Case) -> dict[str, Any]:
+    """The settings that decide what a leak figure means (physics.md 7.9)."""
+    return {
+        "mode": case.flow.mode,
+        "marrow_viscosity_pa_s": case.marrow.viscosity,
+        "venous_pressure_pa": case.anatomy.venous_pressure,
+        "seed": case.seed,
+    }
+
+
+def _dose(run: Run) -> dict[str, Any]:
+    kerma = [picture.facts.get("reference_kerma_ugy", 0.0) for picture in run.pictures]
+    area = [picture.facts.get("dap_ugy_m2", 0.0) for picture in run.pictures]
+    return {
+        "frames": len(run.pictures),
+        "reference_kerma_mgy": sum(kerma) / 1e3,
+        "dap_gy_cm2": sum(area) * 1e-2,
+    }
+
+
+def _warnings(run: Run) -> list[str]:
+    found = [f"anatomy: {text}" for text in run.anatomy.provenance.get("warnings", [])]
+    for placement in run.scene.placements:
+        found += [
+            f"needle {placement.needle}: breach into {breach.compartment}, {breach.depth * 1e3:.1f} mm, "
+            f"grade {breach.grade}"
+            for breach in placement.breaches
+        ]
+    if run.case.flow.mode == "cement-only" :
+        found.append("cement-only mode is blind to viscosity: do not read leak volumes as an effect of viscosity")
+    return found
