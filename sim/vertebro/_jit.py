@@ -30,13 +30,15 @@ _parallel_turn = threading.RLock()
 
 @functools.cache
 def kernel_hash() -> str:
-    """Digest of all kernel sources, numba, Python and the processor: the name of the machine-code cache."""
+    """Digest of all kernel sources, numba, Python, processor and bounds checking: names the machine-code cache."""
     digest = hashlib.sha256()
     package = Path(__file__).parent
     for path in sorted([*package.rglob("kernels*.py"), Path(__file__)]):
         digest.update(path.relative_to(package).as_posix().encode())
         digest.update(path.read_bytes())
-    for text in (numba.__version__, platform.python_version(), platform.machine()):
+    # numba's own cache index forgets NUMBA_BOUNDSCHECK and would serve unchecked code
+    checked = f"boundscheck={numba_config.BOUNDSCHECK}"
+    for text in (numba.__version__, platform.python_version(), platform.machine(), checked):
         digest.update(text.encode())
     return digest.hexdigest()[:16]
 

@@ -47,8 +47,8 @@ def _small_house(place: Path) -> Path:
     return house
 
 
-def _ask(place: Path, code: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(place), "VERTEBRO_CACHE": str(place / "cache")}
+def _ask(place: Path, code: str, **more: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(place), "VERTEBRO_CACHE": str(place / "cache"), **more}
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=place, env=environment, capture_output=True, text=True, check=False
     )
@@ -81,6 +81,14 @@ def test_machine_code_goes_to_the_users_cache_only(tmp_path: Path) -> None:
     written = {path.parent for path in tmp_path.rglob("*.nbi")}
     assert written
     assert all(tmp_path / "cache" / "kernels" in path.parents for path in written)
+
+
+def test_bounds_checking_never_meets_unchecked_machine_code(tmp_path: Path) -> None:
+    """Numba's cache index does not know NUMBA_BOUNDSCHECK; the folder's name does."""
+    house = _small_house(tmp_path)
+    (house / "pantry" / "kernels.py").write_text(CALLEE.format(value=1.0))
+    question = "from vertebro import _jit; print(_jit.kernel_hash())"
+    assert _ask(tmp_path, question) != _ask(tmp_path, question, NUMBA_BOUNDSCHECK="1")
 
 
 def test_the_cache_folder_setting_of_other_libraries_is_left_alone() -> None:
