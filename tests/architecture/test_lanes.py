@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from architecture.tree import ROOT
 
 ROOMS_WITH_KERNELS = sorted({f"tests/{path.parent.name}" for path in (ROOT / "sim/vertebro").rglob("kernels*.py")})
