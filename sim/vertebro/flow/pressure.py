@@ -1,0 +1,178 @@
+"""Pressure of one moment: resistances of the fluids in place, pinned cells, multigrid solve, control of the wells."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vertebro.errors import SolverError
+from vertebro.flow import kernels
+from vertebro.flow.domain import SEALED_RING, Box, drained, flow_faces, make_box, whole_window
+from vertebro.flow.laws import ViscosityLaw, depends_on_shear, evaluate
+from vertebro.flow.multigrid import Multigrid, Solution
+from vertebro.flow.problem import RELATIVE_PERMEABILITY, FlowProblem
+from vertebro.flow.state import FlowState
+
+Float = NDArray[np.float64]
+EMPTY_SHARE = 1e-4  # resistance of empty cells in cement-only mode, as a share of the injected fluid's
+
+
+@dataclass(frozen=True, slots=True)
+class PressureReport:
+    """How a pressure solve went.
+
+    Attributes
+    ----------
+    iterations : int
+    residual : float
+        Length of the residual over that of the inflow.
+    residuals : tuple of float
+        History, first the start.
+    seconds : float
+        CPU seconds of this thread, set-up included.
+    cells : int
+        Unknowns.
+    """
+
+    iterations: int
+    residual: float
+    residuals: tuple[float, ...]
+    seconds: float
+    cells: int
+
+
+class PressureField:
+    """Faces, pressure and solver of one box; remade only when the box changes."""
+
+    def __init__(self, problem: FlowProblem, box: Box, sweeps: int = 2) -> None:
+        self.problem, self.box = problem, box
+        shape = box.window.padded
+        self.p = np.zeros(shape)
+        self.res = np.zeros(shape)
+        self.source = np.zeros(shape)
+        self.t = np.zeros((3, *shape))
+        self.free = np.zeros(shape, np.uint8)
+        self.ratio = np.ones(shape)
+        self.thick = np.zeros(shape)
+        self.solver = Multigrid(shape, sweeps)
+        self.power = RELATIVE_PERMEABILITY[problem.relative_permeability]
+        self.sealed = ~box.active
+
+    def pin(self, s: Float) -> None:
+        """Choose the free cells for a fill `s` and write the pressures of the pinned ones."""
+        box = self.box
+        take_part = box.active
+        pinned = box.outlet > 0
+        if self.problem.mode == "cement-only":
+            wet = (s > 0) | (self.source > 0)
+            ring = ndimage.binary_dilation(wet, iterations=SEALED_RING) & box.active
+            pinned = pinned | (box.active & ~ring)
+            take_part = drained(box.active, flow_faces(box.half, box.layer), pinned)
+            self.p[pinned & (box.outlet == 0)] = self.problem.displaced_pressure
+        self.sealed = ~take_part
+        np.copyto(self.free, take_part & ~pinned, casting="unsafe")
+        held = box.outlet > 0
+        self.p[held] = box.held[held]
+        self.p[~take_part] = 0.0
+
+    def fluids(self, s: Float, now: float) -> None:
+        """Fill the flow resistance [Pa·s] of every cell from the viscosities at the present shear rates."""
+        problem = self.problem
+        thick = self._viscosity(problem.law("injected"), s, now)
+        if problem.mode == "cement-only":
+            np.multiply(thick, EMPTY_SHARE + (1.0 - EMPTY_SHARE) * s, out=self.res)
+            self.thick[...] = thick
+            return
+        thin = self._viscosity(problem.law("displaced"), s, now)
+        self.thick[...] = thick
+        np.divide(thick, thin, out=self.ratio)
+        if self.power == 0.0:
+            np.multiply(s, thick - thin, out=self.res)
+            self.res += thin
+        else:
+            np.divide(1.0, s**self.power / thick + (1.0 - s) ** self.power / thin, out=self.res)
+
+    def _viscosity(self, law: ViscosityLaw, s: Float, now: float) -> Float | float:
+        if not depends_on_shear(law, now):
+            return float(evaluate(law, np.array([1.0]), now)[0])
+        rates = np.zeros(s.shape)
+        kernels.shear_rates(self.t, self.p, self.box.half, self.box.pore, self.problem.shear_factor, rates)
+        return evaluate(law, rates, now)
+
+    def faces(self) -> None:
+        """Compute the face transmissibilities and the multigrid hierarchy."""
+        kernels.assemble(self.box.half, self.box.layer, self.res, self.p, self.power == 0.0, self.t)
+        self.solver.setup(self.t, self.free)
+
+    def solve(self, x: Float, source: Float, tolerance: float, norm: float, now: float) -> Solution:
+        """Solve for `x`, in place.
+
+        Raises
+        ------
+        SolverError
+            If it does not converge; carries the residual history.
+        """
+        if norm <= 0.0:
+            return Solution(0, (0.0,), True)
+        found = self.solver.solve(self.t, self.free, source, x, norm=norm, tolerance=tolerance)
+        if not found.converged and not found.residuals[-1] < 100 * tolerance:
+            raise SolverError(
+                f"the pressure did not converge in {found.iterations} iterations",
+                residuals=found.residuals,
+                time=now,
+                value=found.residuals[-1],
+                allowed=f"relative residual <= {tolerance:g}",
+                hint="look for permeabilities that differ by more than 1e12, or loosen the tolerance",
+            )
+        return found
+
+    def flat_norm(self) -> float:
+        """Length of the residual [m³/s] that outlets at different pressures alone cause."""
+        if not self.problem.outlets:
+            return 0.0
+        held = self.p[(self.free == 0) & ~self.sealed]
+        if held.size == 0 or np.ptp(held) == 0:
+            return 0.0
+        flat = np.where(self.free == 1, held.mean(), self.p)
+        r = np.zeros_like(flat)
+        return float(np.sqrt(kernels.residual(self.t, flat, self.free, np.zeros_like(flat), r)))
+
+
+def solve_pressure(problem: FlowProblem, state: FlowState, *, tolerance: float = 1e-6) -> PressureReport:
+    """Solve the pressure for the present fill and write it into `state.pressure`.
+
+    Wells inject at their `rate` (a cap on the pressure is ignored here; the `Stepper` heeds it).
+
+    Parameters
+    ----------
+    problem : FlowProblem
+    state : FlowState
+    tolerance : float
+        Relative residual.
+
+    Raises
+    ------
+    SolverError
+        If the solver does not converge.
+    """
+    start = time.thread_time()
+    field = PressureField(problem, make_box(problem, whole_window(problem)))
+    window = field.box.window
+    s = window.take(state.saturation)
+    field.p[...] = window.take(state.pressure)
+    for well in problem.wells:
+        place = tuple(window.cells(well.cells).T)
+        field.source[place] += (well.rate or 0.0) / len(well.cells)
+    field.pin(s)
+    field.source[field.sealed] = 0.0
+    field.fluids(s, state.time)
+    field.faces()
+    norm = max(float(np.linalg.norm(field.source)), field.flat_norm())
+    found = field.solve(field.p, field.source, tolerance, norm, state.time)
+    window.put(field.p, state.pressure)
+    seconds = time.thread_time() - start
+    return PressureReport(found.iterations, found.residuals[-1], found.residuals, seconds, int(field.free.sum()))

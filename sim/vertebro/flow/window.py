@@ -1,0 +1,88 @@
+"""Crop, turn and pad: the box in which the solver works.
+
+Arrays inside have one layer of ghost cells on each side. The box is also turned to a canonical orientation decided by
+the data, so that a mirrored case runs through exactly the same arithmetic and gives the mirrored result bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Box ``[low, high)`` of a grid, mirrored along the axes of `flip`."""
+
+    low: tuple[int, int, int]
+    high: tuple[int, int, int]
+    flip: tuple[bool, bool, bool] = (False, False, False)
+
+    @property
+    def padded(self) -> tuple[int, int, int]:
+        """Shape of the arrays inside, ghost cells included."""
+        a, b, c = (h - w + 2 for w, h in zip(self.low, self.high, strict=True))
+        return a, b, c
+
+    def _view(self, full: NDArray[Any]) -> NDArray[Any]:
+        (a, b, c), (d, e, f) = self.low, self.high
+        x, y, z = (slice(None, None, -1 if turned else 1) for turned in self.flip)
+        return full[..., a:d, b:e, c:f][..., x, y, z]
+
+    def take(self, full: NDArray[Any], dtype: Any = np.float64) -> NDArray[Any]:
+        """Copy a grid array (…, nr, na, ns) into a padded one; ghosts are 0."""
+        out = np.zeros((*full.shape[:-3], *self.padded), dtype)
+        out[..., 1:-1, 1:-1, 1:-1] = self._view(full)
+        return out
+
+    def take_faces(self, full: NDArray[Any]) -> NDArray[np.float64]:
+        """Like `take` for (3, …) values on the faces towards the next neighbour: mirroring moves a face by one cell."""
+        out = self.take(full)
+        for axis, flipped in enumerate(self.flip):
+            if flipped:
+                out[axis] = np.roll(out[axis], -1, axis=axis)
+        return out
+
+    def put(self, inside: NDArray[Any], full: NDArray[Any]) -> None:
+        """Write a padded array back into its place in a grid array."""
+        self._view(full)[...] = inside[..., 1:-1, 1:-1, 1:-1]
+
+    def cells(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Indices inside of grid cells (n, 3)."""
+        inside = cells - np.asarray(self.low)
+        mirrored = np.asarray(self.high) - 1 - cells
+        return np.where(np.asarray(self.flip), mirrored, inside) + 1
+
+    def holds(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> bool:
+        """Whether the box ``[low, high)`` lies inside."""
+        return bool(np.all(low >= self.low) and np.all(high <= self.high))
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lowest index and highest index + 1 of the true cells along each axis."""
+    low, high = np.zeros(3, np.int64), np.zeros(3, np.int64)
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        low[axis], high[axis] = (hit[0], hit[-1] + 1) if hit.size else (0, 1)
+    return low, high
+
+
+def canonical_flip(fields: list[NDArray[Any]]) -> tuple[bool, bool, bool]:
+    """Axes to mirror so that odd moments of the fields are not negative; the first that is not zero decides."""
+    flip = [False, False, False]
+    for axis in range(3):
+        for values in fields:
+            others = tuple(a for a in range(3) if a != axis)
+            profile = values.sum(axis=others, dtype=np.float64)
+            odd = profile - profile[::-1]
+            arm = np.arange(len(profile)) - (len(profile) - 1) / 2
+            moments = [float(np.dot(odd, arm)), float(np.dot(odd, np.sign(arm) * np.sqrt(np.abs(arm))))]
+            size = float(np.dot(np.abs(profile), np.abs(arm))) + 1e-300
+            decisive = [m for m in moments if abs(m) > 1e-9 * size]
+            if decisive:
+                flip[axis] = decisive[0] < 0
+                break
+    return flip[0], flip[1], flip[2]
