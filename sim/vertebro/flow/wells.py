@@ -2,8 +2,8 @@
 
 A unit source in one cell of an infinite lattice of faces ``t_d = K_d A_d / h_d`` raises the pressure of a cell at
 offset ``n`` by ``μ G(n)``, ``G(n) = ∫ Π_d exp(-2 t_d s) I_{n_d}(2 t_d s) ds``. For a cubic lattice
-``G(0) = 0.252731/(K h)``: the cell's pressure is the continuum pressure at ``r_eq = 0.31487 h``. On a sphere of radius ``r`` in anisotropic rock the
-continuum pressure is ``μQ/(4π √(k1k2k3)) R_F(r²/k1, r²/k2, r²/k3)`` (the capacity of an ellipsoid).
+``G(0) = 0.252731/(K h)``: the cell's pressure is the continuum pressure at ``r_eq = 0.31487 h``. On a sphere of radius
+``r`` in anisotropic rock it is ``μQ/(4π √(k1k2k3)) R_F(r²/k1, r²/k2, r²/k3)`` (the capacity of an ellipsoid).
 
 A needle thinner than the cell's equivalent sphere gets the difference added, with the viscosity in the cell. A needle
 thicker than it is resolved by the grid: its pressure is then interpolated between the two shells of cells whose lattice
