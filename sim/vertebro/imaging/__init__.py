@@ -1,1 +1,55 @@
-"""imaging."""
+"""What the operator sees: fluoroscopy frames and CT slices from fields on voxel grids.
+
+Beer and Lambert: a ray that crosses matter of attenuation mu(x, E) arrives with exp(-∫ mu dl) of its photons.
+Bodies are written as a few basis materials, mu(x, E) = sum of f_m(x) mu_m(E), so the integrals ∫ f_m dl do not depend
+on energy and are taken once per pose. A frame follows from them in four steps:
+
+1. *Primary*: N = sum over energies of N_E eta_E exp(-sum of mu_m(E) L_m), with L_m = ∫ f_m dl for water-equivalent soft
+   tissue, cortical bone, cement (minus the marrow it replaced) and steel.
+2. *Scatter*: the primary, weighted by how much its body scatters, convolved with wide Gaussians.
+3. *Detector*: counting noise with variance = mean, spread of light in the scintillator, read-out noise.
+4. *Display*: logarithm, slow variations compressed, one window for the whole run; bone, cement and metal are dark.
+
+Frames of reference: the world is the vertebra's, metres, axes right, anterior, superior. Pictures: superior up; AP has
+the patient's right on the viewer's left, lateral has anterior on the left.
+
+>>> import numpy as np
+>>> from vertebro.grid import VoxelGrid
+>>> from vertebro.imaging import CArm, Fluoroscope, tissue_layers
+>>> grid = VoxelGrid.around([-0.05] * 3, [0.05] * 3, 5e-3)
+>>> view = Fluoroscope().prepare(CArm.lateral(rows=64, cols=64, pitch=1e-3), tissue_layers(np.zeros(grid.shape), grid))
+>>> cement = np.zeros(grid.shape)
+>>> cement[10, 10, 10] = 1.0
+>>> bare, filled = view.expected(), view.expected(view.cement_line(cement, grid))
+>>> bool(filled.min() < 0.9 * bare[32, 32])  # cement is dark
+True
+"""
+
+from vertebro.imaging.basis import TissueLayer, basis_from_hu, tissue_layers
+from vertebro.imaging.carm import CArm, ProjectionGeometry
+from vertebro.imaging.ct import CTField, CTNeedle, CTSlice, Scanner, ct_slice, window_level
+from vertebro.imaging.fluoroscope import Fluoroscope, FluoroView, Frame, covered_field
+from vertebro.imaging.projector import project, project_box
+from vertebro.imaging.solids import cylinder_path, needle_path
+
+__all__ = [
+    "CArm",
+    "CTField",
+    "CTNeedle",
+    "CTSlice",
+    "FluoroView",
+    "Fluoroscope",
+    "Frame",
+    "ProjectionGeometry",
+    "Scanner",
+    "TissueLayer",
+    "basis_from_hu",
+    "covered_field",
+    "ct_slice",
+    "cylinder_path",
+    "needle_path",
+    "project",
+    "project_box",
+    "tissue_layers",
+    "window_level",
+]

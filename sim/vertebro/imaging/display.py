@@ -1,0 +1,132 @@
+"""From detector signal to grey: logarithm, compressed range, edge enhancement, one window for a whole run.
+
+The window and the low-frequency part are taken once, from the picture without cement and needle. A run does not
+flicker, and cement is dark because it absorbs, not because a frame was rescaled.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertebro.errors import CaseError
+from vertebro.imaging.detector import blurred, gaussian_taps
+from vertebro.imaging.scatter import coarsened, refined
+
+Image = NDArray[np.float32]
+LOWEST_SIGNAL = 0.5  # detected quanta; keeps the logarithm finite where nothing arrives
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Display:
+    """Settings of the display chain (bone, cement and metal dark).
+
+    Parameters
+    ----------
+    compression : float
+        0 to 1: share of the slow variations of the logarithm that is taken out.
+    compression_width : float
+        Width (sigma) of "slow", as a share of the picture's height.
+    sharpen : float
+        Strength of the edge enhancement.
+    sharpen_width : float [pixel]
+    dark, bright : float
+        Grey (0 to 1) of the darkest and the brightest 1 % of the anatomy; cement and metal go below `dark`.
+    invert : bool
+        Bone and cement bright (radiograph) instead of dark (fluoroscopy).
+
+    Raises
+    ------
+    CaseError
+        If a value is out of range.
+    """
+
+    compression: float = 0.55
+    compression_width: float = 0.09
+    sharpen: float = 0.6
+    sharpen_width: float = 2.5
+    dark: float = 0.22
+    bright: float = 0.92
+    invert: bool = False
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.compression <= 1 and 0 <= self.dark < self.bright <= 1 and self.sharpen >= 0):
+            raise CaseError("impossible display", value=self, allowed="0 <= dark < bright <= 1, 0 <= compression <= 1")
+        if not (self.compression_width > 0 and self.sharpen_width > 0):
+            raise CaseError("impossible display", value=self, allowed="widths > 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """Fixed map from signal to grey of one run.
+
+    Attributes
+    ----------
+    low : float
+        Compressed logarithm shown as black.
+    width : float
+        Span of the compressed logarithm from black to white.
+    base : (rows, cols) float32 array
+        Slow part that is subtracted from the logarithm.
+    """
+
+    low: float
+    width: float
+    base: Image
+
+
+def open_window(signal: Image, display: Display, field: NDArray[np.bool_]) -> Window:
+    """Set the window on a picture without noise, cement and needle.
+
+    Parameters
+    ----------
+    signal : (rows, cols) float32 array
+        Expected detected quanta.
+    display : Display
+    field : (rows, cols) bool array
+        Pixels that count (inside the collimator).
+    """
+    level = np.log(np.maximum(signal, LOWEST_SIGNAL))
+    middle = float(np.median(level[field]))
+    # direct beam beside the body would pull the slow part up: let it count as the brightest tissue
+    clipped = np.clip(level, None, np.float32(np.percentile(level[field], 97)))
+    slow = _slow(clipped - np.float32(middle), display.compression_width)
+    base = np.float32(middle) + np.float32(display.compression) * slow
+    low, high = np.percentile((level - base)[field], (1.0, 99.0))
+    width = max(float(high - low), 0.3) / (display.bright - display.dark)
+    return Window(low=float(low) - display.dark * width, width=width, base=np.asarray(base, np.float32))
+
+
+def to_grey(signal: Image, window: Window, display: Display) -> Image:
+    """Grey values from 0 (black) to 1 (white) of a signal.
+
+    Parameters
+    ----------
+    signal : (rows, cols) float32 array
+        Detected quanta.
+    window : Window
+    display : Display
+    """
+    level = np.log(np.maximum(signal, np.float32(LOWEST_SIGNAL))) - window.base
+    if display.sharpen > 0:
+        level += np.float32(display.sharpen) * (level - blurred(level, gaussian_taps(display.sharpen_width)))
+    grey = (level - np.float32(window.low)) / np.float32(window.width)
+    grey = np.clip(grey, 0, 1)
+    return np.asarray(1 - grey if display.invert else grey, np.float32)
+
+
+def to_bytes(grey: Image, *, bits: int = 8) -> NDArray[np.unsignedinteger]:
+    """Grey values as whole numbers of 8 or 16 bits."""
+    if bits not in (8, 16):
+        raise CaseError("bits per pixel", where="bits", value=bits, allowed="8 or 16")
+    kind = np.uint8 if bits == 8 else np.uint16
+    return np.asarray(grey * np.float32(2**bits - 1) + np.float32(0.5)).astype(kind)
+
+
+def _slow(level: Image, width: float) -> Image:
+    coarse = coarsened(level)
+    sigma = max(width * coarse.shape[0], 0.5)
+    return refined(blurred(coarse, gaussian_taps(sigma, min(math.ceil(3 * sigma), 4 * coarse.shape[0]))), level.shape)

@@ -1,0 +1,171 @@
+"""Needles, cannulas and stylets as exact solids: a voxelised needle would be wrong by its own thickness."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vertebro.errors import GeometryError
+from vertebro.imaging.carm import Float3, ProjectionGeometry
+from vertebro.imaging.kernels_solids import add_cut_cylinder
+
+Image = NDArray[np.float32]
+
+
+def cylinder_path(
+    geometry: ProjectionGeometry,
+    start: ArrayLike,
+    end: ArrayLike,
+    outer_radius: float,
+    inner_radius: float = 0.0,
+    *,
+    bevel: float = 0.0,
+    bevel_towards: ArrayLike | None = None,
+    out: Image | None = None,
+) -> Image:
+    """Length of each pixel's ray inside a (hollow) cylinder, in closed form.
+
+    Parameters
+    ----------
+    geometry : ProjectionGeometry
+    start, end : (3,) float [m]
+        World points of the axis: the hub side and the tip.
+    outer_radius, inner_radius : float [m]
+        Wall and lumen; 0 <= inner < outer.
+    bevel : float [rad]
+        Angle between the tip's cut and a square cut, 0 to 80 degrees; the longest edge stays at `end`.
+    bevel_towards : (3,) float, optional
+        Direction in which the bevel's opening looks; any vector not along the axis.
+    out : (rows, cols) float32 array, optional
+        Frame to add to, in place.
+
+    Returns
+    -------
+    (rows, cols) float32 array [m]
+
+    Raises
+    ------
+    GeometryError
+        If the cylinder has no length, the radii or the bevel are impossible, or `out` does not fit.
+    """
+    begin, tip = np.asarray(start, float), np.asarray(end, float)
+    _check(begin, tip, outer_radius, inner_radius, bevel)
+    image = np.zeros((geometry.rows, geometry.cols), np.float32) if out is None else out
+    if image.shape != (geometry.rows, geometry.cols) or image.dtype != np.float32:
+        raise GeometryError("the frame does not fit", where="out", value=image.shape, allowed="(rows, cols) float32")
+    axis = (tip - begin) / np.linalg.norm(tip - begin)
+    planes = _planes(begin, tip, axis, outer_radius, bevel, bevel_towards)
+    window = _window(geometry, begin, tip, axis, outer_radius)
+    ray = np.stack([geometry.detector_origin - geometry.source, geometry.v, geometry.u])
+    for radius, sign in ((outer_radius, 1.0), (inner_radius, -1.0)):
+        if radius > 0:
+            add_cut_cylinder(geometry.source, ray, begin, axis, float(radius), planes, sign, window, image)
+    return image
+
+
+def needle_path(
+    geometry: ProjectionGeometry,
+    entry: ArrayLike,
+    tip: ArrayLike,
+    *,
+    outer_diameter: float,
+    inner_diameter: float,
+    stylet: bool = False,
+    hub_length: float = 0.1,
+    bevel: float = math.radians(30),
+    bevel_towards: ArrayLike | None = None,
+    out: Image | None = None,
+) -> Image:
+    """Steel path of a bone needle: a cannula that sticks out of the skin, with or without its stylet.
+
+    Parameters
+    ----------
+    geometry : ProjectionGeometry
+    entry, tip : (3,) float [m]
+        Where the needle enters the bone or the skin, and its tip.
+    outer_diameter, inner_diameter : float [m]
+    stylet : bool
+        A solid stylet with a bevelled point fills the lumen and stands out 3 mm.
+    hub_length : float [m]
+        Length of the shaft behind `entry`.
+    bevel : float [rad]
+        Of the stylet's point (the cannula is cut square).
+    bevel_towards : (3,) float, optional
+    out : (rows, cols) float32 array, optional
+        Frame to add to, in place.
+
+    Returns
+    -------
+    (rows, cols) float32 array [m]
+
+    Raises
+    ------
+    GeometryError
+        As `cylinder_path`.
+    """
+    begin, end = np.asarray(entry, float), np.asarray(tip, float)
+    _check(begin, end, outer_diameter / 2, inner_diameter / 2, bevel)
+    axis = (end - begin) / np.linalg.norm(end - begin)
+    back = begin - hub_length * axis
+    if not stylet:
+        return cylinder_path(geometry, back, end, outer_diameter / 2, inner_diameter / 2, out=out)
+    mouth = end - STYLET_REACH * axis
+    image = cylinder_path(geometry, back, mouth, outer_diameter / 2, inner_diameter / 2, out=out)
+    return cylinder_path(geometry, back, end, inner_diameter / 2, bevel=bevel, bevel_towards=bevel_towards, out=image)
+
+
+STYLET_REACH = 3e-3
+
+
+def _check(begin: Float3, tip: Float3, outer: float, inner: float, bevel: float) -> None:
+    finite = begin.shape == tip.shape == (3,) and bool(np.isfinite([begin, tip]).all())
+    if not finite or not np.linalg.norm(tip - begin) > 0:
+        raise GeometryError("a needle without length", where="start, end", value=(begin, tip), allowed="two points [m]")
+    if not 0 <= inner < outer < 0.05:
+        raise GeometryError(
+            "impossible radii",
+            where="outer_radius, inner_radius [m]",
+            value=(outer, inner),
+            allowed="0 <= inner < outer < 0.05",
+        )
+    if not 0 <= bevel <= math.radians(80):
+        raise GeometryError("impossible bevel", where="bevel [rad]", value=bevel, allowed="0 to 80 degrees")
+
+
+def _planes(
+    begin: Float3, tip: Float3, axis: Float3, radius: float, bevel: float, towards: ArrayLike | None
+) -> NDArray[np.float64]:
+    """Square cut at the start, (bevelled) cut whose longest edge ends at the tip."""
+    length = float(np.linalg.norm(tip - begin))
+    side = _perpendicular(axis, towards)
+    normal = math.cos(bevel) * axis + math.sin(bevel) * side
+    edge = length * axis - radius * side if bevel > 0 else length * axis
+    return np.array([[*(-axis), 0.0], [*normal, float(normal @ edge)]])
+
+
+def _perpendicular(axis: Float3, towards: ArrayLike | None) -> Float3:
+    wish = np.eye(3)[np.argmin(np.abs(axis))] if towards is None else np.asarray(towards, float)
+    side = wish - (wish @ axis) * axis
+    norm = float(np.linalg.norm(side))
+    if not norm > 1e-9:
+        raise GeometryError(
+            "the bevel looks along the axis", where="bevel_towards", value=wish, allowed="across the axis"
+        )
+    return np.asarray(side / norm)
+
+
+def _window(geometry: ProjectionGeometry, begin: Float3, tip: Float3, axis: Float3, radius: float) -> NDArray[np.int64]:
+    """Rows and columns that hold the shadow (the whole detector if an end lies behind the source)."""
+    one = _perpendicular(axis, None)
+    two = np.cross(axis, one)
+    corners = np.array([end + radius * (i * one + j * two) for end in (begin, tip) for i in (-1, 1) for j in (-1, 1)])
+    whole = np.array([0, geometry.rows, 0, geometry.cols])
+    depth = (geometry.source - corners) @ geometry.normal
+    if not np.all(depth > 0.02 * geometry.distance):
+        return whole
+    pixel = geometry.project_point(corners)
+    low = np.clip(np.floor(pixel.min(axis=0)) - 1, 0, whole[[1, 3]])
+    high = np.clip(np.ceil(pixel.max(axis=0)) + 2, 0, whole[[1, 3]])
+    return np.array([low[0], high[0], low[1], high[1]]).astype(np.int64)
