@@ -5,11 +5,37 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
+
+from vertebro.anatomy.anatomy import Anatomy
+from vertebro.build import Scene
+from vertebro.errors import CaseError, DataError
+from vertebro.imaging import (
+    CArm,
+    CTField,
+    CTNeedle,
+    CTSlice,
+    Fluoroscope,
+    FluoroView,
+    Scanner,
+    ct_slice,
+    needle_path,
+    tissue_layers,
+)
+from vertebro.materials.attenuation import MATERIALS, Material, cement_material
+from vertebro.materials.cement import Cement
+from vertebro.units import deg
+
+OPACIFIERS = {"BaSO4": "barium sulfate", "ZrO2": "zirconium dioxide"}
+MARROW = "yellow marrow"
+PLANES = ("axial", "sagittal", "coronal")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,3 +89,223 @@ class Observation:
     syringe_pressure: float
     plunger_force: float
     cement_state: str
+
+
+class Camera:
+    """The C-arm in a scene: takes pictures of the anatomy, the needles and the cement of any moment.
+
+    Tissue stands still, so each view is projected once and kept.
+
+    Parameters
+    ----------
+    scene : Scene
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.cement = cement_matter(scene.cement)
+        wish = scene.case.imaging
+        self.fluoroscope = Fluoroscope(kvp=wish.tube_voltage)
+        self._views: dict[str, FluoroView] = {}
+        self._needles: dict[str, NDArray[np.float32]] = {}
+        self._layers: Any = None
+
+    def shoot(self, view: str, time: float, cement_fraction: NDArray[np.float32], *, number: int = 0) -> Picture:
+        """One frame.
+
+        Parameters
+        ----------
+        view : str
+            ``"ap"``, ``"lateral"``, or ``"<orbital>,<cranial>"`` in degrees.
+        time : float [s]
+            Schedule time, for the record.
+        cement_fraction : (nr, na, ns) array
+            Volume share of cement in each voxel.
+        number : int
+            Of the frame; fixes the noise together with the case's seed.
+
+        Raises
+        ------
+        CaseError
+            If the view is unknown.
+        """
+        prepared = self.view(view)
+        frame = prepared.frame(
+            cement_line=prepared.cement_line(cement_fraction, self.scene.anatomy.grid),
+            needle_line=self._needles[view],
+            cement=self.cement,
+            replaced=MARROW,
+            seed=self.scene.case.seed,
+            number=number,
+        )
+        dose = frame.dose
+        facts = {
+            "kvp": dose.kvp,
+            "mas": dose.mas,
+            "reference_kerma_ugy": dose.reference_air_kerma * 1e6,
+            "dap_ugy_m2": dose.dose_area_product * 1e6,
+            "pixel_at_isocentre_mm": self.scene.case.imaging.field / self.scene.case.imaging.rows * 1e3,
+            "number": number,
+        }
+        return Picture(
+            name=f"{number:03d}-{view.replace(',', '_')}", time=time, view=view, display16=frame.display16, facts=facts
+        )
+
+    def view(self, name: str) -> FluoroView:
+        """The prepared view of that name; see `shoot`."""
+        if name not in self._views:
+            vertebra = self.scene.anatomy
+            if self._layers is None:
+                self._layers = tissue_layers(
+                    vertebra.hu,
+                    vertebra.grid,
+                    surround_hu=vertebra.surround.hu,
+                    surround_grid=vertebra.surround.grid,
+                )
+            prepared = self.fluoroscope.prepare(carm(name, self.scene), self._layers)
+            steel = np.zeros((prepared.geometry.rows, prepared.geometry.cols), np.float32)
+            for needle in self.scene.needles:
+                needle_path(
+                    prepared.geometry,
+                    needle.entry,
+                    needle.tip,
+                    outer_diameter=needle.outer_diameter,
+                    inner_diameter=needle.inner_diameter,
+                    hub_length=needle.cannula_length - needle.length,
+                    out=steel,
+                )
+            self._views[name], self._needles[name] = prepared, steel
+        return self._views[name]
+
+
+def carm(view: str, scene: Scene) -> CArm:
+    """The C-arm pose of a view's name: ``"ap"``, ``"lateral"`` or ``"<orbital>,<cranial>"`` in degrees."""
+    wish = scene.case.imaging
+    angles = {"ap": (0.0, 0.0), "lateral": (90.0, 0.0)}.get(view) or _angles(view)
+    base = CArm()
+    magnification = base.source_detector / base.source_isocentre
+    return CArm(
+        orbital=angles[0] * deg,
+        cranial=angles[1] * deg,
+        rows=wish.rows,
+        cols=wish.rows,
+        pitch=wish.field * magnification / wish.rows,
+    )
+
+
+def _angles(view: str) -> tuple[float, float]:
+    try:
+        orbital, cranial = (float(part) for part in view.split(","))
+    except ValueError:
+        orbital = cranial = math.nan
+    if not (abs(orbital) <= 180 and abs(cranial) <= 60):
+        raise CaseError(
+            "unknown view",
+            where="view",
+            value=view,
+            allowed="ap, lateral, or orbital,cranial in degrees (-180 to 180, -60 to 60)",
+            hint='for example --view "30,-10"',
+        )
+    return orbital, cranial
+
+
+def cement_matter(cement: Cement) -> Material:
+    """What the cement is for X-rays."""
+    return cement_material(OPACIFIERS[cement.opacifier], float(cement.opacifier_fraction))
+
+
+def ct_planes(
+    scene: Scene,
+    cement_fraction: NDArray[np.float32] | None = None,
+    *,
+    width: float = 0.16,
+    pixels: int = 512,
+    needles: bool = False,
+    number: int = 0,
+) -> dict[str, CTSlice]:
+    """Axial, sagittal and coronal CT slices through the scene.
+
+    Parameters
+    ----------
+    scene : Scene
+    cement_fraction : (nr, na, ns) array, optional
+        Volume share of cement; the slices go through its centre (through the body's without cement).
+    width : float [m]
+        Field of view.
+    pixels : int
+    needles : bool
+        Show the needles (they are usually out by then).
+    number : int
+        Fixes the noise together with the case's seed.
+    """
+    centre = cement_centre(scene.anatomy, cement_fraction)
+    return {
+        plane: _slice(scene, plane, centre, cement_fraction, width, pixels, needles, number) for plane in PLANES
+    }
+
+
+def cement_centre(anatomy: Anatomy, cement_fraction: NDArray[np.float32] | None) -> tuple[float, float, float]:
+    """Centre of the cement [m], or of the body when there is none."""
+    if cement_fraction is None or not cement_fraction.any():
+        return (0.0, 0.0, 0.0)
+    weight = cement_fraction.astype(np.float64)
+    total = float(weight.sum())
+    r, a, s = (float((weight * x).sum()) / total for x in anatomy.grid.open_mesh())
+    return (r, a, s)
+
+
+def _slice(
+    scene: Scene,
+    plane: Any,
+    centre: tuple[float, float, float],
+    cement_fraction: NDArray[np.float32] | None,
+    width: float,
+    pixels: int,
+    needles: bool,
+    number: int,
+) -> CTSlice:
+    vertebra = scene.anatomy
+    steel = tuple(
+        CTNeedle(start=n.entry, end=n.tip, outer_radius=n.outer_diameter / 2, inner_radius=n.inner_diameter / 2)
+        for n in scene.needles
+    )
+    return ct_slice(
+        CTField(plane=plane, centre=centre, width=width, pixels=pixels),
+        vertebra.hu,
+        vertebra.grid,
+        surround_hu=vertebra.surround.hu,
+        surround_grid=vertebra.surround.grid,
+        cement_fraction=cement_fraction,
+        cement=cement_matter(scene.cement),
+        replaced=MARROW,
+        needles=steel if needles else (),
+        scanner=Scanner(noise=0.0 if vertebra.provenance.get("source") == "ct" else 12.0),
+        seed=scene.case.seed,
+        number=number,
+    )
+
+
+def save_ct_volume(scene: Scene, path: str | Path, cement_fraction: NDArray[np.float32] | None = None) -> None:
+    """Write CT numbers with cement on the simulation grid as NIfTI, NRRD or MHA in the patient's coordinates.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    vertebra = scene.anatomy
+    hu = vertebra.hu.astype(np.float32)
+    if cement_fraction is not None:
+        scanner = Scanner()
+        hu = hu + cement_fraction * (scanner.hu(cement_matter(scene.cement)) - scanner.hu(MATERIALS[MARROW]))
+    image = sitk.GetImageFromArray(np.clip(hu, -1024, 31743).astype(np.int16).transpose(2, 1, 0))
+    # SimpleITK speaks LPS millimetres; ours are RAS metres
+    lps = np.diag([-1.0, -1.0, 1.0])
+    rotation, shift = vertebra.patient_from_world[:3, :3], vertebra.patient_from_world[:3, 3]
+    image.SetSpacing([h * 1e3 for h in vertebra.grid.spacing])
+    image.SetDirection((lps @ rotation).ravel().tolist())
+    image.SetOrigin((lps @ (rotation @ np.asarray(vertebra.grid.origin) + shift) * 1e3).tolist())
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+    except RuntimeError as error:
+        raise DataError(f"cannot write the volume: {error}", where=str(path), hint="a folder that exists") from None

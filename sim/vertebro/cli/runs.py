@@ -92,12 +92,13 @@ def ct(
     as_json: JsonOption = False,
 ) -> None:
     """Write the CT of a run at any moment: a volume, or axial, sagittal and coronal pictures."""
+    from vertebro.imaging import window_level
     from vertebro.observe import ct_planes, save_ct_volume
     from vertebro.record import Run
 
     result = Run.load(folder)
     if out.name.endswith((".nii.gz", ".nii", ".nrrd", ".mha")):
-        save_ct_volume(result.anatomy, result.scene, out, None if time is None else result.cement_fraction(time))
+        save_ct_volume(result.scene, out, result.cement_fraction(time))
         files = [out]
     else:
         from PIL import Image
@@ -106,7 +107,7 @@ def ct(
         files = []
         for plane, slice_ in ct_planes(result.scene, result.cement_fraction(time)).items():
             files.append(out / f"{plane}.png")
-            Image.fromarray(slice_.window()).save(files[-1])
+            Image.fromarray(window_level(slice_.hu)).save(files[-1])
     emit({"files": [str(path) for path in files]}, "\n".join(str(path) for path in files), as_json)
 
 
