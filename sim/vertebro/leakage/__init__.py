@@ -1,1 +1,24 @@
-"""leakage."""
+"""Leakage: compartments over time, routes traced back on the grid, clinical kinds, result measures."""
+
+from vertebro.leakage.bone_surface import face_conductance
+from vertebro.leakage.events import LeakEvent, LeakSettings
+from vertebro.leakage.frame import BodyFrame, place_in_words
+from vertebro.leakage.measures import ResultMeasures, canal_encroachment, measure_result
+from vertebro.leakage.monitor import LeakMonitor
+from vertebro.leakage.routes import EXIT_ROUTES, Place, Route, kind_of
+
+__all__ = [
+    "EXIT_ROUTES",
+    "BodyFrame",
+    "LeakEvent",
+    "LeakMonitor",
+    "LeakSettings",
+    "Place",
+    "ResultMeasures",
+    "Route",
+    "canal_encroachment",
+    "face_conductance",
+    "kind_of",
+    "measure_result",
+    "place_in_words",
+]

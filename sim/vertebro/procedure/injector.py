@@ -64,7 +64,7 @@ def power_law_drop(
     """Pressure drop (2 m L / R) γ̇_w^n [Pa] of a power-law liquid, γ̇_w = (3n+1)/n · Q/(πR³) (rabinowitsch1929)."""
     radius = inner_diameter / 2.0
     wall_rate = (3.0 * index + 1.0) / index * flow_rate / (math.pi * radius**3)
-    return 2.0 * consistency * length / radius * wall_rate**index
+    return float(2.0 * consistency * length / radius * wall_rate**index)
 
 
 def cannula_pressure_drop(

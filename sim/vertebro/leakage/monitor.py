@@ -1,0 +1,239 @@
+"""The watch on all compartments: volumes that add up, and an event for each leak with kind, place, time and volume."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vertebro.errors import CaseError, SolverError
+from vertebro.grid import VoxelGrid
+from vertebro.leakage.bone_surface import bone_side, places
+from vertebro.leakage.events import LeakEvent, LeakSettings
+from vertebro.leakage.frame import BodyFrame, place_in_words
+from vertebro.leakage.routes import EXIT_ROUTES, Place, Route, kind_of
+from vertebro.leakage.tracing import Tracer
+from vertebro.tissue import Compartment
+
+Float = NDArray[np.float64]
+_UNSIDED = 2
+
+
+class LeakMonitor:
+    """Watches the cement: call `update` after every step.
+
+    Parameters
+    ----------
+    grid : VoxelGrid
+    compartment : (…) integer array of `Compartment`
+    frame : BodyFrame
+    exit_routes : mapping
+        Exit name → route, one of `EXIT_ROUTES`.
+    vein : (…) bool array, optional
+        Vein cells inside the bone; cement that leaves the bone from one of them took the vein.
+    conductance : (3, …) float array, optional
+        How easily cement crosses the face between a cell and its next neighbour (see `face_conductance`).
+    exit_positions : mapping, optional
+        Exit name → (3,) point [m], for the position of cement that left there.
+    settings : LeakSettings
+
+    Raises
+    ------
+    GeometryError
+        If an array does not fit the grid.
+    CaseError
+        If an exit's route is unknown.
+    """
+
+    def __init__(
+        self,
+        *,
+        grid: VoxelGrid,
+        compartment: NDArray[np.integer[Any]],
+        frame: BodyFrame,
+        exit_routes: Mapping[str, str],
+        vein: NDArray[np.bool_] | None = None,
+        conductance: Float | None = None,
+        exit_positions: Mapping[str, ArrayLike] | None = None,
+        settings: LeakSettings | None = None,
+    ) -> None:
+        grid.check(compartment, "compartment")
+        for name, array in (("vein", vein), ("conductance", conductance)):
+            if array is not None:
+                grid.check(array, name)
+        self._grid, self._frame, self._settings = grid, frame, settings or LeakSettings()
+        self._exits = {name: _exit_place(name, route) for name, route in exit_routes.items()}
+        self._exit_positions = {name: np.asarray(p, float) for name, p in (exit_positions or {}).items()}
+        self._compartment = np.ascontiguousarray(compartment, np.uint8)
+        in_bone = bone_side(grid, self._compartment, track_depth=self._settings.track_depth)
+        self._place = places(self._compartment, in_bone).ravel()
+        in_vein = np.zeros(grid.shape, bool) if vein is None else np.asarray(vein, bool)
+        self._tracer = Tracer(grid, self._compartment, in_bone=in_bone, vein=in_vein, conductance=conductance)
+        self._key = np.zeros(grid.size, np.int64)
+        self._onset: dict[int, tuple[float, int]] = {}  # key -> (time, first cell or -1)
+        self._detected: dict[int, float] = {}
+        self._leaked: dict[int, float] = {}
+        self._volumes = dict.fromkeys((c.name.lower() for c in Compartment), 0.0)
+        self._outflow = dict.fromkeys(self._exits, 0.0)
+        self._time = -math.inf
+
+    def update(
+        self,
+        time: float,
+        cement_volume: Float,
+        outflow: Mapping[str, float] | None = None,
+        *,
+        pressure: Float | None = None,
+    ) -> list[LeakEvent]:
+        """Book the cement of this moment and return the leaks that crossed their threshold since the last one.
+
+        Parameters
+        ----------
+        time : float [s]
+        cement_volume : (…) float array [m³]
+            Cement in every cell.
+        outflow : mapping, optional
+            Exit name → cement that has left there so far [m³].
+        pressure : (…) float array, optional [Pa]
+            Sharpens the back-tracing together with `conductance`.
+
+        Raises
+        ------
+        GeometryError
+            If an array does not fit the grid.
+        SolverError
+            If a volume is not finite or clearly negative, or time runs backwards.
+        CaseError
+            If an exit is unknown.
+        """
+        self._check(time, cement_volume, outflow or {}, pressure)
+        self._time = time
+        amount = np.ascontiguousarray(cement_volume, float).ravel()
+        wet = amount > self._settings.wet_fraction * self._grid.voxel_volume
+        fresh = self._tracer.advance(amount, wet, None if pressure is None else np.asarray(pressure, float).ravel())
+        self._mark(fresh, amount, time)
+        self._book(amount, outflow or {}, time)
+        return self._new_events(time)
+
+    def leaks(self) -> tuple[LeakEvent, ...]:
+        """All leaks so far, in order of detection, with their present volume."""
+        order = sorted(self._detected, key=lambda key: (self._detected[key], self._onset[key][0], key))
+        return tuple(self._event(key) for key in order)
+
+    def compartment_volumes(self) -> dict[str, float]:
+        """Cement [m³] in every compartment, and ``"outside: <exit>"`` for what left; sums to all injected."""
+        return self._volumes | {f"outside: {name}": volume for name, volume in self._outflow.items()}
+
+    def total(self) -> float:
+        """All cement booked [m³]: compartments and outflow."""
+        return math.fsum(self.compartment_volumes().values())
+
+    @property
+    def embolic_volume(self) -> float:
+        """Cement [m³] that left the region through segmental veins."""
+        return math.fsum(v for name, v in self._outflow.items() if self._exits[name][0] == Place.BEYOND)
+
+    def path(self, event: LeakEvent) -> Float:
+        """(n, 3) points [m] from the leak's first cell back along its feeders to where the cement came in."""
+        cell = self._onset[event.key][1]
+        if cell < 0:
+            return np.empty((0, 3))
+        return self._grid.world(np.stack(np.unravel_index(self._tracer.path(cell), self._grid.shape), axis=1))
+
+    def _check(self, time: float, cement_volume: Float, outflow: Mapping[str, float], pressure: Float | None) -> None:
+        self._grid.check(cement_volume, "cement_volume")
+        if pressure is not None:
+            self._grid.check(pressure, "pressure")
+        if not time >= self._time:
+            raise SolverError("time runs backwards", where="time", value=time, allowed=f"{self._time} s or later")
+        low, high = float(np.min(cement_volume)), float(np.max(cement_volume))
+        if not (low >= -1e-6 * self._grid.voxel_volume and math.isfinite(high)):
+            raise SolverError("impossible cement volume", where="cement_volume [m³]", value=(low, high), time=time)
+        if unknown := sorted(set(outflow) - set(self._exits)):
+            raise CaseError("unknown exits", where="outflow", value=unknown, allowed=", ".join(self._exits) or "none")
+
+    def _mark(self, fresh: NDArray[np.int64], amount: Float, time: float) -> None:
+        seed = self._tracer.seed[fresh]
+        leaked, seed = fresh[seed >= 0], seed[seed >= 0]
+        if not leaked.size:
+            return
+        place = self._place[leaked]
+        left = self._grid.axes()[0][np.unravel_index(seed, self._grid.shape)[0]] < 0.0
+        side = np.where(place == Place.PARAVERTEBRAL, np.where(left, 0, 1), _UNSIDED)
+        self._key[leaked] = _key(place, self._tracer.route[leaked], side)
+        for key in np.unique(self._key[leaked]):
+            if int(key) not in self._onset:
+                own = self._key[leaked] == key
+                sources = seed[own][self._key[seed[own]] == key]
+                candidates = sources if sources.size else leaked[own]
+                self._onset[int(key)] = (time, int(candidates[np.argmax(amount[candidates])]))
+
+    def _book(self, amount: Float, outflow: Mapping[str, float], time: float) -> None:
+        cells = np.flatnonzero(amount)
+        volumes = np.bincount(self._compartment.ravel()[cells], weights=amount[cells], minlength=len(Compartment))
+        self._volumes = {c.name.lower(): float(volumes[c]) for c in Compartment}
+        by_key = np.bincount(self._key[cells], weights=amount[cells])
+        self._leaked = {int(key): float(by_key[key]) for key in np.flatnonzero(by_key) if key}
+        self._outflow |= {name: float(volume) for name, volume in outflow.items()}
+        for name, volume in self._outflow.items():
+            if volume > 0.0:
+                place, route = self._exits[name]
+                key = int(_key(place, route, _UNSIDED))
+                self._leaked[key] = self._leaked.get(key, 0.0) + volume
+                self._onset.setdefault(key, (time, -1))
+
+    def _new_events(self, time: float) -> list[LeakEvent]:
+        events = []
+        for key, volume in sorted(self._leaked.items()):
+            embolus = _place_of(key) == Place.BEYOND
+            threshold = self._settings.embolus_threshold if embolus else self._settings.threshold
+            if key not in self._detected and volume >= threshold:
+                self._detected[key] = time
+                events.append(self._event(key))
+        return events
+
+    def _event(self, key: int) -> LeakEvent:
+        place, route = _place_of(key), _route_of(key)
+        onset, cell = self._onset[key]
+        position, words = self._where(key, cell)
+        return LeakEvent(
+            kind=kind_of(place, route),
+            compartment=place.name.lower(),
+            route=route.name.lower(),
+            volume=self._leaked.get(key, 0.0),
+            onset=onset,
+            detected=self._detected[key],
+            position=position,
+            words=words,
+            key=key,
+        )
+
+    def _where(self, key: int, cell: int) -> tuple[Float | None, str]:
+        place = _place_of(key)
+        if cell >= 0:
+            position = self._grid.world(np.stack(np.unravel_index(cell, self._grid.shape), axis=-1))
+            return position, place_in_words(position, place.name.lower(), self._frame)
+        names = [n for n, v in self._outflow.items() if v > 0.0 and self._exits[n] == (place, _route_of(key))]
+        known = next((self._exit_positions[n] for n in names if n in self._exit_positions), None)
+        return known, "beyond the simulated region, through " + " and ".join(names)
+
+
+def _exit_place(name: str, route: str) -> tuple[Place, Route]:
+    if route not in EXIT_ROUTES:
+        raise CaseError("unknown route of an exit", where=f"exit {name!r}", value=route, allowed=", ".join(EXIT_ROUTES))
+    return EXIT_ROUTES[route]
+
+
+def _key(place: Any, route: Any, side: Any) -> Any:
+    return (np.asarray(place, np.int64) * len(Route) + route) * 3 + side
+
+
+def _place_of(key: int) -> Place:
+    return Place(key // (3 * len(Route)))
+
+
+def _route_of(key: int) -> Route:
+    return Route(key // 3 % len(Route))
