@@ -108,9 +108,7 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
     spec = ParametricSpec(
         level=wish.level, spacing=wish.spacing, bone_fraction=wish.bone_fraction, sex=wish.sex, seed=case.seed
     )
-    return build_parametric(
-        spec, settings=InteriorSettings(veins=wish.veins, venous_pressure=wish.venous_pressure)
-    )
+    return build_parametric(spec, settings=InteriorSettings(veins=wish.veins, venous_pressure=wish.venous_pressure))
 
 
 def flow_problem(scene: Scene) -> FlowProblem:
@@ -221,7 +219,7 @@ def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
         gauge=spec.gauge,
         target_depth=1 - spec.depth,
     )
-    return path.needle(spec.name, spec.gauge)
+    return path.needle(spec.name)
 
 
 def _step(spec: StepInput) -> Step:

@@ -20,7 +20,6 @@ from vertebro import case_text
 from vertebro.errors import CaseError
 from vertebro.quantity import Within
 
-SCHEMA = 1
 LEVELS = ("T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 
 
@@ -150,7 +149,7 @@ class ImagingInput(_Record):
 class Case(_Record):
     """Everything that decides a run. Frozen; `replace` makes variants."""
 
-    schema_version: Literal[1] = Field(SCHEMA, alias="schema")
+    schema_version: Literal[1] = Field(1, alias="schema")
     """version of this format"""
     title: str = "Untitled"
     """one line for people"""
@@ -196,7 +195,9 @@ class Case(_Record):
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise CaseError(f"not TOML: {error}", where=where, hint="vertebro new PRESET prints a complete case") from None
+            raise CaseError(
+                f"not TOML: {error}", where=where, hint="vertebro new PRESET prints a complete case"
+            ) from None
         return cls.parse(data, where=where)
 
     @classmethod
@@ -301,7 +302,9 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
         if isinstance(part, int):
             continue
         annotation = model.model_fields[part].annotation
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else annotation.__args__[0]
+        model = (
+            annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else annotation.__args__[0]
+        )
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

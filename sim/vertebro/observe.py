@@ -25,6 +25,7 @@ from vertebro.imaging import (
     Fluoroscope,
     FluoroView,
     Scanner,
+    covered_field,
     ct_slice,
     needle_path,
     tissue_layers,
@@ -162,7 +163,9 @@ class Camera:
                     surround_hu=vertebra.surround.hu,
                     surround_grid=vertebra.surround.grid,
                 )
-            prepared = self.fluoroscope.prepare(carm(name, self.scene), self._layers)
+            pose = carm(name, self.scene)
+            collimation = covered_field(pose.geometry, vertebra.surround.grid)
+            prepared = self.fluoroscope.prepare(pose, self._layers, collimation=collimation)
             steel = np.zeros((prepared.geometry.rows, prepared.geometry.cols), np.float32)
             for needle in self.scene.needles:
                 needle_path(
@@ -239,9 +242,7 @@ def ct_planes(
         Fixes the noise together with the case's seed.
     """
     centre = cement_centre(scene.anatomy, cement_fraction)
-    return {
-        plane: _slice(scene, plane, centre, cement_fraction, width, pixels, needles, number) for plane in PLANES
-    }
+    return {plane: _slice(scene, plane, centre, cement_fraction, width, pixels, needles, number) for plane in PLANES}
 
 
 def cement_centre(anatomy: Anatomy, cement_fraction: NDArray[np.float32] | None) -> tuple[float, float, float]:

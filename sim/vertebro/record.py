@@ -235,7 +235,7 @@ def _write_fields(run: Run, path: Path) -> None:
         steps.attrs["NSteps"] = len(run.times)
         steps["Values"] = run.times
         cells, offsets = root.create_group("CellData"), steps.create_group("CellDataOffsets")
-        fields = {
+        fields: dict[str, NDArray[Any]] = {
             "saturation": run.saturation,
             "injection_time": run.injection_time[None],
             "pressure": run.pressure[None],

@@ -164,7 +164,7 @@ class Simulation:
         report = self.stepper.advance(self.state, dt)
         self.seconds["flow"] += wall_clock.perf_counter() - start
         for event in report.events:
-            self._happens(event.kind, **event.facts)
+            self._happens(event.kind, well=event.well, text=event.text)
         self._balance = max(self._balance, report.balance_error)
         bone = report.well_pressures.get(needle, 0.0) if needle is not None else self._resting_pressure()
         if needle is not None and rate > 0:

@@ -133,6 +133,6 @@ def _warnings(run: Run) -> list[str]:
             f"grade {breach.grade}"
             for breach in placement.breaches
         ]
-    if run.case.flow.mode == "cement-only" :
+    if run.case.flow.mode == "cement-only":
         found.append("cement-only mode is blind to viscosity: do not read leak volumes as an effect of viscosity")
     return found

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vertebro.cli.output import JsonOption, emit
+
+if TYPE_CHECKING:
+    from vertebro.case import Case
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +51,10 @@ def check(
     scene = build(case, base=base)
     findings = [placement.to_dict() for placement in scene.placements]
     lines = [f"ok: {case.title}", f"  {scene.anatomy.level}, body {scene.anatomy.body_volume * 1e6:.1f} ml"]
-    lines += [f"  needle {p.needle.name}: {p.needle.gauge} G, grade {p.grade}" for p in scene.placements]
+    lines += [
+        f"  needle {p.needle}: tip at {100 * p.depth_fraction:.0f} % of the depth, breach grade {p.grade}"
+        for p in scene.placements
+    ]
     lines += [f"  cement: {scene.cement.title}"]
     emit({"ok": True, "title": case.title, "needles": findings}, "\n".join(lines), as_json)
 
@@ -63,7 +69,7 @@ def schema(as_json: JsonOption = True) -> None:
     emit(data, json.dumps(data, indent=1), as_json)
 
 
-def read_case(path: Path):  # type: ignore[no-untyped-def]
+def read_case(path: Path) -> tuple[Case, Path]:
     """A case and the folder its relative names start from; ``-`` reads stdin, a preset's name works too."""
     from vertebro.case import Case
     from vertebro.cases import CASES

@@ -182,7 +182,5 @@ def _real_case_folder(fast: bool) -> Path:
     with progress("real CT") as tell:
         paths = fetch_sample("lidc", progress=tell)
         if not (folder / "case.toml").is_file():
-            import_case(
-                paths.ct, paths.labels, "L1", folder, spacing=spacing, licence=paths.licence, progress=tell
-            )
+            import_case(paths.ct, paths.labels, "L1", folder, spacing=spacing, licence=paths.licence, progress=tell)
     return folder

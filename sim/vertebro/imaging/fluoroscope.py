@@ -44,6 +44,8 @@ class Frame:
         Detected quanta per pixel (variance equals mean, before the spread of light).
     display : (rows, cols) uint8 array
         Bone, cement and metal dark; outside the collimator black.
+    display16 : (rows, cols) uint16 array
+        The same in 16 bits.
     dose : Dose
     geometry : ProjectionGeometry
     number : int
@@ -51,6 +53,7 @@ class Frame:
 
     signal: Image
     display: NDArray[np.uint8]
+    display16: NDArray[np.uint16]
     dose: Dose
     geometry: ProjectionGeometry
     number: int
@@ -219,6 +222,7 @@ class FluoroView:
         return Frame(
             signal=signal,
             display=to_bytes(grey).astype(np.uint8),
+            display16=to_bytes(grey, bits=16).astype(np.uint16),
             dose=self.dose,
             geometry=self.geometry,
             number=number,
