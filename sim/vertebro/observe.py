@@ -225,6 +225,7 @@ def ct_planes(
     pixels: int = 512,
     needles: bool = False,
     number: int = 0,
+    centre: tuple[float, float, float] | None = None,
 ) -> dict[str, CTSlice]:
     """Axial, sagittal and coronal CT slices through the scene.
 
@@ -240,8 +241,10 @@ def ct_planes(
         Show the needles (they are usually out by then).
     number : int
         Fixes the noise together with the case's seed.
+    centre : (3,) float [m], optional
+        The point the slices go through instead (before and after want the same planes).
     """
-    centre = cement_centre(scene.anatomy, cement_fraction)
+    centre = centre or cement_centre(scene.anatomy, cement_fraction)
     return {plane: _slice(scene, plane, centre, cement_fraction, width, pixels, needles, number) for plane in PLANES}
 
 
