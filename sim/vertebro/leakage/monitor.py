@@ -98,7 +98,7 @@ class LeakMonitor:
         outflow : mapping, optional
             Exit name → cement that has left there so far [m³].
         pressure : (…) float array, optional [Pa]
-            Sharpens the back-tracing together with `conductance`.
+            Sharpens the back-tracing where the monitor knows the `conductance`.
 
         Raises
         ------
@@ -160,10 +160,12 @@ class LeakMonitor:
         leaked, seed = fresh[seed >= 0], seed[seed >= 0]
         if not leaked.size:
             return
-        place = self._place[leaked]
+        place, route = self._place[leaked], self._tracer.route[leaked]
+        # what a basivertebral vein spills between body and canal lies in the epidural space, whatever the labels say
+        place = np.where((place == Place.PARAVERTEBRAL) & (route == Route.BASIVERTEBRAL), Place.EPIDURAL, place)
         left = self._grid.axes()[0][np.unravel_index(seed, self._grid.shape)[0]] < 0.0
         side = np.where(place == Place.PARAVERTEBRAL, np.where(left, 0, 1), _UNSIDED)
-        self._key[leaked] = _key(place, self._tracer.route[leaked], side)
+        self._key[leaked] = _key(place, route, side)
         for key in np.unique(self._key[leaked]):
             if int(key) not in self._onset:
                 own = self._key[leaked] == key

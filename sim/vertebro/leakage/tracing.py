@@ -21,8 +21,8 @@ class Tracer:
     """Feeder and route of every wet cell, grown step by step.
 
     A newly wet cell takes as its feeder the wet face neighbour that sends it most cement: conductance × pressure drop
-    where both are known, else the fuller neighbour, favouring those on its own side of the bone's surface (a wall is
-    a barrier). Cells wetted in the same step wait for a better feeder that is itself not yet traced.
+    where both are known, conductance × cement where only the conductance is, else the fuller neighbour, favouring those
+    on its own side of the bone's surface (a wall is a barrier). Cells wetted in the same step wait for a better feeder that is itself not yet traced.
 
     Parameters
     ----------
@@ -118,14 +118,13 @@ class Tracer:
         return neighbour, score
 
     def _score(self, cells: Index, other: Index, axis: int, sign: int, amount: Float, pressure: Float | None) -> Any:
-        ease: Any = 1.0
-        if self._conductance is not None:
-            ease = self._conductance[axis, np.where(sign > 0, cells, other)]
-        if pressure is not None:
-            return ease * np.maximum(pressure[other] - pressure[cells], 0.0)
         if self._conductance is None:
+            # the largest pressure drop is across a tight wall, so pressure alone would mislead
             ease = np.where(self._in_bone[cells] == self._in_bone[other], 1.0, 0.1)
-        return ease * amount[other]
+            return ease * amount[other]
+        ease = self._conductance[axis, np.where(sign > 0, cells, other)]
+        drive = amount[other] if pressure is None else np.maximum(pressure[other] - pressure[cells], 0.0)
+        return ease * drive
 
     def _join(self, cells: Index, feeder: Index) -> None:
         self.feeder[cells] = feeder
@@ -136,7 +135,7 @@ class Tracer:
         self.seed[cells] = np.where(bone, NOBODY, np.where(crossing, cells, self.seed[feeder]))
 
     def _strand(self, cells: Index, best: Float) -> None:
-        """Start anew where no traced cell feeds: the needle's cells, else those without wet neighbours, else the first."""
+        """Start anew where no traced cell feeds: the bone's cells, else lonely ones, else the first."""
         first = self._in_bone[cells] if self._in_bone[cells].any() else best < 0.0
         start = cells[first] if np.any(first) else cells[:1]
         bone = self._in_bone[start]
