@@ -15,7 +15,7 @@ from vertebro.anatomy.store import load_anatomy
 from vertebro.case import Case, NeedleInput, StepInput
 from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
-from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings
+from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings, face_conductance
 from vertebro.materials.cement import Cement
 from vertebro.materials.presets import cement
 from vertebro.procedure import (
@@ -30,7 +30,7 @@ from vertebro.procedure import (
     parapedicular,
     transpedicular,
 )
-from vertebro.tissue import Compartment
+from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
 Progress = Callable[[str, float], None]
@@ -156,11 +156,15 @@ def body_frame(anatomy: Anatomy) -> BodyFrame:
 
 def leak_monitor(scene: Scene) -> LeakMonitor:
     """A fresh monitor that watches the scene's compartments."""
+    vertebra = scene.anatomy
     return LeakMonitor(
-        grid=scene.anatomy.grid,
+        grid=vertebra.grid,
         compartment=counted_compartments(scene),
-        frame=body_frame(scene.anatomy),
-        exit_routes={exit_.name: exit_.route for exit_ in scene.anatomy.exits},
+        frame=body_frame(vertebra),
+        exit_routes={exit_.name: exit_.route for exit_ in vertebra.exits},
+        exit_positions={exit_.name: vertebra.grid.world(exit_.cells).mean(axis=0) for exit_ in vertebra.exits},
+        vein=vertebra.tissue == Tissue.VEIN,
+        conductance=face_conductance(vertebra.permeability, vertebra.face_resistance, vertebra.grid.spacing),
         settings=LeakSettings(threshold=scene.case.leakage.threshold),
     )
 

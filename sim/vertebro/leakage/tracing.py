@@ -21,8 +21,9 @@ class Tracer:
     """Feeder and route of every wet cell, grown step by step.
 
     A newly wet cell takes as its feeder the wet face neighbour that sends it most cement: conductance × pressure drop
-    where both are known, conductance × cement where only the conductance is, else the fuller neighbour, favouring those
-    on its own side of the bone's surface (a wall is a barrier). Cells wetted in the same step wait for a better feeder that is itself not yet traced.
+    where both are known, conductance × cement where only the conductance is, else the fuller neighbour, favouring
+    those on its own side of the bone's surface (a wall is a barrier). Cells wetted in the same step wait for a better
+    feeder that is itself not yet traced.
 
     Parameters
     ----------
