@@ -21,7 +21,7 @@ from vertebro.flow import Stepper
 from vertebro.observe import Camera, Picture
 from vertebro.procedure import Inject, Wait
 from vertebro.record import Run
-from vertebro.summary import manifest, summarise
+from vertebro.summary import manifest, plain_json, summarise
 
 SNAPSHOTS = 40
 VIEWS = ("ap", "lateral")
@@ -238,7 +238,7 @@ class Simulation:
         )
 
     def _happens(self, kind: str, **facts: Any) -> None:
-        self._events.append({"time_s": round(self.state.time, 6), "event": kind, **facts})
+        self._events.append(plain_json({"time_s": round(self.state.time, 6), "event": kind, **facts}))
 
     def _run(self) -> Run:
         names = list(self._history[0]) if self._history else []

@@ -56,12 +56,13 @@ def summarise(
         compartment=counted_compartments(run.scene),
         frame=body_frame(run.anatomy),
     )
-    return {
+    numbers = {
         "status": status,
         "title": run.case.title,
         "level": run.anatomy.level,
         "simulated_s": float(run.times[-1]),
-        "wall_s": {name: round(value, 3) for name, value in seconds.items()},
+        "wall_s": round(sum(seconds.values()), 3),
+        "wall_parts_s": {name: round(value, 3) for name, value in seconds.items()},
         "volume_injected_ml": injected / ml,
         "volume_in_body_ml": body / ml,
         "body_volume_ml": run.anatomy.body_volume / ml,
@@ -78,6 +79,18 @@ def summarise(
         "settings": _settings(run.case),
         "warnings": _warnings(run),
     }
+    return plain_json(numbers)
+
+
+def plain_json(data: Any) -> Any:
+    """The same data with numpy's scalars and arrays as plain JSON values."""
+    if isinstance(data, dict):
+        return {str(key): plain_json(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [plain_json(value) for value in data]
+    if isinstance(data, np.ndarray | np.generic):
+        return data.tolist()
+    return data
 
 
 def manifest(case: Case, scene: Scene, seconds: dict[str, float]) -> dict[str, Any]:

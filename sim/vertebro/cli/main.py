@@ -35,7 +35,7 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; errors of the house become messages and exit codes (2 case, 3 data, 4 solver, 5 session)."""
+    """Run the command line; errors become messages and exit codes (2 case, 3 data, 4 solver, 5 session)."""
     try:
         app()
     except VertebroError as error:
