@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -53,7 +55,7 @@ def without_table(ct: Volume) -> Volume:
 
 
 def build_surround(clean: Volume, ras_from_world: NDArray[np.float64], spacing: float) -> Surround:
-    """Resample the patient around the vertebra.
+    """Resample the patient around the vertebra; beyond the ends of the CT the pictures get mirrored slices.
 
     Parameters
     ----------
@@ -62,12 +64,26 @@ def build_surround(clean: Volume, ras_from_world: NDArray[np.float64], spacing: 
     ras_from_world : (4, 4) float array
     spacing : float [m]
     """
+    clean = continued(clean)
     low, high = _extent(clean, ras_from_world)
     grid = VoxelGrid.around(low, high, spacing)
     # blurring first is worth its time only where voxels are much finer than the pictures
     source = soften(clean, spacing) if clean.spacing.min() < 0.5 * spacing else clean
     hu = resample(source, grid, ras_from_world, mode="constant", outside=AIR)
     return Surround(grid=grid, hu=np.rint(hu).astype(np.int16))
+
+
+def continued(clean: Volume, reach: float = 80.0 * mm) -> Volume:
+    """The CT made longer by mirrored slices at both ends.
+
+    An end of the CT within an X-ray field would cast the edge of a cut body; nothing but pictures sees these slices.
+    """
+    axis = next(n for n, letter in enumerate(clean.axes) if letter in "SI")
+    extra = min(int(np.ceil(reach / clean.spacing[axis])), clean.data.shape[axis])
+    width = [(extra, extra) if n == axis else (0, 0) for n in range(3)]
+    affine = clean.ras_from_voxel.copy()
+    affine[:3, 3] -= extra * affine[:3, axis]
+    return replace(clean, data=np.pad(clean.data, width, mode="symmetric"), ras_from_voxel=affine)
 
 
 def posterior_skin(surround: Surround, behind: float) -> tuple[float, bool]:
