@@ -5,55 +5,32 @@ Nothing here is simulated; it has the shape of a `vertebro.record.Run`, so that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy, Exit, Landmarks, Pedicle, Surround
+from vertebro.build import Scene
 from vertebro.case import Case
 from vertebro.grid import VoxelGrid
+from vertebro.materials.presets import cement
 from vertebro.observe import Picture
-from vertebro.tissue import Compartment as C
-from vertebro.tissue import Tissue as T
+from vertebro.procedure import Inject, Limit, Needle, check_placement
+from vertebro.record import Run
+from vertebro.tissue import Compartment, Tissue
 
 HALF = np.array([0.022, 0.015, 0.0125])
 CANAL = np.array([0.0, -0.023, 0.003])
-HU = {T.MUSCLE: 55, T.CANCELLOUS: 110, T.CORTICAL: 750, T.DISC: 80, T.EPIDURAL: -60, T.DURA: 30, T.VEIN: 60}
-
-
-@dataclass(kw_only=True)
-class FakeRun:
-    """Same fields and methods as a real run."""
-
-    scene: Any
-    times: NDArray[np.float64]
-    saturation: NDArray[np.float32]
-    injection_time: NDArray[np.float32]
-    pressure: NDArray[np.float32]
-    history: dict[str, NDArray[np.float64]]
-    events: list[dict[str, Any]]
-    pictures: list[Picture]
-    summary: dict[str, Any]
-    manifest: dict[str, Any]
-    folder: Any = field(default=None)
-
-    @property
-    def case(self) -> Case:
-        return self.scene.case
-
-    @property
-    def anatomy(self) -> Anatomy:
-        return self.scene.anatomy
-
-    def index_at(self, time: float) -> int:
-        return int(np.searchsorted(self.times, time + 1e-6, side="right") - 1)
-
-    def cement_fraction(self, time: float | None = None) -> NDArray[np.float32]:
-        index = len(self.times) - 1 if time is None else self.index_at(time)
-        return (self.saturation[index] * self.anatomy.porosity).astype(np.float32)
+HU = {
+    Tissue.MUSCLE: 55,
+    Tissue.CANCELLOUS: 110,
+    Tissue.CORTICAL: 750,
+    Tissue.DISC: 80,
+    Tissue.EPIDURAL: -60,
+    Tissue.DURA: 30,
+    Tissue.VEIN: 60,
+}
 
 
 def fake_anatomy(spacing: float = 1.5e-3) -> Anatomy:
@@ -82,24 +59,24 @@ def fake_anatomy(spacing: float = 1.5e-3) -> Anatomy:
     wings = box((-0.036, -0.030, -0.001), (0.036, -0.024, 0.006))
     canal = (np.sqrt((r / 0.012) ** 2 + ((a - CANAL[1]) / 0.0085) ** 2) + 0 * s) < 1
     arch = (((ring < 1) & (a < -0.018)) | pedicles | spine | wings) & ~body & ~canal
-    tissue = np.full(grid.shape, T.MUSCLE, np.uint8)
-    compartment = np.full(grid.shape, C.PARAVERTEBRAL, np.uint8)
+    tissue = np.full(grid.shape, Tissue.MUSCLE, np.uint8)
+    compartment = np.full(grid.shape, Compartment.PARAVERTEBRAL, np.uint8)
     disc_up, disc_down = (column < 1) & (s >= HALF[2]), (column < 1) & (s <= -HALF[2])
     for mask, t, c in (
-        (canal, T.EPIDURAL, C.CANAL),
-        (disc_up, T.DISC, C.DISC_SUPERIOR),
-        (disc_down, T.DISC, C.DISC_INFERIOR),
-        (arch, T.CORTICAL, C.ARCH),
-        (body, T.CORTICAL, C.BODY),
-        (core, T.CANCELLOUS, C.BODY),
+        (canal, Tissue.EPIDURAL, Compartment.CANAL),
+        (disc_up, Tissue.DISC, Compartment.DISC_SUPERIOR),
+        (disc_down, Tissue.DISC, Compartment.DISC_INFERIOR),
+        (arch, Tissue.CORTICAL, Compartment.ARCH),
+        (body, Tissue.CORTICAL, Compartment.BODY),
+        (core, Tissue.CANCELLOUS, Compartment.BODY),
     ):
         tissue[mask], compartment[mask] = t, c
     dura = (np.sqrt((r / 0.009) ** 2 + ((a - CANAL[1]) / 0.006) ** 2) + 0 * s) < 1
-    tissue[dura] = T.DURA
+    tissue[dura] = Tissue.DURA
     vein = box((0.020, -0.003, -0.003), (0.034, 0.001, 0.001)) & ~body
-    tissue[vein], compartment[vein] = T.VEIN, C.VEIN_SEGMENTAL
-    hu = sum(np.where(tissue == t, v, 0) for t, v in HU.items()) + 25 * noise * (1 + 2 * (tissue == T.CANCELLOUS))
-    bone = np.clip(hu / 1500, 0, 0.6) * ((compartment == C.BODY) | (compartment == C.ARCH))
+    tissue[vein], compartment[vein] = Tissue.VEIN, Compartment.VEIN_SEGMENTAL
+    hu = sum(np.where(tissue == t, v, 0) for t, v in HU.items()) + 25 * noise * (1 + 2 * (tissue == Tissue.CANCELLOUS))
+    bone = np.clip(hu / 1500, 0, 0.6) * ((compartment == Compartment.BODY) | (compartment == Compartment.ARCH))
     wide = VoxelGrid.around([-0.1, -0.12, -0.05], [0.1, 0.1, 0.05], 3e-3)
     wr, wa, ws = wide.open_mesh()
     skin = np.sqrt((wr / 0.095) ** 2 + ((wa + 0.01) / 0.10) ** 2) + 0 * ws
@@ -146,33 +123,41 @@ def fake_anatomy(spacing: float = 1.5e-3) -> Anatomy:
     )
 
 
-def fake_run(*, leaks: bool = True, spacing: float = 1.5e-3) -> FakeRun:
+def fake_run(*, leaks: bool = True, spacing: float = 1.5e-3) -> Run:
     """A run of 80 s with (or without) a disc leak and a venous leak."""
     anatomy = fake_anatomy(spacing)
     r, a, s = anatomy.grid.open_mesh()
     tip = np.array([-0.006, 0.004, 0.001])
     distance = np.sqrt((r - tip[0]) ** 2 + ((a - tip[1]) / 0.9) ** 2 + (s - tip[2]) ** 2)
     reach = 1.3e3 * distance + 1.5 * np.sin(700 * r) * np.cos(600 * a) * np.sin(650 * s)
-    inside = anatomy.compartment == C.BODY
+    inside = anatomy.compartment == Compartment.BODY
     if leaks:
         plume = (abs(r - tip[0]) < 4e-3) & (abs(a - tip[1]) < 4e-3) & (s > 0)
-        inside = inside | (plume & (s < 0.0175)) | (anatomy.tissue == T.VEIN)
-        reach = np.where(anatomy.tissue == T.VEIN, 14.0, reach)
+        inside = inside | (plume & (s < 0.0175)) | (anatomy.tissue == Tissue.VEIN)
+        reach = np.where(anatomy.tissue == Tissue.VEIN, 14.0, reach)
     times = np.linspace(0, 80, 6)
     radius = 15 * np.cbrt(times / 80)
     saturation = np.stack([np.clip(radius_now - reach, 0, 1) * inside for radius_now in radius]).astype(np.float32)
     came = np.where(saturation[-1] > 0.02, 80 * np.clip(1 - np.clip(reach / 15, 0, 1) ** 3, 0, 1), np.nan)
-    needle = SimpleNamespace(
-        name="left",
-        gauge=11,
-        entry=np.array([-0.035, -0.11, 0.012]),
-        tip=tip,
-        outer_diameter=3.05e-3,
-        inner_diameter=2.39e-3,
+    needle = Needle(name="left", gauge=11, entry=np.array([-0.02, -0.11, 0.004]), tip=tip)
+    marks = anatomy.landmarks
+    placement = check_placement(
+        needle,
+        anatomy.grid,
+        anatomy.compartment,
+        anterior_wall=marks.anterior_wall,
+        posterior_wall=marks.posterior_wall,
     )
     case = Case.preset("first-injection")
-    return FakeRun(
-        scene=SimpleNamespace(case=case, anatomy=anatomy, needles=(needle,), cement=None),
+    return Run(
+        scene=Scene(
+            case=case,
+            anatomy=anatomy,
+            cement=cement("generic-medium"),
+            needles=(needle,),
+            placements=(placement,),
+            steps=(Inject(needle="left", rate=5e-8, until=Limit(volume=4e-6)),),
+        ),
         times=times,
         saturation=saturation,
         injection_time=came.astype(np.float32),
@@ -218,11 +203,11 @@ def _summary(leaks: bool) -> dict[str, Any]:
     leak = [
         {
             "kind": "D", "compartment": "disc_superior", "volume_ml": 0.21, "t_leak_s": 42.0, "t_visible_s": None,
-            "position_mm": [-6.0, 4.0, 14.0], "position_words": "left of the midline, above the superior endplate",
+            "position_mm": [-6.0, 4.0, 14.0], "words": "left of the midline, above the superior endplate",
         },
         {
             "kind": "S", "compartment": "vein_segmental", "volume_ml": 0.09, "t_leak_s": 60.0, "t_visible_s": None,
-            "position_mm": [24.0, -1.0, -1.0], "position_words": "right of the body, mid height",
+            "position_mm": [24.0, -1.0, -1.0], "words": "right of the body, mid height",
         },
     ]  # fmt: skip
     return {
@@ -237,7 +222,7 @@ def _summary(leaks: bool) -> dict[str, Any]:
         "peak_bone_pressure_kpa": 360.0,
         "peak_temperature_c": None,
         "leaks": leak if leaks else [],
-        "dose": {"frames": 10, "fluoroscopy_s": 5.0, "dap_gy_cm2": 0.12, "reference_air_kerma_mgy": 1.4},
+        "dose": {"frames": 10, "dap_gy_cm2": 0.12, "reference_kerma_mgy": 1.4},
         "warnings": ["the marrow viscosity is uncertain by a factor of ten"] if leaks else [],
     }
 

@@ -1,4 +1,4 @@
-"""Windows: PyVista scenes, matplotlib figures and the report. Importing this costs nothing; drawing loads the libraries."""
+"""Windows: PyVista scenes, matplotlib figures and the report. Importing this is cheap, drawing is not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HOME = {
     "write_report": "report",
 }
 
-__all__ = list(_HOME)  # noqa: PLE0604
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vertebro.build import counted_compartments
 from vertebro.tissue import Compartment
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def inside_and_outside(run: Run, time: float | None = None) -> tuple[NDArray[np.
     """Cement saturation (nr, na, ns) inside the bone (and the needle's track), and outside: leaked."""
     index = len(run.times) - 1 if time is None else run.index_at(time)
     saturation = run.saturation[index]
-    bone = np.isin(run.anatomy.compartment, IN_BONE)
+    bone = np.isin(counted_compartments(run.scene), IN_BONE)
     return np.where(bone, saturation, 0).astype(np.float32), np.where(bone, 0, saturation).astype(np.float32)
 
 

@@ -10,19 +10,23 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from vertebro.observe import cement_centre, ct_planes
 from vertebro.view import theme
 from vertebro.view.panels import PLANES, STYLE, blank, letters, new_figure, save, scale_bar, through, write
-from vertebro.view.planes import Plane, ct_numbers, plane_through
 
 if TYPE_CHECKING:
+    from vertebro.anatomy.anatomy import Anatomy
+    from vertebro.imaging import CTSlice
     from vertebro.record import Run
 
-FIELD = 0.11  # m
-NAMES = ("axial", "sagittal", "coronal")
+SCAN = 0.16  # m, field of view of the scan
+PIXELS = 512
+FIELD = 0.105  # m, what the picture shows of it
+WIDTH, HEAD = 10.6, 0.3  # inches
 
 
 def draw_ct(run: Run, path: str | Path | None = None, *, window: tuple[float, float] = theme.BONE_WINDOW) -> Figure:
-    """Draw CT slices before and after the injection, through the middle of the cement.
+    """Draw CT slices before and after the injection (needles out), through the middle of the cement.
 
     Parameters
     ----------
@@ -31,60 +35,68 @@ def draw_ct(run: Run, path: str | Path | None = None, *, window: tuple[float, fl
         Also save there.
     window : (width, level) [HU]
     """
-    centre = cement_centre(run)
-    side = 10.6 / 3
+    cement = run.cement_fraction()
+    centre = cement_centre(run.anatomy, cement)
+    rows = {
+        "Before": ct_planes(run.scene, None, width=SCAN, pixels=PIXELS, centre=centre),
+        "After": ct_planes(run.scene, cement, width=SCAN, pixels=PIXELS, centre=centre, number=1),
+    }
+    side = WIDTH / 3
+    height = 2 * side + HEAD
     with rc_context(STYLE):
-        figure = new_figure(10.6, 2 * side + 0.3, dpi=130)
-        grid = figure.add_gridspec(
-            2, 3, left=0, right=1, bottom=0, top=1 - 0.3 / (2 * side + 0.3), wspace=0.02, hspace=0.02
-        )
-        for j, name in enumerate(NAMES):
-            plane = plane_through(name, middle_of(run, name, centre), width=FIELD, height=FIELD)
-            for i, (when, hu) in enumerate(_before_and_after(run, plane)):
+        figure = new_figure(WIDTH, height, dpi=130)
+        grid = figure.add_gridspec(2, 3, left=0, right=1, bottom=0, top=1 - HEAD / height, wspace=0.02, hspace=0.02)
+        for i, (when, slices) in enumerate(rows.items()):
+            for j, (name, scan) in enumerate(slices.items()):
                 axes = figure.add_subplot(grid[i, j])
-                show_plane(axes, hu, plane, window)
+                show_slice(axes, scan, window)
+                _crop(axes, run, name)
+                dress(axes, name)
                 write(axes, 0.03, 0.965, when, va="top", weight="bold")
                 if i == 0:
-                    axes.set_title(through(name, centre), fontsize=9, pad=5)
+                    axes.set_title(through(name, np.asarray(centre)), fontsize=9, pad=5)
     return save(figure, path)
 
 
-def show_plane(axes: Any, hu: NDArray[np.float32], plane: Plane, window: tuple[float, float]) -> None:
-    """One CT panel: windowed slice, letters, scale bar."""
+def show_slice(axes: Any, scan: CTSlice, window: tuple[float, float]) -> None:
+    """Put a CT slice into axes whose units are world millimetres."""
+    across, along, _, _ = PLANES[scan.plane]
+    rows, columns = scan.hu.shape
+    first = scan.origin - (scan.row_step + scan.col_step) / 2
+    last = first + rows * scan.row_step + columns * scan.col_step
+    extent = (first[across] * 1e3, last[across] * 1e3, last[along] * 1e3, first[along] * 1e3)
+    show_hu(axes, scan.hu, extent, window)
+
+
+def show_hu(
+    axes: Any, hu: NDArray[np.float32], extent: tuple[float, float, float, float], window: tuple[float, float]
+) -> None:
+    """Windowed CT numbers; `extent` in world millimetres: left, right, bottom, top."""
     width, level = window
     axes.imshow(
-        hu,
-        cmap="gray",
-        vmin=level - width / 2,
-        vmax=level + width / 2,
-        extent=plane.extent,
-        interpolation="antialiased",
+        hu, cmap="gray", vmin=level - width / 2, vmax=level + width / 2, extent=extent, interpolation="antialiased"
     )
+
+
+def dress(axes: Any, plane: str) -> None:
+    """Letters and scale bar of a plane."""
     blank(axes)
-    letters(axes, *PLANES[plane.name][3])
+    letters(axes, *PLANES[plane][3])
     scale_bar(axes)
 
 
-def cement_centre(run: Run) -> NDArray[np.float64]:
-    """(3,) world point [m] in the middle of the cement; the first needle's tip if there is none."""
-    cement = run.cement_fraction()
-    total = float(cement.sum(dtype=np.float64))
-    if total <= 0:
-        return np.asarray(run.scene.needles[0].tip, float)
-    axes = run.anatomy.grid.open_mesh()
-    return np.array([float((cement * axis).sum(dtype=np.float64)) / total for axis in axes])
+def _crop(axes: Any, run: Run, name: str) -> None:
+    """Frame the vertebra between the front of the body and the spinous process."""
+    across, along, (sign, _), _ = PLANES[name]
+    centre = picture_centre(run.anatomy, name) * 1e3
+    half = FIELD * 1e3 / 2
+    axes.set_xlim(centre[across] - sign * half, centre[across] + sign * half)
+    axes.set_ylim(centre[along] - half, centre[along] + half)
 
 
-def middle_of(run: Run, name: str, through_point: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre of a plane: in the plane of the point, framed on the vertebra (between body and spinous process)."""
-    marks = run.anatomy.landmarks
+def picture_centre(anatomy: Anatomy, plane: str) -> NDArray[np.float64]:
+    """(3,) world point [m] in the middle of a picture: the body, or half-way to the spinous process."""
     centre = np.zeros(3)
-    centre[1] = 0.35 * marks.spinous_tip[1] if name != "coronal" else 0.0
-    normal = {"axial": 2, "sagittal": 0, "coronal": 1}[name]
-    centre[normal] = through_point[normal]
+    if plane != "coronal":
+        centre[1] = 0.35 * float(anatomy.landmarks.spinous_tip[1])
     return centre
-
-
-def _before_and_after(run: Run, plane: Plane) -> list[tuple[str, NDArray[np.float32]]]:
-    added = run.cement_fraction() * np.float32(2500.0)
-    return [("Before", ct_numbers(run.anatomy, plane)), ("After", ct_numbers(run.anatomy, plane, added))]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vertebro.anatomy.anatomy import Anatomy, Pedicle
 from vertebro.tissue import Compartment, Tissue
 from vertebro.view import theme
-from vertebro.view.figures_ct import show_plane
+from vertebro.view.figures_ct import dress, picture_centre, show_hu
 from vertebro.view.panels import STYLE, new_figure, save, through
 from vertebro.view.planes import Plane, ct_numbers, plane_through, sample
 
@@ -55,7 +55,7 @@ def draw_import_check(anatomy: Anatomy, path: str | Path | None = None) -> Figur
 
 def _planes(anatomy: Anatomy) -> list[tuple[str, NDArray[np.float64]]]:
     marks = anatomy.landmarks
-    back = 0.35 * float(marks.spinous_tip[1])
+    back = float(picture_centre(anatomy, "axial")[1])
     left, right = marks.pedicle_left.centre, marks.pedicle_right.centre
     pedicle_height = (float(left[2]) + float(right[2])) / 2
     return [
@@ -70,7 +70,8 @@ def _planes(anatomy: Anatomy) -> list[tuple[str, NDArray[np.float64]]]:
 
 def _panel(axes: Any, anatomy: Anatomy, name: str, centre: NDArray[np.float64]) -> None:
     plane = plane_through(name, centre, width=FIELD, height=FIELD)
-    show_plane(axes, ct_numbers(anatomy, plane), plane, theme.BONE_WINDOW)
+    show_hu(axes, ct_numbers(anatomy, plane), plane.extent, theme.BONE_WINDOW)
+    dress(axes, name)
     _outlines(axes, anatomy, plane)
     marks = anatomy.landmarks
     for pedicle in (marks.pedicle_left, marks.pedicle_right):
@@ -129,7 +130,8 @@ def _headline(anatomy: Anatomy) -> str:
     return (
         f"{anatomy.level}: body {size[0]:.0f} × {size[1]:.0f} × {size[2]:.0f} mm (width × depth × height), "
         f"{anatomy.body_volume * 1e6:.1f} mL\n"
-        f"cancellous bone: mean {hu:.0f} HU, BV/TV {fraction:.3f}     grid {grid} at {anatomy.grid.spacing[0] * 1e3:.2f} mm"
+        f"cancellous bone: mean {hu:.0f} HU, BV/TV {fraction:.3f}   ·   "
+        f"grid {grid} at {anatomy.grid.spacing[0] * 1e3:.2f} mm"
     )
 
 

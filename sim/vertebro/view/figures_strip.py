@@ -10,10 +10,10 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from vertebro.errors import DataError
-from vertebro.observe import Picture
 from vertebro.view.panels import STYLE, blank, letters, new_figure, save, write
 
 if TYPE_CHECKING:
+    from vertebro.observe import Picture
     from vertebro.record import Run
 
 NAMES = {"ap": "AP", "lateral": "Lateral"}
@@ -54,7 +54,7 @@ def draw_strip(run: Run, path: str | Path | None = None, *, columns: int = 5) ->
             wspace=0.02,
             hspace=0.02,
         )
-        for i, (view, row) in enumerate(rows.items()):
+        for i, row in enumerate(rows.values()):
             for j, picture in enumerate(row):
                 axes = figure.add_subplot(grid[i, j])
                 _frame(axes, picture, first=j == 0)

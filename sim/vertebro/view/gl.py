@@ -27,7 +27,8 @@ _PROBE = """
 import vtkmodules.vtkRenderingOpenGL2
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkFiltersSources import vtkRegularPolygonSource
-from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer, vtkRenderWindow, vtkWindowToImageFilter
+from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
+from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow, vtkWindowToImageFilter
 source = vtkRegularPolygonSource(); source.SetNumberOfSides(3)
 mapper = vtkPolyDataMapper(); mapper.SetInputConnection(source.GetOutputPort())
 actor = vtkActor(); actor.SetMapper(mapper); actor.GetProperty().LightingOff()

@@ -1,0 +1,181 @@
+"""Tables of the report: parameters with range and source, needles, leaks, dose, events, sources, provenance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from vertebro.case_text import quantity_of
+from vertebro.sources import SOURCES, Source
+from vertebro.view import words
+
+if TYPE_CHECKING:
+    from vertebro.record import Run
+
+Row = dict[str, str]
+ALWAYS_CITED = ("baroud2004", "yeom2003")
+_ELSEWHERE = ("title", "schema_version")
+_DOSE = {
+    "frames": ("frames", "{:.0f}"),
+    "dap_gy_cm2": ("dose-area product", "{:.4g} Gy·cm²"),
+    "reference_kerma_mgy": ("air kerma at the reference point", "{:.4g} mGy"),
+}
+
+
+def parameter_groups(run: Run) -> list[dict[str, Any]]:
+    """The whole input by section; each row says name, value, allowed range, source and meaning."""
+    groups: list[dict[str, Any]] = [{"title": "case", "rows": []}]
+    for name, info in type(run.case).model_fields.items():
+        value = getattr(run.case, name)
+        records = value if isinstance(value, tuple) else (value,)
+        if name in _ELSEWHERE:
+            continue
+        if not isinstance(records[0], BaseModel):
+            groups[0]["rows"].append(_parameter(name, value, info))
+            continue
+        for i, record in enumerate(records):
+            title = f"{name} {i + 1}" if len(records) > 1 else name
+            fields = type(record).model_fields.items()
+            rows = [_parameter(key, getattr(record, key), field) for key, field in fields]
+            groups.append({"title": words.readable(title), "rows": rows})
+    return groups
+
+
+def _parameter(name: str, value: Any, info: Any) -> Row:
+    quantity = quantity_of(info)
+    known = quantity is not None and value is not None
+    text = quantity.write(value).removesuffix(" 1") if known and quantity is not None else _plain(value)
+    return {
+        "name": words.readable(name),
+        "value": text,
+        "range": quantity.allowed.removesuffix(" 1") if quantity is not None else "",
+        "source": quantity.source if quantity is not None else "",
+        "meaning": " ".join((info.description or "").split()),
+    }
+
+
+def _plain(value: Any) -> str:
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)
+
+
+def cement_rows(run: Run) -> list[Row]:
+    """The cement card: every constant with range, source and how it is known."""
+    return [
+        {
+            "name": words.readable(key),
+            "value": f"{float(constant):.4g} {constant.unit}".removesuffix(" 1"),
+            "range": f"{constant.low:.4g} to {constant.high:.4g}",
+            "source": constant.source,
+            "meaning": f"{constant.mark}; {constant.note}".rstrip("; "),
+        }
+        for key, constant in run.scene.cement.rows()
+    ]
+
+
+def needle_rows(run: Run) -> list[Row]:
+    """Where each needle lies and what it breaches."""
+    gauges = {needle.name: needle.gauge for needle in run.scene.needles}
+    rows = []
+    for placement in run.scene.placements:
+        found = placement.to_dict()
+        breaches = [f"{words.readable(b['compartment'])} {b['depth_mm']:.1f} mm" for b in found["breaches"]]
+        rows.append(
+            {
+                "name": found["needle"],
+                "gauge": f"{gauges.get(found['needle'], '')} G",
+                "tip": words.readable(found["tip_compartment"]),
+                "depth": words.percent(found["depth_fraction"]),
+                "lateral": _side(found["lateral_offset_mm"]),
+                "reserve": f"{found['anterior_reserve_mm']:.1f} mm",
+                "breaches": ", ".join(breaches) or "none",
+                "grade": found["grade"],
+            }
+        )
+    return rows
+
+
+def _side(offset_mm: float) -> str:
+    if abs(offset_mm) < 0.05:
+        return "midline"
+    return f"{abs(offset_mm):.1f} mm {'left' if offset_mm < 0 else 'right'}"
+
+
+def leak_rows(summary: dict[str, Any]) -> list[Row]:
+    """Every leak in words and numbers."""
+    return [
+        {
+            "kind": leak["kind"],
+            "meaning": words.leak_words(leak["kind"]),
+            "compartment": words.readable(str(leak.get("compartment", ""))),
+            "volume": words.ml(leak["volume_ml"]),
+            "onset": words.clock(leak["t_leak_s"]),
+            "visible": "not assessed" if leak.get("t_visible_s") is None else words.clock(leak["t_visible_s"]),
+            "place": words.leak_place(leak),
+            "position": _position(leak.get("position_mm")),
+        }
+        for leak in words.ordered_leaks(summary)
+    ]
+
+
+def _position(position: list[float] | None) -> str:
+    if position is None:
+        return "–"
+    return ", ".join(f"{value:+.1f}" for value in position)
+
+
+def dose_rows(summary: dict[str, Any]) -> list[Row]:
+    """Counted radiation, named where the key is known."""
+    rows = []
+    for key, value in summary.get("dose", {}).items():
+        name, form = _DOSE.get(key, (words.readable(key), "{}"))
+        text = form.format(value) if isinstance(value, int | float) else str(value)
+        rows.append({"name": name, "value": text})
+    return rows
+
+
+def event_rows(run: Run) -> list[Row]:
+    """What happened, in order."""
+    rows = []
+    for event in run.events:
+        rest = dict(event)
+        time = float(rest.pop("time_s", rest.pop("time", 0.0)))
+        name = str(rest.pop("event", rest.pop("what", rest.get("kind", ""))))
+        rows.append({"time": words.clock(time), "name": words.readable(name), "facts": _facts(rest)})
+    return rows
+
+
+def _facts(facts: dict[str, Any]) -> str:
+    if "words" in facts:
+        return str(facts["words"])
+    parts = []
+    for key, value in facts.items():
+        if isinstance(value, dict | list) or value is None:
+            continue
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        parts.append(f"{words.readable(key)} {shown}")
+    return ", ".join(parts)
+
+
+def cited(*tables: list[Row]) -> list[Source]:
+    """Entries of the bibliography that the tables name, and those the model always rests on."""
+    keys = {row.get("source", "") for table in tables for row in table} | set(ALWAYS_CITED)
+    return [SOURCES[key] for key in sorted(keys) if key in SOURCES and key != "vertebro"]
+
+
+def flat_rows(data: dict[str, Any], prefix: str = "") -> list[Row]:
+    """Nested plain data as rows of dotted name and value; long lists are counted, not printed."""
+    rows: list[Row] = []
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            rows.extend(flat_rows(value, prefix=f"{name}."))
+        elif isinstance(value, list) and len(value) > 8:
+            rows.append({"name": name, "value": f"{len(value)} entries"})
+        else:
+            rows.append({"name": name, "value": f"{value:.6g}" if isinstance(value, float) else str(value)})
+    return rows

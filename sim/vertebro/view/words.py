@@ -1,0 +1,125 @@
+"""Plain language: a verdict and a few sentences from the numbers of a run. Pure functions, no pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vertebro.view import theme
+
+# what a reader should hear about first
+GRAVITY = ("canal", "embolus", "foramen", "B", "S", "C", "D", "track")
+NEGLIGIBLE_ML = 0.005
+
+
+def verdict(summary: dict[str, Any]) -> str:
+    """One sentence: what went in, and whether it stayed in the bone."""
+    injected = summary["volume_injected_ml"]
+    leaks = ordered_leaks(summary)
+    if injected < NEGLIGIBLE_ML:
+        return "No cement entered the bone."
+    if not leaks:
+        return f"{ml(injected)} of cement went in, and all of it stayed inside the bone."
+    total = sum(leak["volume_ml"] for leak in leaks)
+    if len(leaks) == 1:
+        return f"{ml(injected)} of cement went in; {ml(total)} leaked {leak_words(leaks[0]['kind'])}."
+    parts = [f"{ml(leak['volume_ml'])} {leak_words(leak['kind'])}" for leak in leaks[:3]]
+    if len(leaks) > 3:
+        parts.append(f"the rest by {count(len(leaks) - 3, 'more way')}")
+    return f"{ml(injected)} of cement went in; {ml(total)} leaked: {', '.join(parts[:-1])} and {parts[-1]}."
+
+
+def tone(summary: dict[str, Any]) -> str:
+    """How the verdict looks: ``"calm"``, ``"notice"`` or ``"alarm"`` (cement in the canal, a foramen, the blood)."""
+    kinds = {leak["kind"] for leak in summary.get("leaks", [])}
+    if kinds & {"canal", "embolus", "foramen", "B"}:
+        return "alarm"
+    return "notice" if kinds else "calm"
+
+
+def sentences(summary: dict[str, Any], case_facts: dict[str, str]) -> list[str]:
+    """The run retold in a few sentences: filling, hand, leaks, balance.
+
+    Parameters
+    ----------
+    summary : dict
+        As in ``summary.json``.
+    case_facts : dict
+        Texts ``level``, ``cement``, ``age`` and ``needles`` for the opening.
+    """
+    told = [
+        f"In a simulated {case_facts['level']} vertebra, {case_facts['cement']} was injected through "
+        f"{case_facts['needles']}, "
+        f"starting {case_facts['age']} after mixing and taking {clock(summary['simulated_s'])}."
+    ]
+    told.append(
+        f"At the end {ml(summary['volume_in_body_ml'])} lay in the vertebral body, {percent(summary['fill_fraction'])} "
+        f"of its {summary['body_volume_ml']:.1f} mL."
+    )
+    told.append(
+        f"The highest pressure was {kpa(summary['peak_syringe_pressure_kpa'])} in the syringe and "
+        f"{kpa(summary['peak_bone_pressure_kpa'])} in the bone at the needle tip."
+    )
+    told.extend(_leak_sentence(leak) for leak in ordered_leaks(summary)[:4])
+    return told
+
+
+def _leak_sentence(leak: dict[str, Any]) -> str:
+    place = leak_place(leak)
+    where = f" ({place})" if place else ""
+    seen = leak.get("t_visible_s")
+    visible = f"; it could be seen from {clock(seen)} on" if seen is not None else ""
+    return (
+        f"From {clock(leak['t_leak_s'])} on, cement leaked {leak_words(leak['kind'])}{where}: "
+        f"{ml(leak['volume_ml'])} in the end{visible}."
+    )
+
+
+def ordered_leaks(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Leaks, the gravest first, larger before smaller."""
+    order = {kind: rank for rank, kind in enumerate(GRAVITY)}
+    return sorted(summary.get("leaks", []), key=lambda leak: (order.get(leak["kind"], len(order)), -leak["volume_ml"]))
+
+
+def leak_place(leak: dict[str, Any]) -> str:
+    """Where a leak began, in words."""
+    return str(leak.get("position_words") or leak.get("words") or "")
+
+
+def leak_words(kind: str) -> str:
+    """What a leak kind means."""
+    return theme.LEAK_WORDS.get(kind, f"by the route {kind!r}")
+
+
+def ml(volume: float) -> str:
+    """``0.21 mL``: two significant digits below 1 mL, one decimal above."""
+    if 0 < volume < NEGLIGIBLE_ML:
+        return f"less than {NEGLIGIBLE_ML:g} mL"
+    return f"{volume:.2f} mL" if volume < 1 else f"{volume:.1f} mL"
+
+
+def kpa(pressure: float) -> str:
+    """A pressure [kPa] in kPa or MPa."""
+    return f"{pressure:.0f} kPa" if pressure < 1000 else f"{pressure / 1e3:.2f} MPa"
+
+
+def percent(share: float) -> str:
+    """A share as per cent."""
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def clock(seconds: float) -> str:
+    """``42 s``, ``4 min`` or ``3 min 05 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes and not rest:
+        return f"{minutes} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def count(number: int, noun: str) -> str:
+    """``one needle``, ``2 needles``."""
+    return f"one {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def readable(name: str) -> str:
+    """``disc_superior`` → ``disc superior``."""
+    return name.replace("_", " ")
