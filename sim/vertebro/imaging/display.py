@@ -18,6 +18,7 @@ from vertebro.imaging.scatter import coarsened, refined
 
 Image = NDArray[np.float32]
 LOWEST_SIGNAL = 0.5  # detected quanta; keeps the logarithm finite where nothing arrives
+NARROWEST = 0.3  # span of the logarithm that an even picture gets, so that noise is not blown up
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,8 @@ class Display:
         Strength of the edge enhancement.
     sharpen_width : float [pixel]
     dark, bright : float
-        Grey (0 to 1) of the darkest and the brightest 1 % of the anatomy; cement and metal go below `dark`.
+        Place (0 to 1, before the S-curve) of the darkest and brightest anatomy in the measuring field; cement and
+        metal go below `dark`.
     invert : bool
         Bone and cement bright (radiograph) instead of dark (fluoroscopy).
 
@@ -44,12 +46,12 @@ class Display:
         If a value is out of range.
     """
 
-    compression: float = 0.55
-    compression_width: float = 0.09
-    sharpen: float = 0.6
+    compression: float = 0.85
+    compression_width: float = 0.06
+    sharpen: float = 0.5
     sharpen_width: float = 2.5
-    dark: float = 0.22
-    bright: float = 0.92
+    dark: float = 0.3
+    bright: float = 0.8
     invert: bool = False
 
     def __post_init__(self) -> None:
@@ -78,7 +80,9 @@ class Window:
     base: Image
 
 
-def open_window(signal: Image, display: Display, field: NDArray[np.bool_]) -> Window:
+def open_window(
+    signal: Image, display: Display, opening: NDArray[np.bool_], measuring: NDArray[np.bool_] | None = None
+) -> Window:
     """Set the window on a picture without noise, cement and needle.
 
     Parameters
@@ -86,22 +90,25 @@ def open_window(signal: Image, display: Display, field: NDArray[np.bool_]) -> Wi
     signal : (rows, cols) float32 array
         Expected detected quanta.
     display : Display
-    field : (rows, cols) bool array
-        Pixels that count (inside the collimator).
+    opening : (rows, cols) bool array
+        Pixels inside the collimator.
+    measuring : (rows, cols) bool array, optional
+        Pixels whose range of brightness sets the window; default: `opening`.
     """
     level = np.log(np.maximum(signal, LOWEST_SIGNAL))
-    middle = float(np.median(level[field]))
+    middle = float(np.median(level[opening]))
     # direct beam beside the body would pull the slow part up: let it count as the brightest tissue
-    clipped = np.clip(level, None, np.float32(np.percentile(level[field], 97)))
-    slow = _slow(clipped - np.float32(middle), display.compression_width)
+    tissue = np.minimum(level, np.float32(np.percentile(level[opening], 97))) - np.float32(middle)
+    tissue[~opening] = 0
+    slow = _slow(tissue, display.compression_width)
     base = np.float32(middle) + np.float32(display.compression) * slow
-    low, high = np.percentile((level - base)[field], (1.0, 99.0))
-    width = max(float(high - low), 0.3) / (display.bright - display.dark)
+    low, high = np.percentile((level - base)[opening if measuring is None else measuring], (2.0, 98.0))
+    width = max(float(high - low), NARROWEST) / (display.bright - display.dark)
     return Window(low=float(low) - display.dark * width, width=width, base=np.asarray(base, np.float32))
 
 
 def to_grey(signal: Image, window: Window, display: Display) -> Image:
-    """Grey values from 0 (black) to 1 (white) of a signal.
+    """Grey values from 0 (black) to 1 (white) of a signal, through an S-shaped curve as of film.
 
     Parameters
     ----------
@@ -113,9 +120,9 @@ def to_grey(signal: Image, window: Window, display: Display) -> Image:
     level = np.log(np.maximum(signal, np.float32(LOWEST_SIGNAL))) - window.base
     if display.sharpen > 0:
         level += np.float32(display.sharpen) * (level - blurred(level, gaussian_taps(display.sharpen_width)))
-    grey = (level - np.float32(window.low)) / np.float32(window.width)
-    grey = np.clip(grey, 0, 1)
-    return np.asarray(1 - grey if display.invert else grey, np.float32)
+    place = (level - np.float32(window.low)) / np.float32(window.width)
+    slope = np.float32(4.0 if display.invert else -4.0)  # 4: slope 1 in the middle of the curve
+    return np.asarray(1 / (1 + np.exp(slope * (np.clip(place, -2, 3) - np.float32(0.5)))), np.float32)
 
 
 def to_bytes(grey: Image, *, bits: int = 8) -> NDArray[np.unsignedinteger]:

@@ -28,7 +28,15 @@ from vertebro.materials.attenuation import MATERIALS, Material, cement_material
 from vertebro.sources import Constant
 
 Image = NDArray[np.float32]
-DETECTOR_DOSE = Constant(100e-9, "Gy", 10e-9, 1e-6, "vertebro", "ours", "air kerma at the panel per exposure")
+DETECTOR_DOSE = Constant(
+    200e-9,
+    "Gy",
+    10e-9,
+    2e-6,
+    "vertebro",
+    "ours",
+    "air kerma at the panel that one shown frame rests on, about 4 pulses",
+)
 PULSE_LIMIT = Constant(20.0, "mAs", 1.0, 60.0, "vertebro", "ours", "largest tube charge of one exposure")
 FOCAL_SPOT = Constant(0.6e-3, "m", 0.3e-3, 1.2e-3, "vertebro", "ours", "size of the focus (full width)")
 BONE_AS_WATER = 3.0  # water-equivalent metres per metre of cortical bone near 60 keV, for the automatic voltage only
@@ -331,7 +339,7 @@ def expose(
         dose=exposure_dose(
             spectrum, mas, geometry, open_share=float(opening.mean()), detector_air_kerma=float(kerma.mean() * mas)
         ),
-        window=open_window(still, fluoroscope.display, opening),
+        window=open_window(still, fluoroscope.display, opening, measuring),
     )
 
 
