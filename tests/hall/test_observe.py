@@ -1,0 +1,53 @@
+"""Pictures of a scene: cement darkens the fluoroscopy frame where it lies and nowhere else; CT shows it white."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vertebro.errors import CaseError
+from vertebro.observe import Camera, ct_planes
+
+
+@pytest.fixture(scope="module")
+def camera(short_run):
+    return Camera(short_run.scene)
+
+
+@pytest.mark.parametrize("view", ["ap", "lateral", "30,-10"])
+def test_cement_darkens_its_own_shadow_only(camera, short_run, view):
+    none = np.zeros(short_run.anatomy.grid.shape, np.float32)
+    before = camera.shoot(view, 0.0, none).display16.astype(float)
+    after = camera.shoot(view, 0.0, short_run.cement_fraction()).display16.astype(float)
+    shadow = camera.view(view).cement_line(short_run.cement_fraction(), short_run.anatomy.grid)
+    thick, free = shadow > 5e-3, shadow == 0
+    assert (before - after)[thick].mean() > 3000
+    assert abs((before - after)[free].mean()) < 500
+
+
+def test_left_needle_lies_on_the_right_of_the_ap_picture(camera, short_run):
+    """The patient's right is on the viewer's left, so a left needle's hub lies right of the middle."""
+    prepared = camera.view("ap")
+    needle = short_run.scene.needles[0]
+    assert needle.entry[0] < needle.tip[0]
+    _, column = prepared.geometry.project_point(needle.entry)
+    assert column > prepared.geometry.cols / 2
+
+
+def test_anterior_is_left_on_the_lateral_picture(camera):
+    geometry = camera.view("lateral").geometry
+    assert geometry.project_point(np.array([0, 0.02, 0]))[1] < geometry.project_point(np.array([0, -0.02, 0]))[1]
+    assert geometry.project_point(np.array([0, 0, 0.02]))[0] < geometry.project_point(np.array([0, 0, -0.02]))[0]
+
+
+@pytest.mark.parametrize("view", ["front", "1", "200,0", "0,89", "a,b"])
+def test_unknown_views_are_refused(camera, short_run, view):
+    with pytest.raises(CaseError, match="unknown view"):
+        camera.shoot(view, 0.0, short_run.cement_fraction())
+
+
+def test_cement_is_white_on_ct(short_run):
+    with_cement = ct_planes(short_run.scene, short_run.cement_fraction())
+    assert set(with_cement) == {"axial", "sagittal", "coronal"}
+    assert all(slice_.hu.max() > 2000 for slice_ in with_cement.values())
+    assert all(slice_.hu.max() < 2000 for slice_ in ct_planes(short_run.scene).values())

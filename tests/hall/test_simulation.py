@@ -1,0 +1,130 @@
+"""A whole injection on a coarse vertebra: volumes add up, the clock is exact, the same case gives the same run."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from vertebro.errors import CaseError, PlacementError
+from vertebro.record import Run
+from vertebro.simulation import Simulation
+
+WALL = ("wall_s", "wall_parts_s")
+
+
+def without_wall_times(summary):
+    return {key: value for key, value in summary.items() if key not in WALL}
+
+
+def test_the_wished_volume_goes_in_and_adds_up(short_run):
+    summary = short_run.summary
+    assert summary["volume_injected_ml"] == pytest.approx(1.5, rel=1e-9)
+    assert summary["volume_balance_error"] <= 1e-6
+    assert sum(summary["compartments_ml"].values()) == pytest.approx(1.5, rel=1e-6)
+    assert summary["volume_in_body_ml"] > 1.2
+
+
+def test_it_takes_the_time_the_rate_says(short_run):
+    assert short_run.summary["simulated_s"] == pytest.approx(30.0, rel=1e-9)
+
+
+def test_pressures_are_of_the_published_size(short_run):
+    """Krebs 2005 measured MPa at the syringe, Li 2015 single kPa in the bone: the cannula takes nearly all."""
+    summary = short_run.summary
+    assert 1 < summary["peak_bone_pressure_kpa"] < 200
+    assert summary["peak_syringe_pressure_kpa"] > 3 * summary["peak_bone_pressure_kpa"]
+
+
+def test_cement_surrounds_the_tip(short_run):
+    needle = short_run.scene.needles[0]
+    fraction = short_run.cement_fraction()
+    assert fraction[short_run.anatomy.grid.nearest(needle.tip)] > 0.5
+
+
+def test_saturation_stays_between_nothing_and_full(short_run):
+    assert short_run.saturation.min() >= 0
+    assert short_run.saturation.max() <= 1 + 1e-6
+
+
+def test_older_cement_lies_farther_out(short_run):
+    """Portions do not mix: what left the needle first is pushed ahead by what follows (physics.md E7)."""
+    grid, needle = short_run.anatomy.grid, short_run.scene.needles[0]
+    entered = short_run.injection_time
+    filled = np.argwhere(np.isfinite(entered) & (short_run.saturation[-1] > 0.9))
+    distance = np.linalg.norm(grid.world(filled) - needle.tip, axis=1)
+    times = entered[tuple(filled.T)]
+    near, far = distance < np.quantile(distance, 0.3), distance > np.quantile(distance, 0.7)
+    assert times[near].mean() > times[far].mean() + 5
+
+
+def test_the_same_case_gives_the_same_summary(coarse_case, coarse_anatomy, short_run):
+    again = Simulation(coarse_case, anatomy=coarse_anatomy).run()
+    assert json.dumps(without_wall_times(again.summary)) == json.dumps(without_wall_times(short_run.summary))
+    for one, other in zip(again.pictures, short_run.pictures, strict=True):
+        assert np.array_equal(one.display16, other.display16)
+
+
+def test_a_weak_hand_slows_down_and_says_so(coarse_case, coarse_anatomy):
+    case = coarse_case.with_settings({"steps.0.pressure": "0.15 MPa", "steps.0.duration": "20 s"})
+    run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
+    assert run.summary["volume_injected_ml"] < 0.95
+    assert "pressure cap reached" in [event["event"] for event in run.events]
+    assert run.summary["peak_syringe_pressure_kpa"] <= 150 * 1.05
+
+
+def test_set_cement_does_not_move(coarse_case, coarse_anatomy):
+    case = coarse_case.with_settings({"cement.age_at_start": "40 min"})
+    run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
+    assert run.summary["volume_injected_ml"] == 0
+    assert "the cement has set" in [event.get("reason") for event in run.events]
+
+
+def test_waiting_moves_nothing(coarse_case, coarse_anatomy):
+    case = coarse_case.with_settings(
+        {
+            "steps": [
+                {"do": "inject", "needle": "left", "volume": "0.5 ml"},
+                {"do": "wait", "duration": "30 s"},
+                {"do": "inject", "needle": "left", "volume": "0.5 ml"},
+            ]
+        }
+    )
+    run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
+    assert run.summary["simulated_s"] == pytest.approx(50.0)
+    assert run.summary["volume_injected_ml"] == pytest.approx(1.0)
+    volume = np.interp([10.0, 40.0], run.history["time_s"], run.history["volume_injected_m3"])
+    assert volume[0] == pytest.approx(volume[1])
+
+
+def test_ctrl_c_keeps_what_is_done(coarse_case, coarse_anatomy, tmp_path):
+    def stop_halfway(stage, fraction):
+        if fraction > 0.5:
+            raise KeyboardInterrupt
+
+    run = Simulation(coarse_case, anatomy=coarse_anatomy, pictures=False, progress=stop_halfway).run()
+    assert run.summary["status"] == "interrupted"
+    assert 0.3 < run.summary["volume_injected_ml"] < 1.5
+    assert Run.load(run.save(tmp_path / "half")).summary["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"needles.0.gauge": 12}, CaseError, "gauge"),
+        (
+            {"needles.0.approach": "points", "needles.0.entry": [0, -100, 0], "needles.0.tip": [0, -60, 0]},
+            PlacementError,
+            "needle",
+        ),
+        ({"steps.0.needle": "right"}, CaseError, "left"),
+        ({"cement.preset": "glue"}, CaseError, "generic-medium"),
+        ({"anatomy.level": "Q9"}, CaseError, "L1"),
+        ({"anatomy.source": "folder"}, CaseError, "vertebro import"),
+    ],
+)
+def test_an_impossible_scene_is_refused(coarse_case, coarse_anatomy, settings, error, words):
+    own = None if any(key.startswith("anatomy") for key in settings) else coarse_anatomy
+    with pytest.raises(error, match=words):
+        Simulation(coarse_case.with_settings(settings), anatomy=own)
