@@ -18,7 +18,7 @@ HALF_EXTENT = 0.080  # m; beyond it the lattice repeats (periodic), far outside 
 
 
 def normal_field(
-    grid: VoxelGrid, *, seed: int, correlation_length: float, mirrored: bool = False
+    grid: VoxelGrid, *, seed: int, correlation_length: float | tuple[float, float, float], mirrored: bool = False
 ) -> NDArray[np.float32]:
     """Standard normal field with Gaussian correlation exp(−d²/ℓ²), sampled at the voxel centres.
 
@@ -28,8 +28,8 @@ def normal_field(
         Any part of space; overlapping grids see the same field.
     seed : int
         The same seed gives the same field everywhere.
-    correlation_length : float [m]
-        ℓ; the correlation falls to 1/e at this distance.
+    correlation_length : float or three floats [m]
+        ℓ, one per axis if three; the correlation falls to 1/e at this distance.
     mirrored : bool
         Reflect left and right.
 
@@ -43,17 +43,16 @@ def normal_field(
     CaseError
         If the correlation length is not between 1 and 40 mm.
     """
-    if not 1e-3 <= correlation_length <= 40e-3:
-        raise CaseError(
-            "correlation length", where="correlation_length", value=correlation_length, allowed="1 to 40 mm"
-        )
-    bell = correlation_length / 2.0  # two equal bells convolve to exp(−d²/(4 bell²)) = exp(−d²/ℓ²)
-    count = 2 * int(np.ceil(HALF_EXTENT / bell))
-    noise = np.random.default_rng(seed).standard_normal((count,) * 3, dtype=np.float32)
+    lengths = correlation_length if isinstance(correlation_length, tuple) else (correlation_length,) * 3
+    if not all(1e-3 <= length <= 40e-3 for length in lengths):
+        raise CaseError("correlation length", where="correlation_length", value=lengths, allowed="1 to 40 mm")
+    bells = [length / 2.0 for length in lengths]  # two equal bells convolve to exp(−d²/(4 bell²)) = exp(−d²/ℓ²)
+    counts = [2 * int(np.ceil(HALF_EXTENT / bell)) for bell in bells]
+    noise = np.random.default_rng(seed).standard_normal(counts, dtype=np.float32)
     r, a, s = grid.axes()
-    field: NDArray[Any] = np.tensordot(_bells(s, bell, count), noise, axes=(1, 2))
-    field = np.tensordot(_bells(a, bell, count), field, axes=(1, 2))
-    field = np.tensordot(_bells(-r if mirrored else r, bell, count), field, axes=(1, 2))
+    field: NDArray[Any] = np.tensordot(_bells(s, bells[2], counts[2]), noise, axes=(1, 2))
+    field = np.tensordot(_bells(a, bells[1], counts[1]), field, axes=(1, 2))
+    field = np.tensordot(_bells(-r if mirrored else r, bells[0], counts[0]), field, axes=(1, 2))
     return np.ascontiguousarray(field, dtype=np.float32)
 
 

@@ -8,6 +8,7 @@ porosity and permeability are thinned until volume and Poiseuille conductance ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,21 +149,41 @@ def build_veins(
 def foramen_share(
     grid: VoxelGrid, landmarks: Landmarks, settings: InteriorSettings, wall: float
 ) -> NDArray[np.float32]:
-    """Share of each voxel in the basivertebral foramen: a flat funnel narrowing from the posterior wall forward.
+    """Share of each voxel in the basivertebral foramen; `wall` [m] is the posterior wall's a-coordinate there."""
+    height = _foramen_height(landmarks)
+    share = funnel(
+        *grid.open_mesh(), wall=wall, height=height, size=settings.basivertebral_size, softness=min(grid.spacing)
+    )
+    return np.asarray(share, dtype=np.float32)
+
+
+def funnel(
+    r: NDArray[Any],
+    a: NDArray[Any],
+    s: NDArray[Any],
+    *,
+    wall: float,
+    height: float,
+    size: tuple[float, float, float],
+    softness: float,
+) -> NDArray[Any]:
+    """Share [1] of a voxel in a flat funnel that narrows from the posterior wall forward.
 
     Parameters
     ----------
-    wall : float [m]
-        a-coordinate of the posterior wall at the foramen's height.
+    r, a, s : broadcastable float arrays [m]
+    wall, height : float [m]
+        a-coordinate of the wide end, s-coordinate of the axis.
+    size : (3,) float [m]
+        Width, depth, height at the wide end.
+    softness : float [m]
+        Width of the edge, about a voxel.
     """
-    width, depth, height = settings.basivertebral_size
-    r, a, s = grid.open_mesh()
-    along = (a - wall) / depth
+    along = (a - wall) / size[1]
     taper = np.clip(1.0 - (1.0 - FORAMEN_TIP) * along, FORAMEN_TIP, 1.0)
-    away = np.sqrt((2 * r / width) ** 2 + (2 * (s - _foramen_height(landmarks)) / height) ** 2) / taper
-    edge = min(grid.spacing) / (0.5 * height)  # soft over about one voxel: partial volume
-    across = np.clip((1.0 - away) / edge + 0.5, 0.0, 1.0)
-    return np.asarray(across * ((along > -0.3) & (along < 1.0)), dtype=np.float32)
+    away = np.sqrt((2 * r / size[0]) ** 2 + (2 * (s - height) / size[2]) ** 2) / taper
+    across = np.clip((1.0 - away) * (0.5 * size[2] / softness) + 0.5, 0.0, 1.0)
+    return np.asarray(across * ((along > -0.3) & (along < 1.0)))
 
 
 def _foramen_height(landmarks: Landmarks) -> float:

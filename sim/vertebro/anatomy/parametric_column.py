@@ -1,0 +1,205 @@
+"""A stack of vertebrae: poses by disc height and lordosis, facet joints, canal, foramina and discs between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from vertebro.anatomy.parametric_dimensions import ORDER, Dimensions, Sex, dimensions
+from vertebro.anatomy.parametric_vertebra import BodyOutline, Joint, upper_joint
+from vertebro.anatomy.shapes import Pose, Shape, bar, ellipsoid, smooth_max
+from vertebro.units import mm
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bone:
+    """One vertebra of the stack: dimensions, place and its right facet joints in its own frame."""
+
+    level: str
+    dim: Dimensions
+    pose: Pose
+    upper: Joint
+    lower: Joint
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Bones from top to bottom; the target's pose is the identity.
+
+    Attributes
+    ----------
+    bones : tuple of Bone
+    target : int
+        Index of the target level.
+    """
+
+    bones: tuple[Bone, ...]
+    target: int
+
+    @property
+    def main(self) -> Bone:
+        """The target vertebra."""
+        return self.bones[self.target]
+
+    @property
+    def offset_to_l1(self) -> float:
+        """s [m] of L1's centre, to which the trunk's organs refer."""
+        heights = {b.level: b.pose.s for b in self.bones}
+        return heights["L1"]
+
+
+def build_column(level: str, *, sex: Sex, stature: float | None) -> Column:
+    """Stack T9…L5 around the target level.
+
+    Raises
+    ------
+    CaseError
+        If the level, sex or stature is not known.
+    """
+    dims = {name: dimensions(name, sex=sex, stature=stature) for name in ORDER}
+    dimensions(level, sex=sex, stature=stature)
+    target = ORDER.index(level)
+    poses: dict[int, Pose] = {target: Pose()}
+    for i in range(target + 1, len(ORDER)):
+        poses[i] = _below(poses[i - 1], dims[ORDER[i - 1]], dims[ORDER[i]])
+    for i in range(target - 1, -1, -1):
+        poses[i] = _above(poses[i + 1], dims[ORDER[i + 1]], dims[ORDER[i]])
+    uppers = [upper_joint(dims[n], dims[ORDER[max(i - 1, 0)]].disc) for i, n in enumerate(ORDER)]
+    bones = []
+    for i, name in enumerate(ORDER):
+        below = min(i + 1, len(ORDER) - 1)
+        lower = (
+            _seen_from(poses[i], poses[below], uppers[below]) if below > i else _default_lower(dims[name], uppers[i])
+        )
+        bones.append(Bone(name, dims[name], poses[i], uppers[i], lower))
+    return Column(tuple(bones), target)
+
+
+def _tilt(upper: Dimensions, lower: Dimensions) -> float:
+    wedges = [d.height * (d.front_ratio - 1.0) / d.depth for d in (upper, lower)]
+    return upper.disc_wedge + 0.5 * sum(wedges)
+
+
+def _below(pose: Pose, upper: Dimensions, lower: Dimensions) -> Pose:
+    middle = pose.to_world([0.0, 0.0, -0.5 * (upper.height + upper.disc)])
+    turned = Pose(middle[1], middle[2], pose.angle - _tilt(upper, lower))
+    centre = turned.to_world([0.0, 0.0, -0.5 * (lower.height + upper.disc)])
+    return Pose(float(centre[1]), float(centre[2]), turned.angle)
+
+
+def _above(pose: Pose, lower: Dimensions, upper: Dimensions) -> Pose:
+    middle = pose.to_world([0.0, 0.0, 0.5 * (lower.height + upper.disc)])
+    turned = Pose(middle[1], middle[2], pose.angle + _tilt(upper, lower))
+    centre = turned.to_world([0.0, 0.0, 0.5 * (upper.height + upper.disc)])
+    return Pose(float(centre[1]), float(centre[2]), turned.angle)
+
+
+def _seen_from(own: Pose, other: Pose, joint: Joint) -> Joint:
+    """A joint given in another bone's frame, in the own frame."""
+    centre = own.from_world(other.to_world(joint.centre))
+    tip = own.from_world(other.to_world(joint.centre + joint.normal))
+    return Joint(centre, tip - centre)
+
+
+def _default_lower(dim: Dimensions, upper: Joint) -> Joint:
+    """Joint below the last bone (lumbosacral)."""
+    drop = dim.height + dim.disc
+    return Joint(upper.centre - np.array([0.0, 0.0, drop]), upper.normal)
+
+
+@dataclass(frozen=True, slots=True)
+class Canal:
+    """Spinal canal as a curved tube: centre and half axes over s."""
+
+    knots: Array
+    centre: PchipInterpolator
+    half_width: PchipInterpolator
+    half_depth: PchipInterpolator
+
+    def distance(self, r: Array, a: Array, s: Array, shrink: float = 0.0) -> Array:
+        """Signed distance [m]; `shrink` takes a layer off all around (dural sac)."""
+        line = np.clip(np.asarray(s, float), self.knots[0], self.knots[-1])
+        width = (self.half_width(line) - shrink).astype(np.float32)
+        depth = (self.half_depth(line) - shrink).astype(np.float32)
+        x, y = r / width, (a - self.centre(line).astype(np.float32)) / depth
+        wide = x * (1 + 0.18 * np.clip(y, -1, 1))  # roof narrower than the floor: rounded triangle
+        wide = wide * (1 / np.float32(1.06))
+        level = np.sqrt(wide * wide + y * y + np.float32(1e-6))
+        slope = np.sqrt((wide / width) ** 2 + (y / depth) ** 2 + np.float32(1e-2))
+        return np.asarray(level * (level - 1) / slope)
+
+
+def build_canal(column: Column) -> Canal:
+    """Thread the canal through the stack: widest between the pedicles, narrower at the discs."""
+    rows = []
+    for n, b in enumerate(column.bones):
+        back = -0.5 * b.dim.depth
+        half = 0.5 * b.dim.canal_depth
+        rows.append((b.pose.to_world([0.0, back - half, 2.0 * mm]), 0.5 * b.dim.canal_width, half))
+        if n + 1 < len(column.bones):
+            low = -0.5 * (b.dim.height + b.dim.disc)
+            place = b.pose.to_world([0.0, back - half - 0.5 * mm, low])
+            rows.append((place, 0.43 * b.dim.canal_width, 0.94 * half))
+    rows.sort(key=lambda row: float(row[0][2]))
+    s = np.array([row[0][2] for row in rows])
+    curves = [
+        np.array([row[0][1] for row in rows]),
+        np.array([row[1] for row in rows]),
+        np.array([row[2] for row in rows]),
+    ]
+    return Canal(s, *(PchipInterpolator(s, c) for c in curves))
+
+
+def foramen_shape(upper: Bone, lower: Bone, side: float) -> Shape:
+    """Intervertebral foramen between two bones: a tunnel sideways, taller than deep."""
+    top = upper.pose.to_world(_pedicle_floor(upper.dim))
+    low = lower.pose.to_world([0.0, -0.5 * lower.dim.depth - 4.0 * mm, 0.5 * lower.dim.height])
+    middle = 0.5 * (top + low)
+    inner, outer = 0.35 * upper.dim.canal_width, 0.5 * upper.dim.canal_width + upper.dim.pedicle_width + 1.0 * mm
+    tall = 0.5 * float(np.linalg.norm(top - low)) + 1.0 * mm
+    start, end = middle.copy(), middle.copy()
+    start[0], end[0] = side * inner, side * outer
+    return bar(start, end, 5.5 * mm, tall)
+
+
+def root_shapes(upper: Bone, side: float) -> list[Shape]:
+    """Nerve root and ganglion under the upper pedicle of a foramen."""
+    start = np.array(
+        [side * 0.30 * upper.dim.canal_width, -0.5 * upper.dim.depth - 0.4 * upper.dim.canal_depth, -2.0 * mm]
+    )
+    ganglion = _pedicle_floor(upper.dim) + np.array(
+        [side * (0.5 * upper.dim.canal_width + 3.0 * mm), -1.0 * mm, -3.5 * mm]
+    )
+    end = ganglion + np.array([side * 14.0, 6.0, -12.0]) * mm
+    to_world = upper.pose.to_world
+    return [
+        bar(to_world(start), to_world(ganglion), 1.8 * mm, 1.8 * mm),
+        ellipsoid(to_world(ganglion), np.array([4.5, 2.8, 2.8]) * mm),
+        bar(to_world(ganglion), to_world(end), 1.8 * mm, 1.8 * mm),
+    ]
+
+
+def _pedicle_floor(dim: Dimensions) -> Array:
+    return np.array([0.0, -0.5 * dim.depth - 4.0 * mm, 0.5 * dim.height - dim.pedicle_height - 0.5 * mm])
+
+
+def disc_shape(upper: Bone, lower: Bone, shrink: float = 0.0) -> tuple[Shape, Pose]:
+    """Disc between two bones, reaching into both endplates (bones are painted over it), and its pose."""
+    outline = BodyOutline(lower.dim)
+    place = upper.pose.to_world([0.0, 0.0, -0.5 * (upper.dim.height + upper.dim.disc)])
+    pose = Pose(float(place[1]), float(place[2]), 0.5 * (upper.pose.angle + lower.pose.angle))
+    half = 0.5 * upper.dim.disc + 3.5 * mm
+
+    def distance(r: Array, a: Array, s: Array) -> Array:
+        rho, radius, cosine, _ = outline.polar(r, a)
+        side = (rho - radius * np.float32(0.985 - shrink)) * cosine
+        return smooth_max(side, np.abs(s) - np.float32(half), 2.0 * mm)
+
+    reach = np.array([0.55 * lower.dim.upper_width, 0.56 * lower.dim.depth, half])
+    return Shape(distance, -reach, reach), pose

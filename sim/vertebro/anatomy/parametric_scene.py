@@ -1,0 +1,182 @@
+"""Paint the generated patient on any grid: trunk, canal, foramina, discs, bones, in that order."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertebro.anatomy.parametric_bone import core_fraction, cortex_thickness
+from vertebro.anatomy.parametric_canvas import Canvas
+from vertebro.anatomy.parametric_column import (
+    Bone,
+    Canal,
+    Column,
+    build_canal,
+    disc_shape,
+    foramen_shape,
+    root_shapes,
+)
+from vertebro.anatomy.parametric_trunk import Trunk, paint_near_fat, paint_ribs, paint_trunk
+from vertebro.anatomy.parametric_vertebra import JOINT_GAP, arch_shapes, body_shape, inferior_process
+from vertebro.anatomy.random_field import normal_field
+from vertebro.anatomy.shapes import Slices, coordinates, crop, evaluate, is_empty, smooth_min
+from vertebro.anatomy.vessels import funnel
+from vertebro.grid import VoxelGrid
+from vertebro.tissue import Compartment, Tissue
+from vertebro.units import mm
+
+Array = NDArray[Any]
+HU_EPIDURAL, HU_DURA, HU_ROOT = -70.0, 18.0, 30.0
+HU_ANNULUS, HU_NUCLEUS = 95.0, 70.0
+
+
+class FieldSpec(Protocol):
+    """The part of a spec that painting needs."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def variation(self) -> float: ...
+    @property
+    def correlation_length(self) -> float: ...
+    @property
+    def mirrored(self) -> bool: ...
+
+
+def paint_scene(grid: VoxelGrid, column: Column, trunk: Trunk, mean: float, spec: FieldSpec, *, labels: bool) -> Canvas:
+    """CT numbers, and labels where asked, of the generated patient on a grid.
+
+    Parameters
+    ----------
+    mean : float [1]
+        Mean BV/TV of the spongy cores.
+    labels : bool
+        Also paint tissues and compartments.
+
+    Returns
+    -------
+    Canvas
+    """
+    # a mirrored patient is the patient on the mirrored grid, flipped: symmetric by construction
+    canvas = Canvas.blank(_mirror(grid) if spec.mirrored else grid, labels=labels)
+    canal = build_canal(column)
+    paint_trunk(canvas, trunk, column, spec.seed)
+    paint_near_fat(canvas, trunk, column)
+    paint_ribs(canvas, trunk, column)
+    _paint_canal(canvas, column, canal)
+    _paint_discs(canvas, column)
+    for n, bone in enumerate(column.bones):
+        _paint_vertebra(canvas, column, n, bone, canal, mean, spec)
+    return _flip(canvas, grid) if spec.mirrored else canvas
+
+
+def _mirror(grid: VoxelGrid) -> VoxelGrid:
+    last = grid.origin[0] + (grid.shape[0] - 1) * grid.spacing[0]
+    return VoxelGrid(grid.shape, grid.spacing, (-last, grid.origin[1], grid.origin[2]))
+
+
+def _flip(canvas: Canvas, grid: VoxelGrid) -> Canvas:
+    hu, tissue, compartment = (
+        None if x is None else np.ascontiguousarray(x[::-1]) for x in (canvas.hu, canvas.tissue, canvas.compartment)
+    )
+    if compartment is not None:
+        left, right = compartment == Compartment.FORAMEN_LEFT, compartment == Compartment.FORAMEN_RIGHT
+        compartment[left], compartment[right] = Compartment.FORAMEN_RIGHT, Compartment.FORAMEN_LEFT
+    return Canvas(grid, canvas.hu if hu is None else hu, tissue, compartment)
+
+
+def _paint_canal(canvas: Canvas, column: Column, canal: Canal) -> None:
+    """Foramina with their roots, epidural fat, dural sac (changes the canvas in place)."""
+    for n, (upper, lower) in enumerate(zip(column.bones[:-1], column.bones[1:], strict=True)):
+        own = n in (column.target - 1, column.target)
+        for side in (1.0, -1.0):
+            place = Compartment.FORAMEN_RIGHT if side > 0 else Compartment.FORAMEN_LEFT
+            place = place if own else Compartment.PARAVERTEBRAL
+            canvas.paint([foramen_shape(upper, lower, side)], HU_EPIDURAL, Tissue.EPIDURAL, place)
+            canvas.paint(root_shapes(upper, side), HU_ROOT, Tissue.DURA, place)
+    region = _canal_region(canvas, column)
+    if is_empty(region):
+        return
+    coords = coordinates(canvas.grid, region)
+    for shrink, hu, tissue in ((0.0, HU_EPIDURAL, Tissue.EPIDURAL), (2.4 * mm, HU_DURA, Tissue.DURA)):
+        cover = canvas.cover(canal.distance(*coords, shrink))
+        canvas.blend(region, cover, hu, tissue, Compartment.CANAL)
+
+
+def _canal_region(canvas: Canvas, column: Column) -> Slices:
+    low, high = canvas.grid.extent
+    backs = [b.pose.to_world([0.0, -0.5 * b.dim.depth, 0.0])[1] for b in column.bones]
+    return crop(
+        canvas.grid,
+        np.array([-16 * mm, min(backs) - 30 * mm, low[2]]),
+        np.array([16 * mm, max(backs) + 4 * mm, high[2]]),
+    )
+
+
+def _paint_discs(canvas: Canvas, column: Column) -> None:
+    for n, (upper, lower) in enumerate(zip(column.bones[:-1], column.bones[1:], strict=True)):
+        place = {column.target - 1: Compartment.DISC_SUPERIOR, column.target: Compartment.DISC_INFERIOR}.get(
+            n, Compartment.PARAVERTEBRAL
+        )
+        for shrink, hu in ((0.0, HU_ANNULUS), (0.28, HU_NUCLEUS)):
+            shape, pose = disc_shape(upper, lower, shrink)
+            canvas.paint([shape], hu, Tissue.DISC, place, pose=pose)
+
+
+def _paint_vertebra(
+    canvas: Canvas, column: Column, n: int, bone: Bone, canal: Canal, mean: float, spec: FieldSpec
+) -> None:
+    """One bone with its cortex, spongy core and basivertebral void (changes the canvas in place)."""
+    body_part = body_shape(bone.dim)
+    arch = arch_shapes(bone.dim, bone.upper, bone.lower)
+    region = canvas.region([body_part, *arch], bone.pose)
+    if is_empty(region):
+        return
+    world = coordinates(canvas.grid, region)
+    local = bone.pose.to_local(*world)
+    body = evaluate([body_part], canvas.grid, bone.pose, region, margin=8 * mm)
+    behind = evaluate(arch, canvas.grid, bone.pose, region, blend=2.5 * mm)
+    behind = np.maximum(behind, -canal.distance(*world))
+    if n > 0:
+        behind = np.maximum(behind, _joint_clearance(canvas, column.bones[n - 1], region))
+    distance = smooth_min(body, behind, 3.0 * mm)
+    cortex = cortex_thickness(bone.dim, body, local[2])
+    core = core_fraction(bone.dim, mean, body, local)
+    core = core * _texture(canvas.grid, region, spec)
+    core = core * (1 - np.float32(0.85) * _void(bone, local, canvas.edge))
+    own = n == column.target
+    place = (Compartment.BODY, Compartment.ARCH) if own else (Compartment.PARAVERTEBRAL,) * 2
+    canvas.paint_bone(region, distance, cortex, np.clip(core, 0.01, 0.8), body < 0.3 * mm, (place[0], place[1]))
+
+
+def _joint_clearance(canvas: Canvas, above: Bone, region: Slices) -> Array:
+    """Distance kept from the lower processes of the bone above, so that joints have a space."""
+    flip = np.array([-1.0, 1.0, 1.0])
+    joint = above.lower
+    other = type(joint)(joint.centre * flip, joint.normal * flip)
+    shapes = [inferior_process(above.dim, joint, 1.0)[0], inferior_process(above.dim, other, -1.0)[0]]
+    return np.float32(JOINT_GAP) - evaluate(shapes, canvas.grid, above.pose, region)
+
+
+def _texture(grid: VoxelGrid, region: Slices, spec: FieldSpec) -> Array:
+    """Log-normal factor with mean 1, longer along the spine: the vertical striation of thin bone."""
+    if spec.variation == 0:
+        return np.ones((1, 1, 1), np.float32)
+    part = VoxelGrid(
+        tuple(x.stop - x.start for x in region),  # type: ignore[arg-type]
+        grid.spacing,
+        tuple(grid.world([x.start for x in region]).tolist()),
+    )
+    length = spec.correlation_length
+    field = normal_field(part, seed=spec.seed, correlation_length=(length, length, 3 * length))
+    sigma = np.float32(spec.variation)
+    return np.asarray(np.exp(sigma * field - sigma * sigma / 2))
+
+
+def _void(bone: Bone, local: tuple[Array, Array, Array], edge: float) -> Array:
+    dim = bone.dim
+    scale = dim.height / (24 * mm)
+    size = (7.8 * mm * scale, 12.4 * mm * scale, 5.4 * mm * scale)
+    return funnel(*local, wall=-0.48 * dim.depth, height=0.06 * dim.height, size=size, softness=edge)

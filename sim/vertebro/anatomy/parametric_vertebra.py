@@ -1,0 +1,190 @@
+"""One vertebra as signed-distance shapes in its own frame: kidney-shaped body, pedicles, laminae, processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+
+from vertebro.anatomy.parametric_dimensions import Dimensions
+from vertebro.anatomy.shapes import Shape, bar, ellipsoid, frame_along, slab, smooth_max
+from vertebro.units import mm
+
+Array = NDArray[Any]
+JOINT_GAP = 1.6 * mm  # cartilage and fluid between the bony facets
+# right half of the axial outline from front to back: share of half width, share of half depth (front 1, back about −1)
+_OUTLINE = np.array(
+    [
+        [0.00, 1.00],
+        [0.30, 0.965],
+        [0.58, 0.84],
+        [0.82, 0.58],
+        [0.96, 0.22],
+        [1.00, -0.14],
+        [0.97, -0.46],
+        [0.86, -0.76],
+        [0.68, -0.95],
+        [0.48, -0.985],
+        [0.25, -0.93],
+        [0.00, -0.895],
+    ]
+)
+_BACK = float(-_OUTLINE[-1, 1])
+WAIST = 0.15  # share by which the body is narrower at mid height, sides; front and back less
+BOWL = 2.2 * mm  # depth of the endplates' concavity
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """Right facet joint: centre (3,) [m] and the unit normal from the lower bone's facet to the upper bone's."""
+
+    centre: Array
+    normal: Array
+
+
+class BodyOutline:
+    """Axial outline of the vertebral body as a table over the polar angle, shared by body and discs."""
+
+    def __init__(self, dim: Dimensions) -> None:
+        half_width = 0.25 * (dim.upper_width + dim.lower_width)
+        half_depth = dim.depth / (1.0 + _BACK)
+        self.shift = half_depth * (1.0 - _BACK) / 2.0  # origin in the middle of the midline depth
+        r = np.concatenate([_OUTLINE[:, 0], -_OUTLINE[-2:0:-1, 0]]) * half_width
+        a = np.concatenate([_OUTLINE[:, 1], _OUTLINE[-2:0:-1, 1]]) * half_depth
+        angle = np.unwrap(np.arctan2(r, a))
+        rho = np.hypot(r, a)
+        spline = CubicSpline(np.append(angle, angle[0] + 2 * np.pi), np.append(rho, rho[0]), bc_type="periodic")
+        self.angle = np.linspace(-np.pi, np.pi, 721)
+        wrapped = np.where(self.angle < angle[0], self.angle + 2 * np.pi, self.angle)
+        self.radius = spline(wrapped)
+        self.cosine = 1.0 / np.sqrt(1.0 + (spline(wrapped, 1) / self.radius) ** 2)
+        self.waist = WAIST * (0.35 + 0.65 * np.sin(self.angle) ** 2)
+
+    def polar(self, r: Array, a: Array) -> tuple[Array, Array, Array, Array]:
+        """Distance from the axis [m], outline radius [m], cosine of its slope and waist share at (r, a)."""
+        x = a + np.float32(self.shift)
+        angle = np.arctan2(r, x)
+        rho = np.sqrt(r * r + x * x)
+        tables = (self.radius, self.cosine, self.waist)
+        radius, cosine, waist = (np.interp(angle, self.angle, t).astype(np.float32) for t in tables)
+        return rho, radius, cosine, waist
+
+
+def body_shape(dim: Dimensions) -> Shape:
+    """Vertebral body: waisted kidney section, concave endplates with a rim, wedge as in the table."""
+    outline = BodyOutline(dim)
+    half = 0.5 * dim.height
+    mean = 0.5 * (dim.upper_width + dim.lower_width)
+    taper = 0.5 * (dim.upper_width - dim.lower_width) / mean
+    slope = dim.height * (dim.front_ratio - 1.0) / dim.depth / 2.0
+
+    def distance(r: Array, a: Array, s: Array) -> Array:
+        rho, radius, cosine, waist = outline.polar(r, a)
+        level = np.clip(s * np.float32(1 / half), -1.1, 1.1)
+        size = radius * (1 + np.float32(taper) * level)
+        side = (rho - size + radius * waist * (1 - np.abs(level) ** 2.5)) * cosine
+        share = np.minimum(rho / radius, 1.0) ** 2
+        bowl = np.float32(BOWL) * np.maximum(1 - share * np.float32(1.45), 0)
+        top = np.float32(half) + np.float32(slope) * (a + np.float32(dim.depth / 2))
+        ends = np.abs(s) - top + bowl
+        return smooth_max(side, ends, 2.0 * mm)
+
+    reach = np.array([0.55 * mean, 0.56 * dim.depth, half * max(1.0, dim.front_ratio) + 0.5 * mm])
+    return Shape(distance, -reach, reach)
+
+
+def upper_joint(dim: Dimensions, disc_above: float) -> Joint:
+    """Right upper facet joint of a vertebra in its own frame."""
+    r = 0.5 * dim.canal_width + 0.3 * dim.pedicle_width - 1.6 * mm
+    a = -0.5 * dim.depth - 0.80 * dim.canal_depth
+    s = 0.5 * dim.height + 0.5 * disc_above - 1.0 * mm
+    return Joint(np.array([r, a, s]), np.array([-np.cos(dim.facet), -np.sin(dim.facet), 0.0]))
+
+
+def pedicle_centre(dim: Dimensions, side: float) -> Array:
+    """Centre (3,) [m] of the pedicle's isthmus; `side` is +1 right, −1 left."""
+    r = 0.5 * (dim.canal_width + dim.pedicle_width)
+    return np.array([side * r, -0.5 * dim.depth - 3.5 * mm, 0.5 * (dim.height - dim.pedicle_height) - 0.5 * mm])
+
+
+def pedicle_axis(dim: Dimensions, side: float) -> Array:
+    """Unit vector (3,) of the pedicle from the arch into the body."""
+    axis = np.array([-side * np.tan(dim.pedicle_transverse), 1.0, -np.tan(dim.pedicle_sagittal)])
+    return np.asarray(axis / np.linalg.norm(axis))
+
+
+def arch_shapes(dim: Dimensions, upper: Joint, lower: Joint) -> list[Shape]:
+    """Everything behind the body, both sides: pedicles, laminae, articular, transverse and spinous processes."""
+    shapes = spinous(dim)
+    for side in (1.0, -1.0):
+        shapes += _pedicle(dim, side)
+        shapes += _upper_process(dim, _on_side(upper, side), side)
+        shapes += inferior_process(dim, _on_side(lower, side), side)
+        shapes += _lamina(dim, upper, side)
+        shapes += _transverse(dim, side)
+    return shapes
+
+
+def inferior_process(dim: Dimensions, joint: Joint, side: float) -> list[Shape]:
+    """Lower articular process and its stem; the bone below is carved by it to make the joint."""
+    centre = joint.centre + joint.normal * (0.5 * JOINT_GAP + 3.4 * mm)
+    facet = ellipsoid(centre, np.array([3.9, 6.3, 9.3]) * mm, _facet_axes(joint))
+    root = np.array([side * 0.36 * dim.canal_width, -0.5 * dim.depth - dim.canal_depth - 1.0 * mm, -4.0 * mm])
+    return [facet, bar(root, centre, 4.2 * mm, 4.2 * mm)]
+
+
+def _on_side(joint: Joint, side: float) -> Joint:
+    flip = np.array([side, 1.0, 1.0])
+    return Joint(joint.centre * flip, joint.normal * flip)
+
+
+def _facet_axes(joint: Joint) -> Array:
+    across = np.cross([0.0, 0.0, 1.0], joint.normal)
+    across = across / np.linalg.norm(across)
+    return np.stack([joint.normal, across, np.cross(joint.normal, across)])
+
+
+def _pedicle(dim: Dimensions, side: float) -> list[Shape]:
+    centre, axis = pedicle_centre(dim, side), pedicle_axis(dim, side)
+    half = 0.5 * dim.pedicle_width, 0.5 * dim.pedicle_height
+    return [bar(centre - 7.0 * mm * axis, centre + 8.0 * mm * axis, *half, flare=0.18)]
+
+
+def _upper_process(dim: Dimensions, joint: Joint, side: float) -> list[Shape]:
+    centre = joint.centre - joint.normal * (0.5 * JOINT_GAP + 3.0 * mm)
+    facet = ellipsoid(centre - [0.0, 0.0, 0.5 * mm], np.array([3.6, 6.3, 9.3]) * mm, _facet_axes(joint))
+    root = pedicle_centre(dim, side) + np.array([0.0, -8.0, -1.0]) * mm
+    return [facet, bar(root, centre, 4.0 * mm, 4.6 * mm)]
+
+
+def _lamina(dim: Dimensions, upper: Joint, side: float) -> list[Shape]:
+    back = -0.5 * dim.depth - dim.canal_depth
+    start = np.array([side * (upper.centre[0] + 0.5 * mm), back + 3.0 * mm, -1.5 * mm])
+    end = np.array([0.0, back - 3.2 * mm, -6.0 * mm])
+    axes = frame_along(end - start, up=(0.0, 0.28, 1.0))  # shingled: the upper edge lies in front
+    half = np.array([0.5 * np.linalg.norm(end - start) + 2.0 * mm, 3.2 * mm, 0.34 * dim.height])
+    root = pedicle_centre(dim, side) + np.array([0.0, -7.0, -2.0]) * mm
+    pars = bar(root, start + np.array([-side * 1.5, -1.0, -7.0]) * mm, 4.2 * mm, 4.8 * mm)
+    return [slab(0.5 * (start + end), half, axes, 2.4 * mm), pars]
+
+
+def _transverse(dim: Dimensions, side: float) -> list[Shape]:
+    root = pedicle_centre(dim, side) + np.array([0.0, -7.0, -4.0]) * mm
+    tip = np.array([side * (0.5 * dim.process_width - 2.6 * mm), root[1] - 5.0 * mm, root[2] + 1.0 * mm])
+    middle = root + 0.45 * (tip - root)
+    return [bar(root, middle, 3.6 * mm, 6.0 * mm), bar(middle, tip, 2.6 * mm, 4.2 * mm)]
+
+
+def spinous(dim: Dimensions) -> list[Shape]:
+    """Spinous process: a thin plate ending in a thicker edge."""
+    back = -0.5 * dim.depth - dim.canal_depth
+    start = np.array([0.0, back - 2.5 * mm, -0.35 * dim.drop])
+    tip = np.array([0.0, -0.5 * dim.depth - dim.reach, -dim.drop])
+    axes = frame_along(tip - start)
+    tall = 0.40 * dim.height
+    plate = slab(0.5 * (start + tip), [0.5 * float(np.linalg.norm(tip - start)), 2.8 * mm, tall], axes, 2.5 * mm)
+    edge = ellipsoid(tip + np.array([0.0, 3.6, -1.0]) * mm, [4.3 * mm, 3.9 * mm, tall + 0.8 * mm])
+    return [plate, edge]
