@@ -62,5 +62,5 @@ def advance_loglogistic(conversion: ArrayLike, cure_step: ArrayLike, *, set_time
 
 def rate_loglogistic(conversion: ArrayLike, *, set_time: float, shape: float) -> Array:
     """Conversion rate dp/dχ = (b/τ) p^(1-1/b) (1-p)^(1+1/b) [1/s of cure age]; the heat source's shape."""
-    p = np.asarray(conversion, float)
+    p = np.clip(np.asarray(conversion, float), 0.0, 1.0)  # trial steps of an integrator may leave the range
     return np.asarray(shape / set_time * p ** (1.0 - 1.0 / shape) * (1.0 - p) ** (1.0 + 1.0 / shape))
