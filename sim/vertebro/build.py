@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vertebro.anatomy import InteriorSettings, ParametricSpec, build_parametric
 from vertebro.anatomy.anatomy import Anatomy
+from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
 from vertebro.anatomy.store import load_anatomy
 from vertebro.case import Case, NeedleInput, StepInput
 from vertebro.errors import CaseError, PlacementError
@@ -108,7 +108,8 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
     spec = ParametricSpec(
         level=wish.level, spacing=wish.spacing, bone_fraction=wish.bone_fraction, sex=wish.sex, seed=case.seed
     )
-    return build_parametric(spec, settings=InteriorSettings(veins=wish.veins, venous_pressure=wish.venous_pressure))
+    interior = dataclasses.replace(PARAMETRIC_INTERIOR, veins=wish.veins, venous_pressure=wish.venous_pressure)
+    return build_parametric(spec, interior=interior)
 
 
 def flow_problem(scene: Scene) -> FlowProblem:
