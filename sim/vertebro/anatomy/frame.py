@@ -119,6 +119,39 @@ def wall_line(tube: CanalTube, grid: VoxelGrid) -> Floats:
     return np.asarray(np.median(front - slope * height) + slope * s)
 
 
+def mirror_turn(bone: Bools, grid: VoxelGrid, limit: float = 8 * deg) -> float:
+    """Turn about s [rad] after which the vertebra, seen from above, is most like its mirror image.
+
+    The canal-to-body direction rests on two points; the outline of arch and processes steadies it. Bone thicker than
+    8 mm along s counts no more than that, so that the body does not drown the processes.
+    """
+    plan = np.minimum(bone.sum(axis=2) * grid.spacing[2], 8 * mm).astype(np.float32)
+    plan = ndimage.gaussian_filter(plan, 1.5)
+    angles = np.arange(-limit, limit + 0.5 * deg, 1.0 * deg)
+    likeness = np.array([_mirror_likeness(plan, grid, angle) for angle in angles])
+    best = int(np.clip(likeness.argmax(), 1, len(angles) - 2))
+    before, here, after = likeness[best - 1 : best + 2]
+    bend = before - 2 * here + after
+    shift = 0.5 * (before - after) / bend if bend < 0 else 0.0
+    return float(angles[best] + np.clip(shift, -1, 1) * (angles[1] - angles[0]))
+
+
+def _mirror_likeness(plan: NDArray[np.float32], grid: VoxelGrid, angle: float) -> float:
+    """Largest correlation of the turned plan with its mirror image over shifts of up to 8 mm sideways."""
+    r, a, _ = grid.axes()
+    c, s = np.cos(angle), np.sin(angle)
+    # sample the plan at turned positions, about the world origin
+    middle = np.array([-r[0], -a[0]]) / grid.spacing[0]
+    matrix = np.array([[c, -s], [s, c]])
+    turned = ndimage.affine_transform(plan, matrix, middle - matrix @ middle, order=1)
+    spectrum = np.fft.rfft(turned, n=2 * turned.shape[0], axis=0)
+    # mirror about an axis = correlation of the rows with themselves reversed
+    match = np.fft.irfft((spectrum**2).sum(axis=1), n=2 * turned.shape[0])
+    origin = round(2 * middle[0])
+    reach = round(16 * mm / grid.spacing[0])
+    return float(match[origin - reach : origin + reach + 1].max() / (turned**2).sum())
+
+
 def endplate_points(body: Bools, grid: VoxelGrid, share: float = 0.65) -> tuple[Floats, Floats]:
     """Points (n, 3) [m] of the superior and of the inferior endplate over the inner part of the footprint."""
     footprint = body.any(axis=2)
@@ -185,7 +218,23 @@ def _correction(scout: Scout) -> Floats:
     anterior = centre - _canal_middle(scout.tube, scout.grid)
     anterior -= superior * (anterior @ superior)
     anterior /= np.linalg.norm(anterior)
-    return rigid(np.cross(anterior, superior), anterior, superior, centre)
+    right = np.cross(anterior, superior)
+    turned = rigid(right, anterior, superior, centre)
+    return turned @ _about_s(_symmetry(scout, turned))
+
+
+def _symmetry(scout: Scout, turned: Floats) -> float:
+    """Mirror turn of the vertebra seen in a corrected frame."""
+    matrix = np.linalg.inv(scout.grid.world_from_voxel) @ turned @ scout.grid.world_from_voxel
+    bone = ndimage.affine_transform(
+        scout.bone.astype(np.uint8), matrix[:3, :3], matrix[:3, 3], output=np.uint8, order=0
+    )
+    return mirror_turn(bone.astype(bool), scout.grid)
+
+
+def _about_s(angle: float) -> Floats:
+    c, s = np.cos(angle), np.sin(angle)
+    return rigid(np.array([c, s, 0.0]), np.array([-s, c, 0.0]), np.array([0.0, 0.0, 1.0]), np.zeros(3))
 
 
 def _canal_middle(tube: CanalTube, grid: VoxelGrid) -> Floats:

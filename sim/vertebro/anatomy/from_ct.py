@@ -29,7 +29,7 @@ from vertebro.anatomy.ct_job import (
 from vertebro.anatomy.frame import Scout, find_frame, split_body, wall_line
 from vertebro.anatomy.landmarks_from_labels import foramen_reach, measure_landmarks, scout_box
 from vertebro.anatomy.resampling import resample, soften
-from vertebro.anatomy.surround import HU_RANGE, build_surround, posterior_skin, soft_outside, without_table
+from vertebro.anatomy.surround import HU_RANGE, build_surround, ends_near, posterior_skin, soft_outside, without_table
 from vertebro.anatomy.volumes import Volume
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
@@ -143,6 +143,8 @@ def _surround(job: Job, scout: Scout) -> Surround:
     centre = np.linalg.inv(job.ct.ras_from_voxel) @ scout.ras_from_world[:, 3]
     half = np.ceil(_PICTURE_REACH / job.ct.spacing)
     part = job.ct.crop(np.floor(centre[:3] - half), np.ceil(centre[:3] + half))
+    if ends_near(part, scout.ras_from_world):
+        job.remarks.append("the CT ends near the level: pictures are continued by mirrored slices, for looks only")
     return build_surround(without_table(part), scout.ras_from_world, SURROUND_SPACING)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from vertebro.anatomy.anatomy import Landmarks, Pedicle
-from vertebro.anatomy.frame import Scout, endplate_points
+from vertebro.anatomy.frame import Scout
 from vertebro.errors import DataError
 from vertebro.units import deg, mm
 
@@ -45,9 +45,7 @@ def measure_landmarks(scout: Scout, posterior_skin: float) -> Landmarks:
     DataError
         If a pedicle cannot be found.
     """
-    grid = scout.grid
-    top, bottom = endplate_points(scout.body, grid, share=0.3)
-    superior, inferior = float(np.median(top[:, 2])), float(np.median(bottom[:, 2]))
+    inferior, superior = _endplates(scout)
     back, front = _walls(scout)
     left, right = (measure_pedicle(scout, side) for side in (-1, 1))
     centre, half = _canal_at(scout, (left.centre[2] + right.centre[2]) / 2)
@@ -207,6 +205,13 @@ def _walls(scout: Scout) -> tuple[float, float]:
     rows = np.ix_(np.abs(r) <= 3 * mm, np.ones(len(a), bool), np.abs(s) <= 3 * mm)
     back, front = _body_span(scout.distance[rows].mean(axis=(0, 2)), scout.body[rows].mean(axis=(0, 2)) > 0.5, a)
     return back, front
+
+
+def _endplates(scout: Scout) -> tuple[float, float]:
+    """s-coordinates of the inferior and the superior endplate at the body's centre line."""
+    r, a, s = scout.grid.axes()
+    rows = np.ix_(np.abs(r) <= 4 * mm, np.abs(a) <= 4 * mm, np.ones(len(s), bool))
+    return _body_span(scout.distance[rows].mean(axis=(0, 1)), scout.body[rows].mean(axis=(0, 1)) > 0.5, s)
 
 
 def _body_span(distance: NDArray[np.floating[Any]], inside: Bools, x: Floats) -> tuple[float, float]:

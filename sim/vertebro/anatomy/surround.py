@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from vertebro.anatomy.anatomy import Surround
-from vertebro.anatomy.resampling import inside_field, resample, soften
+from vertebro.anatomy.resampling import inside_field, resample_hu, soften
 from vertebro.anatomy.volumes import Volume
 from vertebro.grid import VoxelGrid
 from vertebro.units import mm
@@ -49,7 +49,8 @@ def patient_mask(ct: Volume) -> NDArray[np.bool_]:
 
 def without_table(ct: Volume) -> Volume:
     """The CT as int16 with everything outside the patient turned to air."""
-    hu = np.clip(ct.data, *HU_RANGE).astype(np.int16)
+    low, high = (int(x) for x in HU_RANGE)
+    hu = np.clip(ct.data, low, high).astype(np.int16)
     hu[~patient_mask(ct)] = np.int16(AIR)
     return ct.with_data(hu)
 
@@ -69,8 +70,14 @@ def build_surround(clean: Volume, ras_from_world: NDArray[np.float64], spacing: 
     grid = VoxelGrid.around(low, high, spacing)
     # blurring first is worth its time only where voxels are much finer than the pictures
     source = soften(clean, spacing) if clean.spacing.min() < 0.5 * spacing else clean
-    hu = resample(source, grid, ras_from_world, mode="constant", outside=AIR)
-    return Surround(grid=grid, hu=np.rint(hu).astype(np.int16))
+    return Surround(grid=grid, hu=resample_hu(source, grid, ras_from_world, AIR))
+
+
+def ends_near(ct: Volume, ras_from_world: NDArray[np.float64], reach: float = 80.0 * mm) -> bool:
+    """Whether the CT ends closer than `reach` above or below the vertebra."""
+    axis = next(n for n, letter in enumerate(ct.axes) if letter in "SI")
+    centre = (np.linalg.inv(ct.ras_from_voxel) @ ras_from_world[:, 3])[axis]
+    return bool(min(centre, ct.data.shape[axis] - 1 - centre) * ct.spacing[axis] < reach)
 
 
 def continued(clean: Volume, reach: float = 80.0 * mm) -> Volume:
