@@ -27,9 +27,12 @@ True
 
 from vertebro.imaging.basis import TissueLayer, basis_from_hu, tissue_layers
 from vertebro.imaging.carm import CArm, ProjectionGeometry
-from vertebro.imaging.ct import CTField, CTNeedle, CTSlice, Scanner, ct_slice, window_level
-from vertebro.imaging.fluoroscope import Fluoroscope, FluoroView, Frame, covered_field
+from vertebro.imaging.ct import CTField, CTNeedle, CTSlice, ct_slice
+from vertebro.imaging.exposure import covered_field
+from vertebro.imaging.fluoro_view import FluoroView, Frame
+from vertebro.imaging.fluoroscope import Fluoroscope
 from vertebro.imaging.projector import project, project_box
+from vertebro.imaging.scanner import Scanner, window_level
 from vertebro.imaging.solids import cylinder_path, needle_path
 
 __all__ = [

@@ -106,11 +106,13 @@ def coarsened(image: Image, factor: int = COARSE) -> Image:
 
 def refined(coarse: Image, shape: tuple[int, int], factor: int = COARSE) -> Image:
     """Linear interpolation of a coarse picture back to `shape`."""
-    rows, cols = (_hat(n, m, factor) for n, m in zip(shape, coarse.shape, strict=True))
-    return np.asarray(rows @ coarse @ cols.T, np.float32)
+    tall = _stretched(np.ascontiguousarray(coarse.T), shape[0], factor).T
+    return _stretched(np.ascontiguousarray(tall), shape[1], factor)
 
 
-def _hat(fine: int, coarse: int, factor: int) -> Image:
-    """(fine, coarse) matrix of linear interpolation weights."""
-    place = np.clip((np.arange(fine) + 0.5) / factor - 0.5, 0, coarse - 1)
-    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(coarse))).astype(np.float32)
+def _stretched(lines: Image, length: int, factor: int) -> Image:
+    """Stretch each row by an even factor; beyond the outermost coarse centres the values stay."""
+    share = ((np.arange(factor) + 0.5) / factor).astype(np.float32)
+    grown = np.pad(lines, ((0, 0), (1, 1)), mode="edge")[..., None]
+    fine = grown[:, :-1] * (1 - share) + grown[:, 1:] * share
+    return np.ascontiguousarray(fine.reshape(len(lines), -1)[:, factor // 2 : factor // 2 + length])

@@ -25,6 +25,7 @@ RIM = 3  # nodes around the shadow, for the cubic interpolation
 MAX_GROUP = 8
 GROUP_SHIFT = 0.3  # [voxel] error of position that sharing a group's scale may cause at the edge of the field
 PARALLEL = 1e-9
+OVERSAMPLING = 1.25  # nodes per pixel in an oblique view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +137,6 @@ def _stretch(geometry: ProjectionGeometry, order: list[int]) -> Floats:
     """How much finer (y, z) the plane must be sampled than the detector to lose no detail."""
     square = 1 - abs(geometry.normal[order[0]]) < PARALLEL
     return np.ones(2) if square else np.full(2, OVERSAMPLING)
-
-
-OVERSAMPLING = 1.25
 
 
 def _refuse_source_inside(grid: VoxelGrid, geometry: ProjectionGeometry) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from vertebro.errors import CaseError
-from vertebro.materials.attenuation import MATERIALS, Material, photon_tables
+from vertebro.materials.attenuation import LOWEST_ENERGY, MATERIALS, Material, photon_tables
 
 Floats = NDArray[np.float64]
 JOULE_PER_KEV = 1.602176634e-16  # exact by definition of the SI
@@ -41,7 +41,7 @@ class Spectrum:
 
     def behind(self, material: Material, thickness: float) -> Spectrum:
         """The same beam behind a layer [m] (primary photons only)."""
-        left = np.exp(-material.linear_attenuation(self.energy) * thickness)
+        left = np.exp(-whole_kev(material, self.energy) * thickness)
         return Spectrum(kvp=self.kvp, energy=self.energy, fluence=self.fluence * left)
 
     def kerma_per_photon(self) -> Floats:
@@ -102,6 +102,11 @@ def _bare_spectrum(kvp: float) -> Spectrum:
     return Spectrum(kvp=kvp, energy=tables["energies"][seen].astype(float), fluence=fluence[seen].astype(float))
 
 
+def whole_kev(material: Material, energy: Floats) -> Floats:
+    """Linear attenuation [1/m] of a material at the whole keV of a spectrum, straight from the table."""
+    return np.asarray(material.table()[np.rint(energy - LOWEST_ENERGY).astype(int)])
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnergyBins:
     """A spectrum reduced to a few bins; the averages hold behind the body the beam was binned for.
@@ -128,7 +133,7 @@ class EnergyBins:
 
     def attenuation(self, material: Material) -> Floats:
         """(b,) linear attenuation [1/m] of a material."""
-        return self.average(material.linear_attenuation(self.energy))
+        return self.average(whole_kev(material, self.energy))
 
 
 def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 12, body: float = 0.2) -> EnergyBins:
@@ -147,7 +152,7 @@ def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 12, body: f
     if count < 1:
         raise CaseError("energy bins", where="count", value=count, allowed=">= 1")
     signal = spectrum.fluence * weight
-    water = MATERIALS["water"].linear_attenuation(spectrum.energy)
+    water = whole_kev(MATERIALS["water"], spectrum.energy)
     behind = signal * np.exp(-water * body)
     rank = np.cumsum(behind) / behind.sum()
     group = np.minimum((count * (rank - 0.5 * behind / behind.sum())).astype(int), count - 1)

@@ -1,0 +1,83 @@
+"""Exposure control: which pixels are irradiated, which voltage and how much tube charge the patient needs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertebro.errors import GeometryError
+from vertebro.grid import VoxelGrid
+from vertebro.imaging.carm import ProjectionGeometry
+from vertebro.imaging.spectrum import Spectrum
+from vertebro.materials.attenuation import MATERIALS
+
+Image = NDArray[np.float32]
+BONE_AS_WATER = 3.0  # water-equivalent metres per metre of cortical bone near 60 keV, for the automatic voltage only
+
+
+def open_field(geometry: ProjectionGeometry, collimation: tuple[int, int, int, int] | None) -> NDArray[np.bool_]:
+    """(rows, cols) pixels that the collimator leaves open.
+
+    Raises
+    ------
+    GeometryError
+        If none is left.
+    """
+    opening = np.zeros((geometry.rows, geometry.cols), bool)
+    top, bottom, left, right = collimation or (0, geometry.rows, 0, geometry.cols)
+    opening[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = True
+    if not opening.any():
+        raise GeometryError(
+            "the collimator is closed: an exposure would show nothing",
+            where="collimation",
+            value=collimation,
+            allowed=f"0 <= first < last <= ({geometry.rows} rows, {geometry.cols} columns)",
+            hint="open the collimator",
+        )
+    return opening
+
+
+def covered_field(geometry: ProjectionGeometry, grid: VoxelGrid) -> tuple[int, int, int, int]:
+    """Collimation (row, row, col, col) that keeps to the rows where a grid reaches along the patient's long axis.
+
+    A CT that ends within the field leaves rows without anatomy; an operator would collimate them away.
+
+    Parameters
+    ----------
+    geometry : ProjectionGeometry
+    grid : VoxelGrid
+        The widest grid of the tissue.
+    """
+    low, high = grid.extent
+    ends = np.array([geometry.isocentre, geometry.isocentre])
+    ends[:, 2] = high[2], low[2]
+    first, last = geometry.project_point(ends)[:, 0]
+    if first > last:
+        first, last = last, first
+    return max(math.ceil(first), 0), min(math.floor(last) + 1, geometry.rows), 0, geometry.cols
+
+
+def automatic_kvp(thickness: float) -> float:
+    """Tube voltage [kV] for a water-equivalent thickness [m]: 60 kV up to 10 cm, 2 kV more per cm, at most 120 kV."""
+    return float(np.clip(60 + 200 * (thickness - 0.10), 60, 120))
+
+
+def measuring_field(opening: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The middle half (per axis) of the open field, where the exposure is measured."""
+    rows, cols = np.flatnonzero(opening.any(axis=1)), np.flatnonzero(opening.any(axis=0))
+    middle = np.zeros_like(opening)
+    top, left = rows[0] + len(rows) // 4, cols[0] + len(cols) // 4
+    middle[top : top + max(len(rows) // 2, 1), left : left + max(len(cols) // 2, 1)] = True
+    return middle
+
+
+def detector_kerma(spectrum: Spectrum, soft_line: Image, bone_line: Image) -> NDArray[np.float64]:
+    """Air kerma per mAs at 1 m behind the tissue, for a sample of pixels."""
+    every = max(1, soft_line.size // 2000)
+    soft, bone = soft_line[::every], bone_line[::every]
+    water, cortical = (MATERIALS[name].linear_attenuation(spectrum.energy) for name in ("water", "cortical bone"))
+    left = np.exp(-np.outer(soft, water) - np.outer(bone, cortical))
+    kerma = left @ (spectrum.fluence * spectrum.kerma_per_photon())
+    return np.asarray(np.repeat(kerma, every)[: soft_line.size], float)
