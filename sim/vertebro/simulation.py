@@ -124,7 +124,9 @@ class Simulation:
             if rate <= 0.0:
                 reason = self._why_stuck(step)
                 break
-            self._advance(step.needle, rate, min(self._round(), left / rate, time_left))
+            if not self._advance(step.needle, rate, min(self._round(), left / rate, time_left)):
+                reason = "the needle's tip lies in a sealed pocket: the marrow has nowhere to go"
+                break
         self.stepper.set_well(step.needle, rate=0.0)
         self._happens("injection ends", step=number, needle=step.needle, reason=reason, volume_ml=volume * 1e6)
 
@@ -157,7 +159,8 @@ class Simulation:
     def _picture_times(self) -> np.ndarray:
         return np.linspace(0.0, self.planned, self.case.imaging.frames)
 
-    def _advance(self, needle: str | None, rate: float, dt: float) -> None:
+    def _advance(self, needle: str | None, rate: float, dt: float) -> bool:
+        """One round; False when nothing can be injected because the tip is sealed in."""
         start = wall_clock.perf_counter()
         if needle is not None:
             self.stepper.set_well(needle, rate=rate)
@@ -166,8 +169,9 @@ class Simulation:
         for event in report.events:
             self._happens(event.kind, well=event.well, text=event.text)
         self._balance = max(self._balance, report.balance_error)
-        bone = report.well_pressures.get(needle, 0.0) if needle is not None else self._resting_pressure()
-        if needle is not None and rate > 0:
+        sealed = any(event.kind == "sealed" for event in report.events)
+        bone = report.well_pressures[needle] if needle is not None and not sealed else self._resting_pressure()
+        if needle is not None and rate > 0 and not sealed:
             rest = self._resting_pressure()
             self._wells[needle] = (rest, (bone - rest) / rate)
         if bone > self._peak:
@@ -179,6 +183,7 @@ class Simulation:
             f"injecting: {self.state.injected_volume * 1e6:.1f} ml, {self.state.time:.0f} s",
             0.1 + 0.75 * min(self.state.time / self.planned, 1.0),
         )
+        return not sealed
 
     def _resting_pressure(self) -> float:
         """Marrow pressure without flow [Pa]: the exits' mean."""
@@ -237,8 +242,8 @@ class Simulation:
             }
         )
 
-    def _happens(self, kind: str, **facts: Any) -> None:
-        self._events.append(plain_json({"time_s": round(self.state.time, 6), "event": kind, **facts}))
+    def _happens(self, event: str, /, **facts: Any) -> None:
+        self._events.append(plain_json({"time_s": round(self.state.time, 6), "event": event, **facts}))
 
     def _run(self) -> Run:
         names = list(self._history[0]) if self._history else []
