@@ -25,6 +25,7 @@ Side = Literal["left", "right"]
 
 TARGET_DEPTH = Constant(0.30, "1", 0.25, 0.34, "openrad", "seen", "anterior third (openrad) or quarter (jp_tech)")
 TUBE_HALF_LENGTH = Constant(3 * mm, "m", 2 * mm, 5 * mm, "vertebro", "ours", "half length of the pedicle's waist")
+ASIDE = 12 * mm  # farthest a tip may stay off its target, towards the needle's own side
 BONE_MARGIN = Constant(0.5 * mm, "m", 0.0, 1 * mm, "vertebro", "ours", "bone wanted between needle and pedicle wall")
 
 
@@ -184,18 +185,27 @@ def parapedicular(
 
 
 def _best_line(waist: _Waist, target: Float, bone_margin: float) -> tuple[Float, Float]:
-    """Search isthmus points × lateral tip offsets; short of margin costs ten times a missed target."""
-    steps = np.linspace(-0.95, 0.95, 39)
-    medial, up = np.meshgrid(steps * waist.half_width, steps * waist.half_height, indexing="ij")
-    plane = np.stack([medial, up, np.zeros_like(medial)], axis=-1).reshape(-1, 1, 3) @ waist.frame + waist.centre
-    aside = np.zeros((49, 3))
-    aside[:, 0] = np.linspace(0.0, 12 * mm, 49) * np.sign(waist.centre[0] - target[0])
-    tips = (target + aside)[None]
-    margin = waist.margin(waist.offsets(*np.broadcast_arrays(plane, tips)))
-    short = np.maximum(bone_margin - margin, 0.0)
-    cost = np.linalg.norm(aside, axis=1)[None] + 10.0 * short - 0.1 * margin
-    best, offset = np.unravel_index(int(np.argmin(cost)), cost.shape)
-    return plane[best, 0], tips[0, offset]
+    """Search isthmus points × lateral tip offsets, coarse then fine; lost margin costs forty times a missed target."""
+    middle, reach = np.zeros(3), np.array([0.95 * waist.half_width, 0.95 * waist.half_height, ASIDE / 2.0])
+    middle[2] = ASIDE / 2.0
+    for _ in range(4):
+        steps = [np.linspace(-1.0, 1.0, n) * size + at for n, size, at in zip((15, 15, 13), reach, middle, strict=True)]
+        choice = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
+        choice[:, 2] = np.clip(choice[:, 2], 0.0, ASIDE)
+        through, tip = _line(waist, target, choice)
+        margin = waist.margin(waist.offsets(through, tip))
+        cost = choice[:, 2] + 40.0 * np.maximum(bone_margin - margin, 0.0) - 0.1 * margin
+        middle, reach = choice[int(np.argmin(cost))], reach / 5.0
+    through, tip = _line(waist, target, middle[None])
+    return through[0], tip[0]
+
+
+def _line(waist: _Waist, target: Float, choice: Float) -> tuple[Float, Float]:
+    """Isthmus points and tips (n, 3) of choices (n, 3): medial, up in the waist, tip offset to the needle's side."""
+    through = waist.centre + choice[:, :2] @ waist.frame[:2]
+    tip = np.tile(target, (len(choice), 1))
+    tip[:, 0] += np.sign(waist.centre[0]) * choice[:, 2]
+    return through, tip
 
 
 def _path(
