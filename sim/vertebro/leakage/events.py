@@ -107,5 +107,5 @@ class LeakEvent:
             "t_leak_s": self.onset,
             "t_detected_s": self.detected,
             "position_mm": None if self.position is None else [round(float(x) / mm, 2) for x in self.position],
-            "words": self.words,
+            "position_words": self.words,
         }

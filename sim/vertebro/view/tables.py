@@ -151,7 +151,7 @@ def event_rows(run: Run) -> list[Row]:
 
 def _facts(facts: dict[str, Any]) -> str:
     if "words" in facts:
-        return str(facts["words"])
+        return str(facts["position_words"])
     parts = []
     for key, value in facts.items():
         if isinstance(value, dict | list) or value is None:
