@@ -195,7 +195,7 @@ def _events(leaks: bool) -> list[dict[str, Any]]:
         {"time_s": 80.0, "event": "stop", "words": "volume reached"},
     ]
     if leaks:
-        found.insert(1, {"time_s": 42.0, "event": "leak", "kind": "D", "words": "cement in the superior disc"})
+        found.insert(1, {"time_s": 42.0, "event": "leak", "kind": "D", "position_words": "cement in the superior disc"})
     return found
 
 
@@ -203,11 +203,11 @@ def _summary(leaks: bool) -> dict[str, Any]:
     leak = [
         {
             "kind": "D", "compartment": "disc_superior", "volume_ml": 0.21, "t_leak_s": 42.0, "t_visible_s": None,
-            "position_mm": [-6.0, 4.0, 14.0], "words": "left of the midline, above the superior endplate",
+            "position_mm": [-6.0, 4.0, 14.0], "position_words": "left of the midline, above the superior endplate",
         },
         {
             "kind": "S", "compartment": "vein_segmental", "volume_ml": 0.09, "t_leak_s": 60.0, "t_visible_s": None,
-            "position_mm": [24.0, -1.0, -1.0], "words": "right of the body, mid height",
+            "position_mm": [24.0, -1.0, -1.0], "position_words": "right of the body, mid height",
         },
     ]  # fmt: skip
     return {

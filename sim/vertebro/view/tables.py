@@ -150,7 +150,7 @@ def event_rows(run: Run) -> list[Row]:
 
 
 def _facts(facts: dict[str, Any]) -> str:
-    if "words" in facts:
+    if "position_words" in facts:
         return str(facts["position_words"])
     parts = []
     for key, value in facts.items():

@@ -82,7 +82,7 @@ def ordered_leaks(summary: dict[str, Any]) -> list[dict[str, Any]]:
 
 def leak_place(leak: dict[str, Any]) -> str:
     """Where a leak began, in words."""
-    return str(leak.get("position_words") or leak.get("words") or "")
+    return str(leak.get("position_words") or "")
 
 
 def leak_words(kind: str) -> str:
