@@ -17,7 +17,8 @@ MOST_LINES = 10
 
 
 def _code_cells(path: Path) -> list[str]:
-    return [cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    sources = [cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    return ["\n".join(line for line in source.splitlines() if not line.startswith("%")) for source in sources]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
