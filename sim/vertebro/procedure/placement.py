@@ -24,6 +24,7 @@ Grade = Literal["A", "B", "C", "D", "E"]
 GRADE_STEP = Constant(
     2 * mm, "m", 2 * mm, 2 * mm, "gertzbein1990", "recalled", "A none, B < 2, C < 4, D < 6, E >= 6 mm"
 )
+UNRESOLVED = Constant(0.35, "1", 0.0, 0.5, "vertebro", "ours", "intrusion below this share of a voxel is not seen")
 _BONE = (Compartment.BODY, Compartment.ARCH, Compartment.TRACK, Compartment.VEIN_BASIVERTEBRAL)
 _NEVER = (
     Compartment.CANAL,
@@ -44,7 +45,7 @@ class Breach:
     compartment : str
         ``"canal"``, ``"foramen_left"`` …; ``"paravertebral"`` after the needle had entered bone.
     depth : float [m]
-        Deepest intrusion of the needle's surface (resolved to half a voxel).
+        Deepest intrusion of the needle's surface, to about a third of a voxel.
     length : float [m]
         Length of the shaft that intrudes.
     grade : str
@@ -144,11 +145,10 @@ def check_placement(
             "walls out of order", where="walls", value=(posterior_wall, anterior_wall), allowed="rising"
         )
     tip_compartment = _check_tip(needle, grid, compartment)
-    step = min(grid.spacing) / 2.0
-    stations = np.arange(step / 2.0, needle.length, step)
-    axis = needle.entry + stations[:, None] * needle.direction
+    count = _stations(needle, grid)
+    axis = needle.entry + ((np.arange(count) + 0.5) * needle.length / count)[:, None] * needle.direction
     labels = _labels_at(axis, grid, compartment)
-    lengths = _path_lengths(labels, needle.length / len(stations))
+    lengths = _path_lengths(labels, needle.length / count)
     breaches = _breaches(needle, axis, labels, grid, compartment)
     return Placement(
         needle=needle.name,
@@ -192,6 +192,10 @@ def _labels_at(points: Float, grid: VoxelGrid, compartment: Int) -> NDArray[np.i
     return np.where(inside, compartment[safe[..., 0], safe[..., 1], safe[..., 2]].astype(np.int64), -1)
 
 
+def _stations(needle: Needle, grid: VoxelGrid) -> int:
+    return max(1, math.ceil(2.0 * needle.length / min(grid.spacing)))
+
+
 def _path_lengths(labels: NDArray[np.int64], step: float) -> dict[str, float]:
     numbers, counts = np.unique(labels, return_counts=True)
     names = ("outside" if n < 0 else Compartment(int(n)).name.lower() for n in numbers)
@@ -229,22 +233,27 @@ def _breach(
     hits = ring == target
     if not hits.any():
         return None
-    surface = _ring(needle, axis)[hits]
-    depth = _depth_inside(surface, compartment == target, grid)
-    length = float(hits.any(axis=1).sum() * (needle.length / max(len(axis), 1)))
+    depths = _depth_inside(_ring(needle, axis)[hits], compartment == target, grid)
+    deep = depths > UNRESOLVED * min(grid.spacing)
+    if not deep.any():
+        return None
+    depth, stations = float(depths.max()), np.unique(np.nonzero(hits)[0][deep]).size
+    length = float(stations * needle.length / _stations(needle, grid))
     return Breach(compartment=target.name.lower(), depth=depth, length=length, grade=gertzbein_robbins_1990(depth))
 
 
-def _depth_inside(points: Float, mask: NDArray[np.bool_], grid: VoxelGrid) -> float:
-    """Largest distance [m] of points inside a mask to the mask's border, on the box around the points."""
-    index = np.rint(grid.index(points)).astype(int)
+def _depth_inside(points: Float, mask: NDArray[np.bool_], grid: VoxelGrid) -> Float:
+    """(n,) signed distance [m] of points to a mask's border, positive inside, linear between voxel centres."""
+    index = grid.index(points)
     pad = np.ceil(12 * mm / np.asarray(grid.spacing)).astype(int)
-    low = np.maximum(index.min(axis=0) - pad, 0)
-    high = np.minimum(index.max(axis=0) + pad + 1, grid.shape)
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    distance = ndimage.distance_transform_edt(mask[box], sampling=grid.spacing)
-    deepest = distance[tuple((index - low).T)].max()
-    return float(deepest - min(grid.spacing) / 2.0)
+    low = np.maximum(np.floor(index.min(axis=0)).astype(int) - pad, 0)
+    high = np.minimum(np.ceil(index.max(axis=0)).astype(int) + pad + 1, grid.shape)
+    box = mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    half = min(grid.spacing) / 2.0
+    inside = ndimage.distance_transform_edt(box, sampling=grid.spacing) - half
+    outside = ndimage.distance_transform_edt(~box, sampling=grid.spacing) - half
+    signed = np.where(box, inside, -outside)
+    return np.asarray(ndimage.map_coordinates(signed, (index - low).T, order=1, mode="nearest"))
 
 
 def _reserve(needle: Needle, grid: VoxelGrid, compartment: Int) -> float:
