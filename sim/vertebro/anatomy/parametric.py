@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy, Landmarks, Pedicle, Surround
 from vertebro.anatomy.assemble import assemble
 from vertebro.anatomy.interior import InteriorSettings
+from vertebro.anatomy.parametric_canvas import Canvas, Labels
 from vertebro.anatomy.parametric_column import Column, build_column
 from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, dimensions
 from vertebro.anatomy.parametric_scene import paint_scene
@@ -19,6 +19,7 @@ from vertebro.anatomy.parametric_vertebra import BOWL, BodyOutline, pedicle_axis
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
 from vertebro.materials.bone import bone_fraction_from_density
+from vertebro.tissue import Tissue
 from vertebro.units import mm
 
 PARAMETRIC_INTERIOR = InteriorSettings(denoise=0.0, k_sigma=0.5)
@@ -131,23 +132,22 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     spec = ParametricSpec() if spec is None else spec
     settings = PARAMETRIC_INTERIOR if interior is None else interior
     if spec.mirrored:
-        settings = InteriorSettings(**{**_fields(settings), "mirrored": not settings.mirrored})
+        settings = replace(settings, mirrored=not settings.mirrored)
     column = build_column(spec.level, sex=spec.sex, stature=spec.stature)
     trunk = build_trunk(column, _scale(spec))
     grid = simulation_grid(column, spec.spacing)
-    canvas = paint_scene(grid, column, trunk, spec.mean_bone_fraction, spec, labels=True)
-    wide = surround_grid(trunk, spec)
-    around = paint_scene(wide, column, trunk, spec.mean_bone_fraction, spec, labels=False)
-    assert_labels = canvas.tissue, canvas.compartment
-    tissue, compartment = (x for x in assert_labels if x is not None)
+    labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
+    near, far = Canvas.blank(grid, labels), Canvas.blank(surround_grid(trunk, spec))
+    for canvas in (near, far):
+        paint_scene(canvas, column, trunk, spec.mean_bone_fraction, spec)
     return assemble(
         level=spec.level,
         grid=grid,
-        tissue=tissue,
-        compartment=compartment,
-        hu=canvas.hu,
+        tissue=labels.tissue,
+        compartment=labels.compartment,
+        hu=near.hu,
         landmarks=_landmarks(column, trunk),
-        surround=Surround(grid=wide, hu=np.rint(around.hu).astype(np.int16)),
+        surround=Surround(grid=far.grid, hu=np.rint(far.hu).astype(np.int16)),
         patient_from_world=np.eye(4),
         settings=settings,
         seed=spec.seed,
@@ -208,21 +208,5 @@ def _landmarks(column: Column, trunk: Trunk) -> Landmarks:
     )
 
 
-def _fields(settings: InteriorSettings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
-
-
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {k: float(v) if isinstance(v, float) else v for k, v in values.items()}
-
-
-def mean_core_fraction(anatomy: Anatomy, depth: float = 3e-3) -> float:
-    """Mean BV/TV [1] of the body more than `depth` [m] from its surface, veins left out."""
-    from scipy import ndimage
-
-    from vertebro.tissue import Compartment, Tissue
-
-    body: NDArray[np.bool_] = anatomy.compartment == Compartment.BODY
-    core = ndimage.distance_transform_edt(body, sampling=anatomy.grid.spacing) > depth
-    core &= anatomy.tissue != Tissue.VEIN
-    return float(anatomy.bone_fraction[core].mean())

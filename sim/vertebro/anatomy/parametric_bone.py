@@ -25,12 +25,12 @@ ARCH_CORTEX = Constant(0.85e-3, "m", 0.5e-3, 2.5e-3, "vertebro", "ours", "pedicl
 Array = NDArray[Any]
 
 
-def regional_pattern(dim: Dimensions, r: Array, a: Array, s: Array) -> Array:
+def regional_pattern(dim: Dimensions, a: Array, s: Array) -> Array:
     """BV/TV relative to the body's mean, before the random field: denser near endplates and posterior wall.
 
     Parameters
     ----------
-    r, a, s : broadcastable float arrays [m]
+    a, s : broadcastable float arrays [m]
         In the bone's own frame.
 
     Returns
@@ -38,7 +38,7 @@ def regional_pattern(dim: Dimensions, r: Array, a: Array, s: Array) -> Array:
     broadcast float array [1]
         Mean 1 over the core, more than 3 mm from the surface.
     """
-    return np.asarray(_pattern(dim, a, s) / np.float32(_mean_pattern(dim)) + 0 * r)
+    return np.asarray(_pattern(dim, a, s) / np.float32(_mean_pattern(dim)))
 
 
 def _pattern(dim: Dimensions, a: Array, s: Array) -> Array:
@@ -72,8 +72,16 @@ def cortex_thickness(dim: Dimensions, body: Array, s: Array) -> Array:
     return np.asarray(wall + (np.float32(ARCH_CORTEX) - wall) * behind)
 
 
-def core_fraction(dim: Dimensions, mean: float, body: Array, coords: tuple[Array, Array, Array]) -> Array:
-    """BV/TV [1] of the spongy core without the random field and without the basivertebral void."""
-    pattern = regional_pattern(dim, *coords)
+def core_fraction(dim: Dimensions, mean: float, body: Array, a: Array, s: Array) -> Array:
+    """BV/TV [1] of the spongy core without the random field and without the basivertebral void.
+
+    Parameters
+    ----------
+    mean : float [1]
+        Mean of the body's core.
+    body, a, s : float arrays [m]
+        Signed distance to the body and coordinates in the bone's frame.
+    """
+    pattern = regional_pattern(dim, a, s)
     behind = np.clip(body / np.float32(3.0 * mm) + 0.3, 0, 1)
     return np.asarray(np.float32(mean) * (pattern + (np.float32(ARCH_FACTOR) - pattern) * behind))

@@ -21,6 +21,14 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """Tissue and compartment of every voxel, (nr, na, ns) uint8 arrays."""
+
+    tissue: NDArray[np.uint8]
+    compartment: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
 class Canvas:
     """CT numbers on a grid, and labels where they are wanted (the surround has none).
 
@@ -28,21 +36,17 @@ class Canvas:
     ----------
     grid : VoxelGrid
     hu : (nr, na, ns) float32 array [HU]
-    tissue, compartment : (nr, na, ns) uint8 arrays or None
+    labels : Labels or None
     """
 
     grid: VoxelGrid
     hu: NDArray[np.float32]
-    tissue: NDArray[np.uint8] | None
-    compartment: NDArray[np.uint8] | None
+    labels: Labels | None
 
     @classmethod
-    def blank(cls, grid: VoxelGrid, *, labels: bool) -> Canvas:
+    def blank(cls, grid: VoxelGrid, labels: Labels | None = None) -> Canvas:
         """Air everywhere."""
-        hu = np.full(grid.shape, -1000.0, np.float32)
-        if not labels:
-            return cls(grid, hu, None, None)
-        return cls(grid, hu, np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
+        return cls(grid, np.full(grid.shape, -1000.0, np.float32), labels)
 
     @property
     def edge(self) -> float:
@@ -87,44 +91,51 @@ class Canvas:
         """Mix a CT number in by its cover; label the voxels that are covered by more than half (in place)."""
         view = self.hu[region]
         view += cover * (hu - view)
-        if self.tissue is not None and self.compartment is not None:
+        if self.labels is not None:
             major = cover > 0.5
-            self.tissue[region][major] = tissue
-            self.compartment[region][major] = compartment
+            self.labels.tissue[region][major] = tissue
+            self.labels.compartment[region][major] = compartment
 
     def cover(self, distance: Array) -> Array:
         """Share of a voxel inside a surface at this signed distance [m]."""
         return np.asarray(np.clip(0.5 - distance * np.float32(1 / self.edge), 0, 1))
 
+    def touched(self, distance: Array) -> NDArray[np.bool_]:
+        """Voxels that a surface at this signed distance [m] covers at least partly."""
+        return np.asarray(distance < 0.5 * self.edge)
+
     def paint_bone(
         self,
         region: Slices,
+        hit: NDArray[np.bool_],
         distance: Array,
         cortex: float | Array,
         core: float | Array,
-        inside: NDArray[np.bool_] | None,
-        compartments: tuple[Compartment, Compartment] = (Compartment.PARAVERTEBRAL, Compartment.PARAVERTEBRAL),
+        label: Compartment | NDArray[np.uint8] = Compartment.PARAVERTEBRAL,
     ) -> None:
-        """Cover with bone: a cortex of the given thickness [m] around a core of the given BV/TV (in place).
+        """Cover with bone: a compact cortex around a spongy core (changes the canvas in place).
 
         Parameters
         ----------
-        inside : bool array, optional
-            Voxels of the first of the two compartments; the others get the second.
+        region : slices
+        hit : bool array of the region's shape
+            Voxels to paint, n of them, from `touched`.
+        distance : (n,) float array [m]
+        cortex : float or (n,) float array [m]
+            Thickness of the compact layer.
+        core : float or (n,) float array [1]
+            BV/TV inside.
+        label : Compartment or (n,) uint8 array
         """
-        total = self.cover(distance)
-        inner = self.cover(distance + np.float32(cortex) if np.isscalar(cortex) else distance + cortex)
+        total, inner = self.cover(distance), self.cover(distance + np.float32(1) * cortex)
         fraction = (total - inner) * np.float32(CORTEX_FRACTION) + inner * core
-        view = self.hu[region]
         slope = np.float32(bone.HU_BONE - bone.HU_MARROW)
-        view += total * (np.float32(bone.HU_MARROW) - view) + fraction * slope
-        if self.tissue is None or self.compartment is None:
+        view = self.hu[region]
+        under = view[hit]
+        view[hit] = under + total * (np.float32(bone.HU_MARROW) - under) + fraction * slope
+        if self.labels is None:
             return
-        major = total > 0.5
-        dense = major & (fraction > 0.6)
-        self.tissue[region][major] = Tissue.CANCELLOUS
-        self.tissue[region][dense] = Tissue.CORTICAL
-        first, second = compartments
-        self.compartment[region][major] = second
-        if inside is not None:
-            self.compartment[region][major & inside] = first
+        tissue, place = self.labels.tissue[region], self.labels.compartment[region]
+        material = np.where(fraction > 0.6, np.uint8(Tissue.CORTICAL), np.uint8(Tissue.CANCELLOUS))
+        tissue[hit] = np.where(total > 0.5, material, tissue[hit])
+        place[hit] = np.where(total > 0.5, np.uint8(label) if np.isscalar(label) else label, place[hit])

@@ -45,22 +45,24 @@ class FieldSpec(Protocol):
     def mirrored(self) -> bool: ...
 
 
-def paint_scene(grid: VoxelGrid, column: Column, trunk: Trunk, mean: float, spec: FieldSpec, *, labels: bool) -> Canvas:
-    """CT numbers, and labels where asked, of the generated patient on a grid.
+def paint_scene(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec: FieldSpec) -> None:
+    """Paint the generated patient on a blank canvas (changes it in place).
+
+    A mirrored patient is the patient painted on the mirrored grid, then flipped: symmetric by construction.
 
     Parameters
     ----------
     mean : float [1]
         Mean BV/TV of the spongy cores.
-    labels : bool
-        Also paint tissues and compartments.
-
-    Returns
-    -------
-    Canvas
     """
-    # a mirrored patient is the patient on the mirrored grid, flipped: symmetric by construction
-    canvas = Canvas.blank(_mirror(grid) if spec.mirrored else grid, labels=labels)
+    if spec.mirrored:
+        _paint(Canvas(_mirror(canvas.grid), canvas.hu, canvas.labels), column, trunk, mean, spec)
+        _flip(canvas)
+    else:
+        _paint(canvas, column, trunk, mean, spec)
+
+
+def _paint(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec: FieldSpec) -> None:
     canal = build_canal(column)
     paint_trunk(canvas, trunk, column, spec.seed)
     paint_near_fat(canvas, trunk, column)
@@ -69,7 +71,6 @@ def paint_scene(grid: VoxelGrid, column: Column, trunk: Trunk, mean: float, spec
     _paint_discs(canvas, column)
     for n, bone in enumerate(column.bones):
         _paint_vertebra(canvas, column, n, bone, canal, mean, spec)
-    return _flip(canvas, grid) if spec.mirrored else canvas
 
 
 def _mirror(grid: VoxelGrid) -> VoxelGrid:
@@ -77,14 +78,16 @@ def _mirror(grid: VoxelGrid) -> VoxelGrid:
     return VoxelGrid(grid.shape, grid.spacing, (-last, grid.origin[1], grid.origin[2]))
 
 
-def _flip(canvas: Canvas, grid: VoxelGrid) -> Canvas:
-    hu, tissue, compartment = (
-        None if x is None else np.ascontiguousarray(x[::-1]) for x in (canvas.hu, canvas.tissue, canvas.compartment)
-    )
-    if compartment is not None:
-        left, right = compartment == Compartment.FORAMEN_LEFT, compartment == Compartment.FORAMEN_RIGHT
-        compartment[left], compartment[right] = Compartment.FORAMEN_RIGHT, Compartment.FORAMEN_LEFT
-    return Canvas(grid, canvas.hu if hu is None else hu, tissue, compartment)
+def _flip(canvas: Canvas) -> None:
+    """Exchange left and right, names of compartments included (in place)."""
+    canvas.hu[...] = canvas.hu[::-1].copy()
+    if canvas.labels is None:
+        return
+    for array in (canvas.labels.tissue, canvas.labels.compartment):
+        array[...] = array[::-1].copy()
+    place = canvas.labels.compartment
+    left, right = place == Compartment.FORAMEN_LEFT, place == Compartment.FORAMEN_RIGHT
+    place[left], place[right] = Compartment.FORAMEN_RIGHT, Compartment.FORAMEN_LEFT
 
 
 def _paint_canal(canvas: Canvas, column: Column, canal: Canal) -> None:
@@ -135,20 +138,21 @@ def _paint_vertebra(
     if is_empty(region):
         return
     world = coordinates(canvas.grid, region)
-    local = bone.pose.to_local(*world)
     body = evaluate([body_part], canvas.grid, bone.pose, region, margin=8 * mm)
     behind = evaluate(arch, canvas.grid, bone.pose, region, blend=2.5 * mm)
     behind = np.maximum(behind, -canal.distance(*world))
     if n > 0:
         behind = np.maximum(behind, _joint_clearance(canvas, column.bones[n - 1], region))
     distance = smooth_min(body, behind, 3.0 * mm)
-    cortex = cortex_thickness(bone.dim, body, local[2])
-    core = core_fraction(bone.dim, mean, body, local)
-    core = core * _texture(canvas.grid, region, spec)
-    core = core * (1 - np.float32(0.85) * _void(bone, local, canvas.edge))
-    own = n == column.target
-    place = (Compartment.BODY, Compartment.ARCH) if own else (Compartment.PARAVERTEBRAL,) * 2
-    canvas.paint_bone(region, distance, cortex, np.clip(core, 0.01, 0.8), body < 0.3 * mm, (place[0], place[1]))
+    hit = canvas.touched(distance)
+    r, a, s = (np.broadcast_to(x, hit.shape)[hit] for x in bone.pose.to_local(*world))
+    body, distance = body[hit], distance[hit]
+    core = core_fraction(bone.dim, mean, body, a, s) * _texture(canvas.grid, region, hit, spec)
+    core = np.clip(core * (1 - np.float32(0.85) * _void(bone, (r, a, s), canvas.edge)), 0.01, 0.8)
+    label: Compartment | NDArray[np.uint8] = Compartment.PARAVERTEBRAL
+    if n == column.target:
+        label = np.where(body < 0.3 * mm, np.uint8(Compartment.BODY), np.uint8(Compartment.ARCH))
+    canvas.paint_bone(region, hit, distance, cortex_thickness(bone.dim, body, s), core, label)
 
 
 def _joint_clearance(canvas: Canvas, above: Bone, region: Slices) -> Array:
@@ -160,10 +164,10 @@ def _joint_clearance(canvas: Canvas, above: Bone, region: Slices) -> Array:
     return np.float32(JOINT_GAP) - evaluate(shapes, canvas.grid, above.pose, region)
 
 
-def _texture(grid: VoxelGrid, region: Slices, spec: FieldSpec) -> Array:
+def _texture(grid: VoxelGrid, region: Slices, hit: NDArray[np.bool_], spec: FieldSpec) -> Array | float:
     """Log-normal factor with mean 1, longer along the spine: the vertical striation of thin bone."""
     if spec.variation == 0:
-        return np.ones((1, 1, 1), np.float32)
+        return 1.0
     part = VoxelGrid(
         tuple(x.stop - x.start for x in region),  # type: ignore[arg-type]
         grid.spacing,
@@ -172,7 +176,7 @@ def _texture(grid: VoxelGrid, region: Slices, spec: FieldSpec) -> Array:
     length = spec.correlation_length
     field = normal_field(part, seed=spec.seed, correlation_length=(length, length, 3 * length))
     sigma = np.float32(spec.variation)
-    return np.asarray(np.exp(sigma * field - sigma * sigma / 2))
+    return np.asarray(np.exp(sigma * field[hit] - sigma * sigma / 2))
 
 
 def _void(bone: Bone, local: tuple[Array, Array, Array], edge: float) -> Array:

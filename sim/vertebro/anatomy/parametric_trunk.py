@@ -109,8 +109,8 @@ def _paint_section(canvas: Canvas, trunk: Trunk) -> NDArray[np.float32]:
         plane += cover * (np.float32(HU[name]) - plane)
         label[cover > 0.5] = tissue
     canvas.hu[everywhere] = plane[:, :, None]
-    if canvas.tissue is not None:
-        canvas.tissue[everywhere] = label[:, :, None]
+    if canvas.labels is not None:
+        canvas.labels.tissue[everywhere] = label[:, :, None]
     return np.asarray(canvas.cover(inner), np.float32)
 
 
@@ -246,7 +246,9 @@ def paint_ribs(canvas: Canvas, trunk: Trunk, column: Column) -> None:
             shapes = tube(line, 4.9 * mm * trunk.scale, 0.6)
             region = canvas.region(shapes, Pose())
             if not is_empty(region):
-                canvas.paint_bone(region, evaluate(shapes, canvas.grid, Pose(), region), 0.9 * mm, 0.10, None)
+                distance = evaluate(shapes, canvas.grid, Pose(), region)
+                hit = canvas.touched(distance)
+                canvas.paint_bone(region, hit, distance[hit], 0.9 * mm, 0.10)
 
 
 def _rib_line(trunk: Trunk, bone: Bone, number: int, length: float, side: float) -> Array:
@@ -255,7 +257,7 @@ def _rib_line(trunk: Trunk, bone: Bone, number: int, length: float, side: float)
     rise = 0.0 if number >= 11 else 0.45 * bone.dim.height
     neck = np.array([[half - 1 * mm, back + 3 * mm, rise], [half + 12 * mm, back - 8 * mm, rise + 1 * mm]])
     neck = bone.pose.to_world(neck)
-    turn = np.linspace(np.radians(28), np.radians(165), 60)  # from behind (0) to the side (90°) and forward
+    turn = np.linspace(np.radians(28), np.radians(165), 40)  # from behind (0) to the side (90°) and forward
     wall_r, wall_a = trunk.half_width - 17 * mm, trunk.half_depth - 17 * mm
     power = 2 / 2.5
     r = wall_r * np.abs(np.sin(turn)) ** power

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from vertebro.anatomy.parametric_dimensions import Dimensions
-from vertebro.anatomy.shapes import Shape, bar, ellipsoid, frame_along, slab, smooth_max
+from vertebro.anatomy.shapes import Shape, bar, cross, ellipsoid, frame_along, slab, smooth_max
 from vertebro.units import mm
 
 Array = NDArray[Any]
@@ -142,9 +142,9 @@ def _on_side(joint: Joint, side: float) -> Joint:
 
 
 def _facet_axes(joint: Joint) -> Array:
-    across = np.cross([0.0, 0.0, 1.0], joint.normal)
+    across = cross(np.array([0.0, 0.0, 1.0]), joint.normal)
     across = across / np.linalg.norm(across)
-    return np.stack([joint.normal, across, np.cross(joint.normal, across)])
+    return np.stack([joint.normal, across, cross(joint.normal, across)])
 
 
 def _pedicle(dim: Dimensions, side: float) -> list[Shape]:

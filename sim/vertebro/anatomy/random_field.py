@@ -6,6 +6,7 @@ product over the axes, sampling a grid costs three small matrix products.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
 
 HALF_EXTENT = 0.080  # m; beyond it the lattice repeats (periodic), far outside one vertebra
+NEGLIGIBLE = 1e-6  # weight below which a node does not count
 
 
 def normal_field(
@@ -48,12 +50,24 @@ def normal_field(
         raise CaseError("correlation length", where="correlation_length", value=lengths, allowed="1 to 40 mm")
     bells = [length / 2.0 for length in lengths]  # two equal bells convolve to exp(−d²/(4 bell²)) = exp(−d²/ℓ²)
     counts = [2 * int(np.ceil(HALF_EXTENT / bell)) for bell in bells]
-    noise = np.random.default_rng(seed).standard_normal(counts, dtype=np.float32)
+    noise = _noise(seed, *counts)
     r, a, s = grid.axes()
-    field: NDArray[Any] = np.tensordot(_bells(s, bells[2], counts[2]), noise, axes=(1, 2))
-    field = np.tensordot(_bells(a, bells[1], counts[1]), field, axes=(1, 2))
-    field = np.tensordot(_bells(-r if mirrored else r, bells[0], counts[0]), field, axes=(1, 2))
+    lines = (-r if mirrored else r, a, s)
+    weights = [_bells(x, bell, n) for x, bell, n in zip(lines, bells, counts, strict=True)]
+    near = [np.flatnonzero(w.max(axis=0) > NEGLIGIBLE) for w in weights]
+    w_r, w_a, w_s = (w[:, nodes] for w, nodes in zip(weights, near, strict=True))
+    field: NDArray[Any] = np.tensordot(w_s, noise[np.ix_(*near)], axes=(1, 2))
+    field = np.tensordot(w_a, field, axes=(1, 2))
+    field = np.tensordot(w_r, field, axes=(1, 2))
     return np.ascontiguousarray(field, dtype=np.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def _noise(seed: int, *counts: int) -> NDArray[np.float32]:
+    """The whole lattice, whatever part is asked for: the same numbers for every grid."""
+    noise = np.random.default_rng(seed).standard_normal(counts, dtype=np.float32)
+    noise.setflags(write=False)
+    return noise
 
 
 def _bells(x: NDArray[np.float64], bell: float, count: int) -> NDArray[np.float32]:

@@ -137,13 +137,18 @@ def smooth_max(one: Array, other: Array, width: float) -> Array:
     return -smooth_min(-one, -other, width)
 
 
+def cross(x: Array, y: Array) -> Array:
+    """Cross product of two 3-vectors (numpy's own is slow for single vectors)."""
+    return np.array([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]])
+
+
 def frame_along(direction: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> Array:
     """Rows u (along), v (across), w (up) of a right-handed frame."""
     u = np.asarray(direction, float)
     u = u / np.linalg.norm(u)
-    v = np.cross(np.asarray(up, float), u)
+    v = cross(np.asarray(up, float), u)
     v = v / np.linalg.norm(v)
-    return np.stack([u, v, np.cross(u, v)])
+    return np.stack([u, v, cross(u, v)])
 
 
 def _project(r: Array, a: Array, s: Array, centre: Array, axis: Array) -> Array:

@@ -183,10 +183,11 @@ def _bundle(duct: Duct, grid: VoxelGrid) -> tuple[NDArray[np.int64], NDArray[np.
     samples, radii = _resample(duct.points, duct.radius, step)
     reach = np.maximum(radii, BUNDLE * max(grid.spacing))
     margin = int(np.ceil(reach.max() / min(grid.spacing))) + 1
-    index = np.rint(grid.index(samples)).astype(np.int64)
-    offsets = np.stack(np.meshgrid(*[np.arange(-margin, margin + 1)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    near = np.unique((index[:, None] + offsets[None]).reshape(-1, 3), axis=0)
-    near = near[np.all((near >= 0) & (near < np.asarray(grid.shape)), axis=1)]
+    index = grid.index(samples)
+    low = np.maximum(np.floor(index.min(axis=0)).astype(int) - margin, 0)
+    high = np.minimum(np.ceil(index.max(axis=0)).astype(int) + margin + 1, grid.shape)
+    box = [np.arange(x, y) for x, y in zip(low, high, strict=True)]
+    near = np.stack(np.meshgrid(*box, indexing="ij"), -1).reshape(-1, 3)
     apart = np.linalg.norm(grid.world(near)[:, None, :] - samples[None], axis=2)
     place = np.argmin(apart / reach[None], axis=1)
     distance = apart[np.arange(len(near)), place]
