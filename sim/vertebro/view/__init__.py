@@ -11,6 +11,7 @@ _HOME = {
     "gl_report": "gl",
     "draw_scene": "scene",
     "draw_strip": "figures_strip",
+    "draw_last_frames": "figures_strip",
     "draw_ct": "figures_ct",
     "draw_curves": "figures_curves",
     "draw_import_check": "figures_import",

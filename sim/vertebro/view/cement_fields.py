@@ -37,3 +37,10 @@ def spread_times(injection_time: NDArray[np.float32]) -> NDArray[np.float32]:
     out = np.full(injection_time.shape, np.nanmax(injection_time), np.float32)
     out[box] = injection_time[box][tuple(nearest)]
     return out
+
+
+def bony_box(run: Run) -> NDArray[np.float64]:
+    """(2, 3) low and high corners [m] of the vertebra's own bone (the grid's if it has none)."""
+    where = np.argwhere(np.isin(run.anatomy.compartment, IN_BONE))
+    grid = run.anatomy.grid
+    return np.stack([grid.world(where.min(axis=0)), grid.world(where.max(axis=0))]) if len(where) else grid.extent

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vertebro.record import Run
 
 SCAN = 0.16  # m, field of view of the scan
-PIXELS = 512
+PIXELS = 400  # 0.4 mm: finer than a scanner resolves
 FIELD = 0.105  # m, what the picture shows of it
 WIDTH, HEAD = 10.6, 0.3  # inches
 

@@ -39,6 +39,7 @@ def draw_curves(run: Run, path: str | Path | None = None) -> Figure:
             draw(axes, run.history)
             _dress(axes)
             _mark_leaks(axes, run, named=axes in panels[0])
+        panels[0, 0].set_xlim(0.0, max(float(run.times[-1]), 1e-6))
         for axes in panels[1]:
             axes.set_xlabel("time on the schedule [s]")
         figure.align_ylabels()
@@ -57,12 +58,16 @@ def _pressures(axes: Any, history: Columns) -> None:
         ls=(0, (5, 1.5)),
         label="in the bone at the tip",
     )
+    if history["syringe_pressure_pa"].max() > 15 * max(history["bone_pressure_pa"].max(), 1.0):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylabel("pressure [kPa]")
     axes.legend(**LEGEND, loc="best")
 
 
 def _volumes(axes: Any, history: Columns) -> None:
-    time = history["time_s"]
+    time = np.concatenate([[0.0], history["time_s"]])
+    history = {name: np.concatenate([[0.0], column]) for name, column in history.items()}
     axes.plot(time, history["volume_injected_m3"] * 1e6, color=theme.INK, lw=1.8, label="injected")
     axes.plot(
         time,
@@ -103,7 +108,6 @@ def _dress(axes: Any) -> None:
     axes.grid(True, color=theme.RULE, lw=0.5)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.01)
     if axes.get_yscale() == "linear":
         axes.set_ylim(bottom=0)
 

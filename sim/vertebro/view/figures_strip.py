@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from vertebro.errors import DataError
-from vertebro.view.panels import STYLE, blank, letters, new_figure, save, write
+from vertebro.view import theme
+from vertebro.view.panels import STYLE, blank, letters, new_figure, save, scale_bar, write
 
 if TYPE_CHECKING:
     from vertebro.observe import Picture
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 NAMES = {"ap": "AP", "lateral": "Lateral"}
 LETTERS = {"ap": ("R", "L"), "lateral": ("A", "P")}
+WIDTH, HEAD = 10.6, 0.32  # inches
+_TIGHT: dict[str, Any] = {"left": 0.001, "right": 0.999, "bottom": 0.002, "wspace": 0.02, "hspace": 0.02}
 _ORDER = {"ap": 0, "lateral": 1}
 
 
@@ -37,23 +41,12 @@ def draw_strip(run: Run, path: str | Path | None = None, *, columns: int = 5) ->
     DataError
         If the run holds no frames.
     """
-    if not run.pictures:
-        raise DataError("the run holds no fluoroscopy frames", where="imaging.frames", hint="run the case again")
-    rows = _rows(run.pictures, columns)
+    rows = _rows(_frames(run), columns)
     widest = max(len(row) for row in rows.values())
-    side = 10.6 / widest
+    height = WIDTH / widest * len(rows) + HEAD
     with rc_context(STYLE):
-        figure = new_figure(10.6, side * len(rows) + 0.32, dpi=150)
-        grid = figure.add_gridspec(
-            len(rows),
-            widest,
-            left=0,
-            right=1,
-            bottom=0,
-            top=1 - 0.32 / (side * len(rows) + 0.32),
-            wspace=0.02,
-            hspace=0.02,
-        )
+        figure = new_figure(WIDTH, height, dpi=150)
+        grid = figure.add_gridspec(len(rows), widest, top=1 - HEAD / height, **_TIGHT)
         for i, row in enumerate(rows.values()):
             for j, picture in enumerate(row):
                 axes = figure.add_subplot(grid[i, j])
@@ -61,6 +54,32 @@ def draw_strip(run: Run, path: str | Path | None = None, *, columns: int = 5) ->
                 if i == 0:
                     axes.set_title(_caption(run, picture.time), fontsize=9, pad=5)
     return save(figure, path)
+
+
+def draw_last_frames(run: Run, path: str | Path | None = None) -> Figure:
+    """Draw the last frame of every view, large, with a scale bar.
+
+    Raises
+    ------
+    DataError
+        If the run holds no frames.
+    """
+    last = [row[-1] for row in _rows(_frames(run), 1_000_000).values()]
+    side = WIDTH / len(last)
+    with rc_context(STYLE):
+        figure = new_figure(WIDTH, side, dpi=110)
+        panels = figure.subplots(1, len(last), squeeze=False, gridspec_kw={**_TIGHT, "top": 0.998})
+        for axes, picture in zip(panels[0], last, strict=True):
+            _frame(axes, picture, first=True)
+            if pixel := picture.facts.get("pixel_at_isocentre_mm"):
+                scale_bar(axes, unit=float(pixel))
+    return save(figure, path)
+
+
+def _frames(run: Run) -> list[Picture]:
+    if not run.pictures:
+        raise DataError("the run holds no fluoroscopy frames", where="imaging.frames", hint="run the case again")
+    return run.pictures
 
 
 def _rows(pictures: list[Picture], columns: int) -> dict[str, list[Picture]]:
@@ -76,6 +95,7 @@ def _rows(pictures: list[Picture], columns: int) -> dict[str, list[Picture]]:
 def _frame(axes: Any, picture: Picture, *, first: bool) -> None:
     axes.imshow(picture.display8, cmap="gray", vmin=0, vmax=255, interpolation="antialiased", aspect="auto")
     blank(axes)
+    axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, ec=theme.MUTED, lw=0.6, clip_on=False))
     left, right = LETTERS.get(picture.view, ("", ""))
     letters(axes, left, right)
     if first:
@@ -83,7 +103,8 @@ def _frame(axes: Any, picture: Picture, *, first: bool) -> None:
 
 
 def _caption(run: Run, time: float) -> str:
-    volume = float(np.interp(time, run.history["time_s"], run.history["volume_injected_m3"])) * 1e6
+    times, volumes = run.history["time_s"], run.history["volume_injected_m3"]
+    volume = float(np.interp(time, [0.0, *times], [0.0, *volumes])) * 1e6
     minutes, seconds = divmod(round(time), 60)
     clock = f"{minutes}:{seconds:02d} min" if minutes else f"{seconds} s"
     return f"{clock}  ·  {volume:.1f} mL injected" if volume > 0 else f"{clock}  ·  before cement"

@@ -89,10 +89,10 @@ def write(
     axes.text(x, y, text, color=colour, fontsize=size, transform=axes.transAxes, path_effects=effects, **more)
 
 
-def scale_bar(axes: Any, length: float = theme.SCALE_BAR, colour: str = "white") -> None:
-    """A bar of `length` in the axes' data units (mm) at the lower left."""
+def scale_bar(axes: Any, length: float = theme.SCALE_BAR, *, unit: float = 1.0, colour: str = "white") -> None:
+    """A bar of `length` mm at the lower left; `unit` is the length of one axes data unit in mm."""
     (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
-    step = np.sign(x1 - x0) * length
+    step = np.sign(x1 - x0) * length / unit
     x, y = x0 + 0.04 * (x1 - x0), y0 + 0.045 * (y1 - y0)
     effects = [withStroke(linewidth=4.0, foreground="black", alpha=0.75)]
     axes.plot([x, x + step], [y, y], color=colour, lw=2.2, solid_capstyle="butt", path_effects=effects)

@@ -24,8 +24,16 @@ if TYPE_CHECKING:
 LARGEST = 6_000_000  # bytes
 JPEG_QUALITY = 86
 SCENES = (
-    ("posterior-oblique", "Seen from behind, from the needle's side and above."),
-    ("lateral", "Seen from the needle's side."),
+    (
+        "posterior-oblique",
+        False,
+        "Seen from behind and above, from the needle's side; colour: when the cement left the needle.",
+    ),
+    (
+        "lateral",
+        True,
+        "From the needle's side, the cement cut open at the needle tip: the first cement lies outermost.",
+    ),
 )
 LIMITS = (
     "Trabeculae are not resolved. Permeability comes from CT numbers through published laws that scatter by about a "
@@ -97,8 +105,8 @@ def render_report(run: Run) -> str:
 
 
 def _context(run: Run) -> dict[str, Any]:
-    groups = tables.parameter_groups(run)
-    cement = tables.cement_rows(run)
+    cement = {"title": f"cement card: {run.scene.cement.title}", "rows": tables.cement_rows(run)}
+    groups = [*tables.parameter_groups(run), cement]
     return {
         "title": run.case.title,
         "level": run.anatomy.level,
@@ -107,7 +115,9 @@ def _context(run: Run) -> dict[str, Any]:
         "sentences": words.sentences(run.summary, _case_facts(run)),
         "tiles": _tiles(run.summary),
         "warnings": run.summary.get("warnings", []),
+        "last": _last(run),
         "strip": _strip(run),
+        "filling": tables.filling_rows(run.summary),
         "ct": _ct(run),
         "scenes": _scenes(run),
         "gl_note": "" if gl_available() else gl_help(),
@@ -118,9 +128,7 @@ def _context(run: Run) -> dict[str, Any]:
         "temperature": _temperature(run.summary),
         "events": tables.event_rows(run),
         "parameters": groups,
-        "cement": cement,
-        "cement_title": run.scene.cement.title,
-        "sources": tables.cited(cement, *(group["rows"] for group in groups)),
+        "sources": tables.cited(*(group["rows"] for group in groups)),
         "limits": _limits(run.summary),
         "balance": f"{run.summary['volume_balance_error']:.1e}",
         "provenance": tables.flat_rows({k: v for k, v in run.manifest.items() if k not in ("anatomy", "files")}),
@@ -179,6 +187,18 @@ def _strip(run: Run) -> Plate | None:
     )
 
 
+def _last(run: Run) -> Plate | None:
+    if not run.pictures:
+        return None
+    from vertebro.view.figures_strip import draw_last_frames
+
+    return Plate(
+        url=_jpeg_of(draw_last_frames, run),
+        alt="The last simulated fluoroscopy frame of each view, large.",
+        caption="The last frame of each view. The scale bar holds at the isocentre.",
+    )
+
+
 def _ct(run: Run) -> Plate:
     from vertebro.view.figures_ct import draw_ct
 
@@ -201,8 +221,10 @@ def _scenes(run: Run) -> list[Plate]:
 
     surfaces = build_surfaces(run)
     return [
-        Plate(url=jpeg_url(draw_scene(run, view=view, surfaces=surfaces)), alt=f"{alt}, {view}.", caption=caption)
-        for view, caption in SCENES
+        Plate(
+            url=jpeg_url(draw_scene(run, view=view, cut=cut, surfaces=surfaces)), alt=f"{alt}, {view}.", caption=caption
+        )
+        for view, cut, caption in SCENES
     ]
 
 

@@ -6,7 +6,7 @@ own. The camera projects in parallel: the scale bar is true everywhere in the pi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,9 @@ def draw_scene(
     path: str | Path | None = None,
     *,
     view: str = "posterior-oblique",
-    size: tuple[int, int] = (1100, 860),
+    size: tuple[int, int] = (1000, 800),
     time: float | None = None,
+    cut: bool = False,
     surfaces: Surfaces | None = None,
 ) -> NDArray[np.uint8]:
     """Picture of the vertebra, the needles and the cement.
@@ -83,6 +84,8 @@ def draw_scene(
     size : (width, height) [pixels]
     time : float [s], optional
         Moment on the schedule's clock (default: the end).
+    cut : bool
+        Cut the cement open at the tip of the first needle, facing the viewer: the ages inside.
     surfaces : Surfaces, optional
         Meshes of an earlier call of `build_surfaces`, to draw several views of one moment.
 
@@ -97,7 +100,7 @@ def draw_scene(
     """
     if view not in VIEWS:
         raise DataError("unknown view", where="view", value=view, allowed=", ".join(VIEWS))
-    picture = _with_gl(run, view, size, time, surfaces) if gl_available() else _without_gl(run, size, time)
+    picture = _with_gl(run, view, size, time, cut, surfaces) if gl_available() else _without_gl(run, size, time)
     if path is not None:
         from PIL import Image
 
@@ -105,16 +108,25 @@ def draw_scene(
     return picture
 
 
-def camera_of(run: Run, view: str, size: tuple[int, int]) -> Camera:
-    """Camera of a named view that holds the whole grid's vertebra."""
+def camera_of(points: NDArray[np.float64], view: str, size: tuple[int, int], side: float = -1.0) -> Camera:
+    """Camera of a named view that holds all points.
+
+    Parameters
+    ----------
+    points : (n, 3) float array [mm]
+    view : str
+        A key of `VIEWS`.
+    size : (width, height) [pixels]
+    side : float
+        -1 looks from the patient's left, 1 from the right.
+    """
     towards = np.array(VIEWS[view])
-    towards[0] *= _needle_side(run)
+    towards[0] *= side
     towards /= np.linalg.norm(towards)
     above = np.array([0.0, 1.0, 0.0]) if abs(towards[2]) > 0.9 else np.array([0.0, 0.0, 1.0])
     right = np.cross(above, towards)
     right /= np.linalg.norm(right)
     up = np.cross(towards, right)
-    points = _bony_points(run)
     across, along = points @ right, points @ up
     height = max(np.ptp(along) / (1 - TOP - BOTTOM), np.ptp(across) / (1 - LEFT - RIGHT) * size[1] / size[0])
     width = height * size[0] / size[1]
@@ -123,30 +135,23 @@ def camera_of(run: Run, view: str, size: tuple[int, int]) -> Camera:
     return Camera(right, up, towards, right * x + up * y, float(height))
 
 
-def _needle_side(run: Run) -> float:
+def needle_side(run: Run) -> float:
+    """-1 when the first needle comes from the patient's left, else 1."""
     needles = run.scene.needles
-    entry = float(needles[0].entry[0]) if needles else -1.0
-    return -1.0 if entry <= 0 else 1.0
-
-
-def _bony_points(run: Run) -> NDArray[np.float64]:
-    """(n, 3) [mm] voxels of the vertebra and the cement, thinned: what the picture must hold."""
-    from vertebro.view.cement_fields import IN_BONE
-
-    grid = run.anatomy.grid
-    wanted = np.isin(run.anatomy.compartment, IN_BONE) | (run.saturation[-1] > 0.3)
-    where = np.argwhere(wanted)
-    return grid.world(where[::3]) * 1e3 if len(where) else grid.extent * 1e3
+    return 1.0 if needles and float(needles[0].entry[0]) > 0 else -1.0
 
 
 def _with_gl(
-    run: Run, view: str, size: tuple[int, int], time: float | None, surfaces: Surfaces | None
+    run: Run, view: str, size: tuple[int, int], time: float | None, cut: bool, surfaces: Surfaces | None
 ) -> NDArray[np.uint8]:
     from vertebro.view.scene_labels import annotate
-    from vertebro.view.scene_meshes import build_surfaces
+    from vertebro.view.scene_meshes import behind_tip, build_surfaces, cement_surface
 
-    camera = camera_of(run, view, size)
     surfaces = surfaces or build_surfaces(run, time)
+    camera = camera_of(surfaces.points(), view, size, needle_side(run))
+    if cut:
+        opened = cement_surface(run, time, cut_towards=camera.towards)
+        surfaces = replace(surfaces, cement=opened, veins=behind_tip(run, surfaces.veins, camera.towards))
     return annotate(render(surfaces, camera, size, float(run.times[-1])), run, camera)
 
 
@@ -178,18 +183,27 @@ def render(surfaces: Surfaces, camera: Camera, size: tuple[int, int], last_time:
 def halve(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The picture at half size, every pixel the mean of four."""
     rows, columns = picture.shape[0] // 2, picture.shape[1] // 2
-    blocks = picture.reshape(rows, 2, columns, 2, 3).astype(np.uint16)
-    return ((blocks.sum(axis=(1, 3)) + 2) // 4).astype(np.uint8)
+    wide = picture[: 2 * rows, : 2 * columns].astype(np.uint16)
+    # four strided views: ten times faster than a mean over reshaped axes
+    total = wide[::2, ::2] + wide[1::2, ::2] + wide[::2, 1::2] + wide[1::2, 1::2]
+    return ((total + 2) // 4).astype(np.uint8)
 
 
 def _add_solids(plotter: Any, surfaces: Surfaces, last_time: float) -> None:
-    metal = {"color": theme.STEEL, "smooth_shading": True, "specular": 0.9, "specular_power": 40, "ambient": 0.15}
+    metal = {
+        "color": theme.STEEL,
+        "smooth_shading": True,
+        "specular": 0.35,
+        "specular_power": 25,
+        "ambient": 0.4,
+        "diffuse": 0.55,
+    }
     for needle in surfaces.needles:
         plotter.add_mesh(needle, split_sharp_edges=True, **metal)
     if surfaces.cement is not None:
         plotter.add_mesh(
-            surfaces.cement, scalars="time", cmap=theme.TIME_MAP, clim=(0.0, last_time), show_scalar_bar=False,
-            smooth_shading=True, ambient=0.25, diffuse=0.8, specular=0.15, specular_power=20,
+            surfaces.cement, scalars="time", cmap=theme.time_map(), clim=(0.0, last_time), show_scalar_bar=False,
+            smooth_shading=True, ambient=0.42, diffuse=0.6, specular=0.12, specular_power=20,
         )  # fmt: skip
     if surfaces.leaks is not None:
         plotter.add_mesh(surfaces.leaks, color=theme.LEAK, smooth_shading=True, ambient=0.3, diffuse=0.75, specular=0.2)
@@ -200,7 +214,7 @@ def _add_glass(plotter: Any, surfaces: Surfaces, towards: NDArray[np.float64]) -
         (surfaces.discs, theme.DISC, 0.03, 0.22),
         (surfaces.canal, theme.CANAL, 0.22, 0.55),
         (surfaces.veins, theme.VEIN, 0.35, 0.8),
-        (surfaces.bone, theme.BONE, 0.10, 0.85),
+        (surfaces.bone, theme.BONE, 0.07, 0.85),
     ):
         if mesh is not None:
             _add_pane(plotter, mesh, theme.rgb(colour), towards, face, edge)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import colormaps, rc_context
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -60,7 +60,7 @@ def _projection(
     axes.imshow(_turn(run.anatomy.hu.max(axis=through), sign), cmap="gray", vmin=-100, vmax=1300, **picture)
     deepest = inside.argmax(axis=through)
     when = np.take_along_axis(times, np.expand_dims(deepest, through), through).squeeze(through)
-    shades = colormaps[theme.TIME_MAP](when / max(float(run.times[-1]), 1e-6))
+    shades = theme.time_map()(when / max(float(run.times[-1]), 1e-6))
     shades[..., 3] = np.clip(1.4 * inside.max(axis=through), 0, 0.9)
     axes.imshow(_turn(shades, sign), **picture)
     red = np.zeros_like(shades)
@@ -86,7 +86,7 @@ def _turn(values: NDArray[Any], sign: int) -> NDArray[Any]:
 def _side_notes(figure: Figure, run: Run) -> None:
     axes = figure.add_axes((0.62, 0.36, 0.26, 0.018))
     bar = figure.colorbar(
-        ScalarMappable(Normalize(0, max(float(run.times[-1]), 1e-6)), theme.TIME_MAP),
+        ScalarMappable(Normalize(0, max(float(run.times[-1]), 1e-6)), theme.time_map()),
         cax=axes,
         orientation="horizontal",
     )

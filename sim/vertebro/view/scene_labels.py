@@ -34,7 +34,7 @@ def annotate(picture: NDArray[np.uint8], run: Run, camera: Camera) -> NDArray[np
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
     unit = dpi / DPI
-    _orientation(axes, camera, unit)
+    _orientation(axes, camera, (width - 40 * unit, 42 * unit), unit)
     _scale_bar(axes, camera, (width, height), unit)
     _leak_labels(axes, run, camera, (width, height), unit)
     _key(axes, run)
@@ -43,17 +43,17 @@ def annotate(picture: NDArray[np.uint8], run: Run, camera: Camera) -> NDArray[np
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
-def _orientation(axes: Any, camera: Camera, unit: float) -> None:
+def _orientation(axes: Any, camera: Camera, centre: tuple[float, float], unit: float) -> None:
     """A small cross of the three axes as the camera sees them, a letter at every end that does not point at us."""
-    centre, radius = 50 * unit, 25 * unit
+    radius, middle = 20 * unit, np.array(centre)
     for plus, minus, direction in AXES:
         step = radius * np.array([float(direction @ camera.right), -float(direction @ camera.up)])
         seen = float(np.hypot(*step))
         if seen < 0.15 * radius:
             continue
         for letter, sign in ((plus, 1), (minus, -1)):
-            end = centre + sign * step
-            axes.plot([centre, end[0]], [centre, end[1]], color=theme.MUTED, lw=0.8, solid_capstyle="round")
+            end = middle + sign * step
+            axes.plot([middle[0], end[0]], [middle[1], end[1]], color=theme.MUTED, lw=0.8, solid_capstyle="round")
             place = end + sign * step * 9 * unit / seen
             axes.text(*place, letter, color=theme.INK, fontsize=8, weight="bold", ha="center", va="center")
 
@@ -75,6 +75,7 @@ def _leak_labels(axes: Any, run: Run, camera: Camera, size: tuple[int, int], uni
         label = here + unit * np.array([46.0 if here[0] > size[0] / 2 else -46.0, -34.0])
         while any(abs(label[1] - other[1]) < 17 * unit and abs(label[0] - other[0]) < 80 * unit for other in placed):
             label = label - np.array([0, 18.0 * unit])
+        label = np.clip(label, unit * 44, np.array(size) - unit * 44)
         placed.append(label)
         axes.annotate(
             f"{leak['kind']}  {leak['volume_ml']:.2f} mL", here, label, color=theme.LEAK, fontsize=7.5, weight="bold",
@@ -84,7 +85,7 @@ def _leak_labels(axes: Any, run: Run, camera: Camera, size: tuple[int, int], uni
 
 
 def _key(axes: Any, run: Run) -> None:
-    entries = [(theme.BONE, "bone"), (theme.CANAL, "thecal sac"), (theme.VEIN, "vein"), (theme.STEEL, "needle")]
+    entries = [(theme.BONE, "bone"), (theme.CANAL, "dura"), (theme.VEIN, "vein"), (theme.STEEL, "needle")]
     if run.summary.get("leaks"):
         entries.append((theme.LEAK, "leaked cement"))
     patches = [Patch(facecolor=colour, edgecolor=theme.MUTED, lw=0.4, label=text) for colour, text in entries]
@@ -96,8 +97,8 @@ def _key(axes: Any, run: Run) -> None:
 
 
 def _time_bar(figure: Figure, run: Run) -> None:
-    axes = figure.add_axes((0.945, 0.28, 0.016, 0.40))
-    shades = ScalarMappable(Normalize(0.0, max(float(run.times[-1]), 1e-6)), theme.TIME_MAP)
+    axes = figure.add_axes((0.945, 0.24, 0.016, 0.38))
+    shades = ScalarMappable(Normalize(0.0, max(float(run.times[-1]), 1e-6)), theme.time_map())
     bar = figure.colorbar(shades, cax=axes)
     bar.outline.set_linewidth(0.4)
     bar.ax.tick_params(labelsize=7, colors=theme.INK, width=0.4, length=2, pad=2)

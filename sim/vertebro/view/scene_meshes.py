@@ -12,14 +12,15 @@ from scipy import ndimage
 
 from vertebro.grid import VoxelGrid
 from vertebro.tissue import Compartment, Tissue
-from vertebro.view.cement_fields import inside_and_outside, spread_times
+from vertebro.view.cement_fields import IN_BONE, bony_box, inside_and_outside, spread_times
 
 if TYPE_CHECKING:
     from vertebro.record import Run
 
 MM = 1e3
-BONY = (Compartment.BODY, Compartment.ARCH, Compartment.TRACK)
-OUTSIDE_REACH = 0.016  # m of the needle shown beyond the grid
+NEEDLE_REACH = 0.008  # m of the needle shown beyond the vertebra
+NEIGHBOUR_REACH = 0.007  # m of disc and canal shown above and below the body
+CEMENT_LEVEL = 0.3  # smoothed saturation at the drawn surface
 _SMALLEST = 12  # triangles; less is a speck of noise
 
 
@@ -42,6 +43,12 @@ class Surfaces:
     leaks: Any
     needles: tuple[Any, ...]
 
+    def points(self) -> NDArray[np.float64]:
+        """(n, 3) points [mm] of everything, thinned: what a picture must hold."""
+        single = (self.bone, self.canal, self.veins, self.discs, self.cement, self.leaks)
+        meshes = [mesh for mesh in (*single, *self.needles) if mesh is not None]
+        return np.concatenate([np.asarray(mesh.points, float)[::7] for mesh in meshes] or [np.zeros((1, 3))])
+
 
 def build_surfaces(run: Run, time: float | None = None) -> Surfaces:
     """All surfaces of a run at a time [s] (default: the end)."""
@@ -50,25 +57,61 @@ def build_surfaces(run: Run, time: float | None = None) -> Surfaces:
     dura = tissue == Tissue.DURA
     canal = dura if dura.any() else compartment == Compartment.CANAL
     discs = (compartment == Compartment.DISC_SUPERIOR) | (compartment == Compartment.DISC_INFERIOR)
-    inside, outside = inside_and_outside(run, time)
-    cement = _surface(inside, grid, sigma=0.55, level=0.3, relax=15)
-    if cement is not None:
-        cement["time"] = _sample(spread_times(run.injection_time), grid, cement.points)
+    near = _near_the_body(run)
+    outside = inside_and_outside(run, time)[1]
     return Surfaces(
         bone=_bone(run),
-        canal=_surface(canal, grid, sigma=1.0, level=0.5, relax=30),
+        canal=_surface(canal & near, grid, sigma=1.0, level=0.5, relax=30),
         veins=_surface(tissue == Tissue.VEIN, grid, sigma=0.5, level=0.3, relax=15),
-        discs=_surface(discs, grid, sigma=1.0, level=0.5, relax=30),
-        cement=cement,
+        discs=_surface(discs & near, grid, sigma=1.0, level=0.5, relax=30),
+        cement=cement_surface(run, time),
         leaks=_surface(outside, grid, sigma=0.45, level=0.2, relax=10),
-        needles=tuple(_needle(needle, grid) for needle in run.scene.needles),
+        needles=tuple(_needle(needle, bony_box(run)) for needle in run.scene.needles),
     )
+
+
+def cement_surface(run: Run, time: float | None = None, *, cut_towards: NDArray[np.float64] | None = None) -> Any:
+    """Surface of the cement in the bone with the point array ``time`` [s]; None without cement.
+
+    Parameters
+    ----------
+    run : Run
+    time : float [s], optional
+    cut_towards : (3,) unit vector, optional
+        Leave out what lies in this direction from the tip of the first needle.
+    """
+    grid = run.anatomy.grid
+    inside = inside_and_outside(run, time)[0]
+    field = _smooth(inside, sigma=0.55)
+    if cut_towards is not None and run.scene.needles:
+        # the smaller of two level functions bounds the intersection: cement, and the half-space behind the plane
+        tip, h = np.asarray(run.scene.needles[0].tip, float), float(np.mean(grid.spacing))
+        ahead = sum((x - t) * n for x, t, n in zip(grid.open_mesh(), tip, cut_towards, strict=True)) / h
+        field = np.minimum(field, (CEMENT_LEVEL - 0.3 * ahead).astype(np.float32))
+    mesh = _contour(field, grid, CEMENT_LEVEL, relax=0 if cut_towards is not None else 15)
+    if mesh is not None:
+        mesh["time"] = _sample(spread_times(run.injection_time), grid, mesh.points)
+    return mesh
+
+
+def behind_tip(run: Run, mesh: Any, towards: NDArray[np.float64]) -> Any:
+    """The part of a mesh beyond the first needle's tip, seen from `towards`; None if nothing is left."""
+    if mesh is None or not run.scene.needles:
+        return mesh
+    part = mesh.clip(normal=towards, origin=np.asarray(run.scene.needles[0].tip, float) * MM)
+    return part if part.n_cells >= _SMALLEST else None
+
+
+def _near_the_body(run: Run) -> NDArray[np.bool_]:
+    """Heights at which neighbours are drawn: more of them would hide the vertebra."""
+    marks, height = run.anatomy.landmarks, run.anatomy.grid.open_mesh()[2]
+    return (height > marks.inferior_endplate - NEIGHBOUR_REACH) & (height < marks.superior_endplate + NEIGHBOUR_REACH)
 
 
 def _bone(run: Run) -> Any:
     """The vertebra without its neighbours: its label, sharpened by the CT numbers so that thin laminae stay."""
     anatomy = run.anatomy
-    label = np.isin(anatomy.compartment, BONY) & (anatomy.tissue != Tissue.VEIN)
+    label = np.isin(anatomy.compartment, IN_BONE) & (anatomy.tissue != Tissue.VEIN)
     if not label.any():
         return None
     smooth = ndimage.gaussian_filter(label.astype(np.float32), 0.7)
@@ -77,13 +120,16 @@ def _bone(run: Run) -> Any:
 
 
 def _surface(values: NDArray[Any], grid: VoxelGrid, *, sigma: float, level: float, relax: int) -> Any:
+    return _contour(_smooth(values, sigma), grid, level, relax=relax)
+
+
+def _smooth(values: NDArray[Any], sigma: float) -> NDArray[np.float32]:
     values = np.asarray(values, np.float32)
-    if not (values > 0.02).any():
-        return None
-    box = _box(values > 0.02, margin=4)
     field = np.zeros_like(values)
-    field[box] = ndimage.gaussian_filter(values[box], sigma)
-    return _contour(field, grid, level, relax=relax)
+    if (values > 0.02).any():
+        box = _box(values > 0.02, margin=4)
+        field[box] = ndimage.gaussian_filter(values[box], sigma)
+    return field
 
 
 def _contour(field: NDArray[np.float32], grid: VoxelGrid, level: float, relax: int) -> Any:
@@ -117,9 +163,10 @@ def _sample(field: NDArray[np.float32], grid: VoxelGrid, points_mm: NDArray[Any]
     return sampled
 
 
-def _needle(needle: Any, grid: VoxelGrid) -> Any:
-    """Metal tube from just outside the grid to the tip, cut obliquely at neither end (the bore is closed)."""
-    tip, outer = np.asarray(needle.tip, float), clip_to_box(needle.entry, needle.tip, grid)
+def _needle(needle: Any, box: NDArray[np.float64]) -> Any:
+    """Metal tube from a little outside the vertebra to the tip."""
+    low, high = box[0] - NEEDLE_REACH, box[1] + NEEDLE_REACH
+    tip, outer = np.asarray(needle.tip, float), clip_to_box(needle.entry, needle.tip, low, high)
     length = float(np.linalg.norm(tip - outer))
     return pv.Cylinder(
         center=(tip + outer) / 2 * MM,
@@ -130,10 +177,9 @@ def _needle(needle: Any, grid: VoxelGrid) -> Any:
     )
 
 
-def clip_to_box(entry: Any, tip: Any, grid: VoxelGrid, reach: float = OUTSIDE_REACH) -> NDArray[np.float64]:
-    """(3,) point [m] where the straight line from the tip to the entry leaves the grid's box grown by `reach`."""
+def clip_to_box(entry: Any, tip: Any, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) point [m] where the straight line from the tip towards the entry leaves the box from `low` to `high`."""
     entry, tip = np.asarray(entry, float), np.asarray(tip, float)
-    low, high = grid.extent[0] - reach, grid.extent[1] + reach
     step = entry - tip
     with np.errstate(divide="ignore", invalid="ignore"):
         exits = np.where(step > 0, (high - tip) / step, np.where(step < 0, (low - tip) / step, np.inf))

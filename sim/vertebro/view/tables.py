@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 Row = dict[str, str]
 ALWAYS_CITED = ("baroud2004", "yeom2003")
 _ELSEWHERE = ("title", "schema_version")
+_UNITS = (
+    ("_ml_min", "mL/min"),
+    ("_mm2", "mm²"),
+    ("_mm", "mm"),
+    ("_ml", "mL"),
+    ("_kpa", "kPa"),
+    ("_pa_s", "Pa·s"),
+    ("_pa", "Pa"),
+    ("_s", "s"),
+)
 _DOSE = {
     "frames": ("frames", "{:.0f}"),
     "dap_gy_cm2": ("dose-area product", "{:.4g} Gy·cm²"),
@@ -45,14 +55,21 @@ def parameter_groups(run: Run) -> list[dict[str, Any]]:
 def _parameter(name: str, value: Any, info: Any) -> Row:
     quantity = quantity_of(info)
     known = quantity is not None and value is not None
-    text = quantity.write(value).removesuffix(" 1") if known and quantity is not None else _plain(value)
+    text = _pretty(quantity.write(value)) if known and quantity is not None else _plain(value)
     return {
         "name": words.readable(name),
         "value": text,
-        "range": quantity.allowed.removesuffix(" 1") if quantity is not None else "",
+        "range": _pretty(quantity.allowed) if quantity is not None else "",
         "source": quantity.source if quantity is not None else "",
         "meaning": " ".join((info.description or "").split()),
     }
+
+
+def _pretty(quantity: str) -> str:
+    """Units as people write them: ``0.05 Pa.s`` → ``0.05 Pa·s``."""
+    number, _, unit = quantity.rpartition(" ")
+    written = {"1": "", "degC": "°C", "ml": "mL", "ml/min": "mL/min", "ml/s": "mL/s", "m^3/s": "m³/s", "m^2": "m²"}
+    return f"{number} {written.get(unit, unit.replace('.', '·').replace('^3', '³'))}".strip()
 
 
 def _plain(value: Any) -> str:
@@ -68,7 +85,7 @@ def cement_rows(run: Run) -> list[Row]:
     return [
         {
             "name": words.readable(key),
-            "value": f"{float(constant):.4g} {constant.unit}".removesuffix(" 1"),
+            "value": _pretty(f"{float(constant):.4g} {constant.unit}"),
             "range": f"{constant.low:.4g} to {constant.high:.4g}",
             "source": constant.source,
             "meaning": f"{constant.mark}; {constant.note}".rstrip("; "),
@@ -103,6 +120,34 @@ def _side(offset_mm: float) -> str:
     if abs(offset_mm) < 0.05:
         return "midline"
     return f"{abs(offset_mm):.1f} mm {'left' if offset_mm < 0 else 'right'}"
+
+
+def filling_rows(summary: dict[str, Any]) -> list[Row]:
+    """How the body is filled, as clinicians grade it."""
+    result = summary.get("result") or {}
+    if not result:
+        return []
+    margin = result.get("posterior_margin")
+    pairs = [
+        (
+            "left and right of the midline",
+            f"{words.ml(result['left_volume_ml'])}, {words.ml(result['right_volume_ml'])}",
+        ),
+        ("crosses the midline", _plain(result["crosses_midline"])),
+        ("in the anterior half", words.percent(result["anterior_half_share"])),
+        ("in the upper half", words.percent(result["cranial_half_share"])),
+        (
+            "contact with the upper and lower endplate",
+            f"{result['superior_contact_mm2']:.0f} mm², {result['inferior_contact_mm2']:.0f} mm²",
+        ),
+        (
+            "rearmost cement (0 % posterior, 100 % anterior wall)",
+            "–" if margin is None else words.percent(max(margin, 0.0)),
+        ),
+        ("reaches the posterior quarter", _plain(result["in_posterior_quarter"])),
+        ("largest share of the canal taken", words.percent(result["canal_encroachment"])),
+    ]
+    return [{"name": name, "value": value} for name, value in pairs]
 
 
 def leak_rows(summary: dict[str, Any]) -> list[Row]:
@@ -150,15 +195,23 @@ def event_rows(run: Run) -> list[Row]:
 
 
 def _facts(facts: dict[str, Any]) -> str:
-    if "position_words" in facts:
-        return str(facts["position_words"])
-    parts = []
+    if "words" in facts:
+        return str(facts["words"])
+    told = []
     for key, value in facts.items():
         if isinstance(value, dict | list) or value is None:
             continue
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        parts.append(f"{words.readable(key)} {shown}")
-    return ", ".join(parts)
+        if key == "step":
+            value = value + 1  # people count from one
+        told.append(_fact(key, value))
+    return ", ".join(told)
+
+
+def _fact(key: str, value: Any) -> str:
+    """``rate_ml_min``, 3.0 → ``rate 3 mL/min``."""
+    name, unit = next(((key.removesuffix(end), unit) for end, unit in _UNITS if key.endswith(end)), (key, ""))
+    shown = f"{value + 0.0:.4g}" if isinstance(value, float) else str(value)
+    return f"{words.readable(name)} {shown} {unit}".rstrip()
 
 
 def cited(*tables: list[Row]) -> list[Source]:

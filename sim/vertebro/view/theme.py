@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
 
 INK: Final = "#1b2430"
 MUTED: Final = "#5b6775"
@@ -25,6 +30,7 @@ GREEN: Final = "#009e73"
 PURPLE: Final = "#cc79a7"
 
 TIME_MAP: Final = "viridis"
+TIME_MAP_START: Final = 0.14  # its darkest end would be black behind glass
 BONE_WINDOW: Final = (1800.0, 400.0)  # HU: width, level
 SCALE_BAR: Final = 10.0  # mm
 
@@ -38,6 +44,14 @@ LEAK_WORDS: Final = {
     "foramen": "into a neural foramen",
     "embolus": "carried away in a vein, towards the lungs",
 }
+
+
+def time_map() -> Colormap:
+    """Colours of injection times, early dark to late bright."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps[TIME_MAP](np.linspace(TIME_MAP_START, 1.0, 256)), name="injection time")
 
 
 def rgb(colour: str) -> tuple[float, float, float]:

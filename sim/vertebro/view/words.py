@@ -104,6 +104,8 @@ def kpa(pressure: float) -> str:
 
 def percent(share: float) -> str:
     """A share as per cent."""
+    if share == 0:
+        return "0 %"
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
