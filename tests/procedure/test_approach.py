@@ -101,6 +101,15 @@ def test_margins_are_consistent_for_any_pedicle(
     assert path.wall_margin >= 0.45 * mm or width * mm < GAUGES[gauge].outer_diameter / 2 + 1.5 * mm
 
 
+def test_convergence_is_limited() -> None:
+    """The angle towards the midline stays below its limit at the price of the target."""
+    free, limited = _path(), _path(max_convergence=math.radians(15))
+    assert free.convergence > math.radians(20)
+    assert limited.convergence <= math.radians(15) + 1e-9
+    assert limited.tip[0] > free.tip[0] + 3 * mm
+    assert limited.wall_margin > 0.45 * mm
+
+
 def test_target_can_be_moved() -> None:
     path = _path(target_depth=0.5, target_lateral=4 * mm, target_height=3 * mm)
     assert path.tip == pytest.approx([4 * mm, 0.0, 3 * mm], abs=1e-9)

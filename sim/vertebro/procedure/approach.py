@@ -18,13 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 from vertebro.errors import CaseError, GeometryError
 from vertebro.procedure.needle import Needle, _point, gauge
 from vertebro.sources import Constant
-from vertebro.units import mm
+from vertebro.units import deg, mm
 
 Float = NDArray[np.float64]
 Side = Literal["left", "right"]
 
 TARGET_DEPTH = Constant(0.30, "1", 0.25, 0.34, "openrad", "seen", "anterior third (openrad) or quarter (jp_tech)")
 TUBE_HALF_LENGTH = Constant(3 * mm, "m", 2 * mm, 5 * mm, "vertebro", "ours", "half length of the pedicle's waist")
+MAX_CONVERGENCE = Constant(30 * deg, "rad", 20 * deg, 35 * deg, "openrad", "seen", "0 deg lumbar to 20-30 deg thoracic")
 ASIDE = 12 * mm  # farthest a tip may stay off its target, towards the needle's own side
 BONE_MARGIN = Constant(0.5 * mm, "m", 0.0, 1 * mm, "vertebro", "ours", "bone wanted between needle and pedicle wall")
 
@@ -116,6 +117,7 @@ def transpedicular(
     target_height: float = 0.0,
     half_length: float = TUBE_HALF_LENGTH,
     bone_margin: float = BONE_MARGIN,
+    max_convergence: float = MAX_CONVERGENCE,
 ) -> NeedlePath:
     """Straight path through the pedicle that reaches the target best.
 
@@ -137,6 +139,8 @@ def transpedicular(
         The axis stays inside the ellipse this far on both sides of the isthmus.
     bone_margin : float [m]
         Bone wanted around the needle.
+    max_convergence : float [rad]
+        Steepest angle towards the midline; the tip stops short of the target rather than exceed it.
 
     Raises
     ------
@@ -147,7 +151,7 @@ def transpedicular(
     """
     waist = _waist(side, pedicle_centre, pedicle_axis, pedicle_half_width, pedicle_half_height, gauge, half_length)
     target = _target(side, anterior_wall, posterior_wall, posterior_skin, target_depth, target_lateral, target_height)
-    through, tip = _best_line(waist, target, bone_margin)
+    through, tip = _best_line(waist, target, bone_margin, max_convergence)
     margin = float(waist.margin(waist.offsets(through, tip), 721))
     error = float(np.linalg.norm(tip - target))
     return _path(f"transpedicular-{side}", gauge, waist, (through, tip), posterior_skin, (margin, error))
@@ -184,7 +188,7 @@ def parapedicular(
     return _path(f"parapedicular-{side}", gauge, waist, (through, target), posterior_skin, (clearance, 0.0))
 
 
-def _best_line(waist: _Waist, target: Float, bone_margin: float) -> tuple[Float, Float]:
+def _best_line(waist: _Waist, target: Float, bone_margin: float, max_convergence: float) -> tuple[Float, Float]:
     """Search isthmus points × lateral tip offsets, coarse then fine; lost margin costs forty times a missed target."""
     middle, reach = np.zeros(3), np.array([0.95 * waist.half_width, 0.95 * waist.half_height, ASIDE / 2.0])
     middle[2] = ASIDE / 2.0
@@ -194,7 +198,9 @@ def _best_line(waist: _Waist, target: Float, bone_margin: float) -> tuple[Float,
         choice[:, 2] = np.clip(choice[:, 2], 0.0, ASIDE)
         through, tip = _line(waist, target, choice)
         margin = waist.margin(waist.offsets(through, tip))
-        cost = choice[:, 2] + 40.0 * np.maximum(bone_margin - margin, 0.0) - 0.1 * margin
+        across = np.abs(tip - through)
+        steep = np.maximum(across[:, 0] - math.tan(max_convergence) * across[:, 1], 0.0)
+        cost = choice[:, 2] + 40.0 * np.maximum(bone_margin - margin, 0.0) + 40.0 * steep - 0.1 * margin
         middle, reach = choice[int(np.argmin(cost))], reach / 5.0
     through, tip = _line(waist, target, middle[None])
     return through[0], tip[0]
