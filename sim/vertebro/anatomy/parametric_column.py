@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from vertebro.anatomy.shapes import Pose, Shape, bar, ellipsoid, smooth_max
 from vertebro.units import mm
 
 Array = NDArray[Any]
+SACRAL_TILT = 0.12  # rad; further than the lumbosacral disc's wedge
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ class Column:
         return self.bones[self.target]
 
     @property
+    def links(self) -> tuple[tuple[Bone, Bone], ...]:
+        """Neighbouring bones, upper and lower, from the top; the last one is L5 with the sacrum's first segment."""
+        last = self.bones[-1]
+        below = (*self.bones[1:], replace(last, level="S1", pose=sacral_pose(last)))
+        return tuple(zip(self.bones, below, strict=True))
+
+    @property
     def offset_to_l1(self) -> float:
         """s [m] of L1's centre, to which the trunk's organs refer."""
         heights = {b.level: b.pose.s for b in self.bones}
@@ -55,7 +63,7 @@ class Column:
 
 
 def build_column(level: str, *, sex: Sex, stature: float | None) -> Column:
-    """Stack T9…L5 around the target level.
+    """Stack T6…L5 around the target level.
 
     Raises
     ------
@@ -67,7 +75,7 @@ def build_column(level: str, *, sex: Sex, stature: float | None) -> Column:
     target = ORDER.index(level)
     poses: dict[int, Pose] = {target: Pose()}
     for i in range(target + 1, len(ORDER)):
-        poses[i] = _below(poses[i - 1], dims[ORDER[i - 1]], dims[ORDER[i]])
+        poses[i] = next_below(poses[i - 1], dims[ORDER[i - 1]], dims[ORDER[i]])
     for i in range(target - 1, -1, -1):
         poses[i] = _above(poses[i + 1], dims[ORDER[i + 1]], dims[ORDER[i]])
     uppers = [upper_joint(dims[n], dims[ORDER[max(i - 1, 0)]].disc) for i, n in enumerate(ORDER)]
@@ -86,7 +94,8 @@ def _tilt(upper: Dimensions, lower: Dimensions) -> float:
     return upper.disc_wedge + 0.5 * sum(wedges)
 
 
-def _below(pose: Pose, upper: Dimensions, lower: Dimensions) -> Pose:
+def next_below(pose: Pose, upper: Dimensions, lower: Dimensions) -> Pose:
+    """Pose of the vertebra under another one."""
     middle = pose.to_world([0.0, 0.0, -0.5 * (upper.height + upper.disc)])
     turned = Pose(middle[1], middle[2], pose.angle - _tilt(upper, lower))
     centre = turned.to_world([0.0, 0.0, -0.5 * (lower.height + upper.disc)])
@@ -105,6 +114,12 @@ def _seen_from(own: Pose, other: Pose, joint: Joint) -> Joint:
     centre = own.from_world(other.to_world(joint.centre))
     tip = own.from_world(other.to_world(joint.centre + joint.normal))
     return Joint(centre, tip - centre)
+
+
+def sacral_pose(last: Bone) -> Pose:
+    """Place of the first sacral segment below the last lumbar vertebra."""
+    place = next_below(last.pose, last.dim, last.dim)
+    return Pose(place.a, place.s, place.angle - SACRAL_TILT)
 
 
 def _default_lower(dim: Dimensions, upper: Joint) -> Joint:
@@ -146,6 +161,11 @@ def build_canal(column: Column) -> Canal:
             low = -0.5 * (b.dim.height + b.dim.disc)
             place = b.pose.to_world([0.0, back - half - 0.5 * mm, low])
             rows.append((place, 0.43 * b.dim.canal_width, 0.94 * half))
+    last = column.bones[-1]
+    sacral = sacral_pose(last)
+    for drop, shift in ((2.0, 0.0), (-28.0, -10.0)):
+        place = sacral.to_world([0.0, -0.5 * last.dim.depth - 7.0 * mm + shift * mm, drop * mm])
+        rows.append((place, 0.42 * last.dim.canal_width, 6.5 * mm))
     rows.sort(key=lambda row: float(row[0][2]))
     s = np.array([row[0][2] for row in rows])
     curves = [

@@ -1,4 +1,4 @@
-"""Published dimensions of the vertebrae T9 to L5 and how they scale with sex and stature.
+"""Published dimensions of the vertebrae T6 to L5 and how they scale with sex and stature.
 
 The table gives means of both sexes in millimetres and degrees. Rows marked recalled were written from memory of the
 cited papers and checked against two open mesh sets (whole-bone length, width, height); correct them from the papers
@@ -22,15 +22,18 @@ Sex = Literal["female", "male", "mean"]
 #        facet angle to the sagittal plane at the upper joint; disc below: height, wedge angle (ours, prone).
 _TABLE = """
 level  wu   wl   depth hp   ratio cw   cd   pw   ph   pt    ps   tp   reach drop facet disc wedge
+T6    27.5 28.5 26.0 17.9  0.95  16.6 15.0  5.2 11.5  9.0  16.0  60.0 34.0 30.0  75.0  4.5 -4.0
+T7    28.5 29.5 27.0 18.2  0.95  16.8 15.0  5.4 12.0  9.0  16.0  60.0 34.0 30.0  75.0  4.5 -4.0
+T8    29.5 30.5 28.0 18.7  0.95  17.0 15.0  5.9 12.8  8.0  16.0  60.0 33.0 28.0  75.0  4.5 -4.0
 T9    30.5 33.0 29.0 19.3  0.96  17.5 15.2  6.1 13.9  8.0  15.0  60.0 32.0 26.0  75.0  5.0 -4.0
 T10   31.5 35.4 30.5 20.2  0.96  18.0 15.5  6.3 14.7  5.0  14.0  58.0 33.0 22.0  75.0  5.0 -4.0
 T11   34.9 39.1 31.9 21.3  0.95  19.4 15.8  7.8 17.0  2.0  12.0  54.0 34.0 16.0  75.0  5.5 -3.0
 T12   39.0 41.6 33.0 22.7  0.95  22.2 17.5  8.0 16.5  1.0  8.0   48.0 37.0 13.0  70.0  6.5 -1.0
-L1    41.2 43.3 34.4 23.8  0.96  23.7 18.6  8.7 15.6 10.9  2.4   71.2 42.0 12.0  28.0  7.5  2.0
-L2    42.6 45.5 34.8 24.3  0.99  23.8 18.0  8.9 15.0 12.0  1.8   76.1 45.0 11.0  30.0  8.5  5.0
-L3    44.1 48.0 35.0 24.3  1.03  24.3 17.5 10.3 14.6 14.4  0.2   85.7 46.0 10.0  35.0  9.5  8.0
-L4    46.6 49.5 34.8 24.1  1.07  25.4 18.0 12.9 14.8 17.7  0.2   81.0 44.0  9.0  42.0 10.0 12.0
-L5    47.3 49.4 34.2 22.9  1.14  27.1 19.0 17.0 14.5 27.0 -1.8   84.7 40.0  9.0  50.0  9.0 14.0
+L1    41.2 43.3 34.4 23.8  0.96  23.7 18.6  8.7 15.6 10.9  2.4   71.2 42.0 12.0  28.0  7.5  1.5
+L2    42.6 45.5 34.8 24.3  0.99  23.8 18.0  8.9 15.0 12.0  1.8   76.1 45.0 11.0  30.0  8.5  3.5
+L3    44.1 48.0 35.0 24.3  1.03  24.3 17.5 10.3 14.6 14.4  0.2   85.7 46.0 10.0  35.0  9.5  5.5
+L4    46.6 49.5 34.8 24.1  1.05  25.4 18.0 12.9 14.8 17.7  0.2   81.0 44.0  9.0  42.0 10.0  8.0
+L5    47.3 49.4 34.2 22.9  1.12  27.1 19.0 17.0 14.5 27.0 -1.8   84.7 40.0  9.0  50.0  9.0 12.0
 """
 _ROW = re.compile(r"\S+")
 _ANGLES = {"pedicle_transverse", "pedicle_sagittal", "facet", "disc_wedge"}
@@ -92,7 +95,7 @@ def _read_table() -> dict[str, dict[str, float]]:
 
 PUBLISHED = _read_table()
 ORDER = tuple(PUBLISHED)
-LEVELS = ORDER[1:]  # T9 is a neighbour only
+LEVELS = ORDER[ORDER.index("T10") :]  # the ones above are neighbours only
 
 
 def dimensions(level: str, *, sex: Sex = "mean", stature: float | None = None) -> Dimensions:
@@ -101,7 +104,7 @@ def dimensions(level: str, *, sex: Sex = "mean", stature: float | None = None) -
     Parameters
     ----------
     level : str
-        T9 … L5.
+        T6 … L5.
     sex : {"female", "male", "mean"}
     stature : float [m], optional
         Standing height, 1.3…2.1 m; the mean of the sex when left out.

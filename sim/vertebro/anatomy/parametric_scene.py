@@ -18,6 +18,7 @@ from vertebro.anatomy.parametric_column import (
     foramen_shape,
     root_shapes,
 )
+from vertebro.anatomy.parametric_sacrum import paint_sacrum
 from vertebro.anatomy.parametric_trunk import Trunk, paint_near_fat, paint_ribs, paint_trunk
 from vertebro.anatomy.parametric_vertebra import JOINT_GAP, arch_shapes, body_shape, inferior_process
 from vertebro.anatomy.random_field import normal_field
@@ -71,6 +72,7 @@ def _paint(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec: Fiel
     _paint_discs(canvas, column)
     for n, bone in enumerate(column.bones):
         _paint_vertebra(canvas, column, n, bone, canal, mean, spec)
+    paint_sacrum(canvas, column.bones[-1], canal)
 
 
 def _mirror(grid: VoxelGrid) -> VoxelGrid:
@@ -92,7 +94,7 @@ def _flip(canvas: Canvas) -> None:
 
 def _paint_canal(canvas: Canvas, column: Column, canal: Canal) -> None:
     """Foramina with their roots, epidural fat, dural sac (changes the canvas in place)."""
-    for n, (upper, lower) in enumerate(zip(column.bones[:-1], column.bones[1:], strict=True)):
+    for n, (upper, lower) in enumerate(column.links):
         own = n in (column.target - 1, column.target)
         for side in (1.0, -1.0):
             place = Compartment.FORAMEN_RIGHT if side > 0 else Compartment.FORAMEN_LEFT
@@ -119,7 +121,7 @@ def _canal_region(canvas: Canvas, column: Column) -> Slices:
 
 
 def _paint_discs(canvas: Canvas, column: Column) -> None:
-    for n, (upper, lower) in enumerate(zip(column.bones[:-1], column.bones[1:], strict=True)):
+    for n, (upper, lower) in enumerate(column.links):
         place = {column.target - 1: Compartment.DISC_SUPERIOR, column.target: Compartment.DISC_INFERIOR}.get(
             n, Compartment.PARAVERTEBRAL
         )

@@ -65,7 +65,7 @@ class Trunk:
 def build_trunk(column: Column, scale: float) -> Trunk:
     """Fit the trunk around the stack: the skin lies behind the spinous processes."""
     tips = [b.pose.to_world([0.0, -0.5 * b.dim.depth - b.dim.reach, -b.dim.drop]) for b in column.bones]
-    near = [float(t[1]) for t in tips if abs(t[2]) < 0.06]
+    near = [float(t[1]) for t in tips if abs(t[2]) < 0.09]
     return Trunk(155 * mm * scale, 108 * mm * scale, min(near) - 15 * mm, column.offset_to_l1, scale)
 
 
@@ -134,8 +134,8 @@ def _paint_organs(canvas: Canvas, trunk: Trunk, cavity: NDArray[np.float32], see
     organ("gas", Tissue.AIR, (_mm(-60, 178, 58), _mm(30, 13, 22)))
     for centre, size in _bowel_loops(seed):
         organ("bowel", Tissue.MUSCLE, (centre, np.full(3, size)))
-        if size > 19.5 * mm:
-            organ("gas", Tissue.AIR, (centre + _mm(0, 0.35 * size / mm, 0), size * np.array([0.72, 0.45, 0.7])))
+        if size > 20.0 * mm:
+            organ("gas", Tissue.AIR, (centre + _mm(0, 0.35 * size / mm, 0), size * np.array([0.80, 0.42, 0.55])))
     organ("fat", Tissue.FAT, (_mm(62, 72, -18), _mm(38, 34, 66)), (_mm(-62, 72, -6), _mm(38, 34, 66)))
     organ("kidney", Tissue.MUSCLE, (_mm(60, 72, -20), _mm(25, 22, 52)), (_mm(-60, 72, -8), _mm(25, 22, 52)))
     organ("fat", Tissue.FAT, (_mm(47, 78, -20), _mm(13, 8, 20)), (_mm(-47, 78, -8), _mm(13, 8, 20)))
@@ -234,15 +234,11 @@ def _psoas(trunk: Trunk, column: Column, side: float) -> Shape:
 
 
 def paint_ribs(canvas: Canvas, trunk: Trunk, column: Column) -> None:
-    """Ribs 8 to 12 as flattened tubes from the bodies around the wall (changes the canvas in place)."""
-    heights = {b.level: b.pose.s for b in column.bones}
-    pitch = heights["T9"] - heights["T10"]
-    for number, length in ((12, 90.0), (11, 150.0), (10, 195.0), (9, 225.0), (8, 245.0)):
-        name = f"T{number}"
-        bone = next((b for b in column.bones if b.level == name), column.bones[0])
-        lift = pitch if name not in heights else 0.0
+    """Ribs 6 to 12 as flattened tubes from the bodies around the wall (changes the canvas in place)."""
+    for number, length in ((12, 90.0), (11, 150.0), (10, 195.0), (9, 225.0), (8, 245.0), (7, 255.0), (6, 255.0)):
+        bone = next(b for b in column.bones if b.level == f"T{number}")
         for side in (1.0, -1.0):
-            line = _rib_line(trunk, bone, number, length * mm * trunk.scale, side) + np.array([0.0, 0.0, lift])
+            line = _rib_line(trunk, bone, number, length * mm * trunk.scale, side)
             shapes = tube(line, 4.9 * mm * trunk.scale, 0.6)
             region = canvas.region(shapes, Pose())
             if not is_empty(region):
