@@ -90,14 +90,15 @@ class Tracer:
         while pending.size:
             known = np.where(self.route[neighbour[pending]] != Route.DRY, score[pending], -1.0)
             choice = known.argmax(axis=1)
-            value = known[np.arange(pending.size), choice]
-            ready = (value > 0.0) & (value >= 0.5 * best[pending])
-            if not ready.any():
-                ready = value >= 0.0
-            if not ready.any():
-                self._strand(fresh[pending], best[pending])
+            value, top = known[np.arange(pending.size), choice], best[pending]
+            merit = np.where(value < 0.0, -1.0, np.where(top > 0.0, value / np.where(top > 0.0, top, 1.0), 1.0))
+            if merit.max() < 0.0:
+                rank = amount if pressure is None else pressure
+                self._strand(fresh[pending], top < 0.0, rank)
                 pending = pending[self.route[fresh[pending]] == Route.DRY]
                 continue
+            # wait for a feeder that gives at least half of the best, unless everybody waits
+            ready = merit >= min(0.5, float(merit.max()))
             done = pending[ready]
             self._join(fresh[done], neighbour[done, choice[ready]])
             pending = pending[~ready]
@@ -135,10 +136,15 @@ class Tracer:
         self.route[cells] = np.where(bone, Route.BONE, np.where(crossing, out, self.route[feeder]))
         self.seed[cells] = np.where(bone, NOBODY, np.where(crossing, cells, self.seed[feeder]))
 
-    def _strand(self, cells: Index, best: Float) -> None:
-        """Start anew where no traced cell feeds: the bone's cells, else lonely ones, else the first."""
-        first = self._in_bone[cells] if self._in_bone[cells].any() else best < 0.0
-        start = cells[first] if np.any(first) else cells[:1]
+    def _strand(self, cells: Index, lonely: NDArray[np.bool_], rank: Float) -> None:
+        """Start anew where no traced cell feeds: cells without wet neighbours, and the likeliest source of the rest.
+
+        The likeliest source is the bone's cell of highest pressure (or most cement), else any such cell.
+        """
+        rest = cells[~lonely]
+        if np.any(self._in_bone[rest]):
+            rest = rest[self._in_bone[rest]]
+        start = np.append(cells[lonely], rest[[np.argmax(rank[rest])]] if rest.size else rest)
         bone = self._in_bone[start]
         veins = np.zeros(start.size, bool)
         out = route_out_of_bone(self._compartment[start], np.full(start.size, Compartment.BODY, np.uint8), veins)
