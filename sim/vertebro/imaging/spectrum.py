@@ -19,6 +19,7 @@ from vertebro.materials.attenuation import LOWEST_ENERGY, MATERIALS, Material, p
 
 Floats = NDArray[np.float64]
 JOULE_PER_KEV = 1.602176634e-16  # exact by definition of the SI
+BARIUM_EDGE = 37.44  # keV
 LOWEST_KVP, HIGHEST_KVP = 40.0, 150.0
 
 
@@ -137,7 +138,7 @@ class EnergyBins:
 
 
 def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 12, body: float = 0.2) -> EnergyBins:
-    """Merge the 1 keV bins of a beam into `count` bins that carry equal weight behind a body of water.
+    """Merge the 1 keV bins of a beam into bins that carry equal weight behind a body of water.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 12, body: f
     weight : (n,) float
         Detector's signal per photon.
     count : int
-        1 or more.
+        1 or more; the K edge of barium adds a border.
     body : float [m]
         Thickness of water the averages are made for.
     """
@@ -156,7 +157,8 @@ def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 12, body: f
     behind = signal * np.exp(-water * body)
     rank = np.cumsum(behind) / behind.sum()
     group = np.minimum((count * (rank - 0.5 * behind / behind.sum())).astype(int), count - 1)
-    start = np.flatnonzero(np.diff(group, prepend=-1))
+    # cement's attenuation jumps at the edge of barium: no average may straddle it
+    start = np.flatnonzero(np.diff(2 * group + (spectrum.energy > BARIUM_EDGE), prepend=-1))
     edges = np.append(start, len(group)).astype(np.int64)
     total = np.add.reduceat(behind, start)
     open_weight = np.add.reduceat(behind, start) / np.exp(-np.add.reduceat(behind * water, start) / total * body)

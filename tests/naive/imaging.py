@@ -1,0 +1,137 @@
+"""Naive twins of the imaging kernels, and a per-ray reference projector."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertebro.grid import VoxelGrid
+from vertebro.imaging import ProjectionGeometry
+
+Array = NDArray[Any]
+
+
+def _at(values: Array, place: float, start: int = 0) -> float:
+    """Linear interpolation in a list whose first entry stands at `start`; 0 outside."""
+    low = math.floor(place)
+    share = place - low
+    total = 0.0
+    for index, weight in ((low, 1 - share), (low + 1, share)):
+        if 0 <= index - start < len(values):
+            total += weight * float(values[index - start])
+    return total
+
+
+def sum_slices(
+    flat: Array,
+    strides: Array,
+    shape: Array,
+    y_map: Array,
+    z_shift: Array,
+    group_start: Array,
+    group_z: Array,
+    pad: int,
+    row_sum: Array,
+    z_index: Array,
+    z_weight: Array,
+    plane: Array,
+) -> None:
+    """Interpolate along y and along the group's whole z indices, sum the group, then stretch along z."""
+    slices, n_y, n_z = (int(n) for n in shape)
+    volume = np.zeros((slices, n_y, n_z))
+    for i in range(slices):
+        for y in range(n_y):
+            begin = i * strides[0] + y * strides[1]
+            volume[i, y] = flat[begin : begin + n_z]
+    for j in range(plane.shape[0]):
+        for g in range(len(group_start) - 1):
+            line = np.zeros(n_z + 2 * pad)
+            for i in range(group_start[g], group_start[g + 1]):
+                place = y_map[i, 0] + y_map[i, 1] * j
+                for z in range(-pad, n_z + pad):
+                    column = np.array([_at(volume[i, y], z + z_shift[i]) for y in range(n_y)])
+                    line[z + pad] += _at(column, place)
+            for k in range(plane.shape[1]):
+                plane[j, k] += _at(line, group_z[g, 0] + group_z[g, 1] * k, -pad)
+
+
+def warp_plane(plane: Array, ray: Array, node: Array, step: float, window: Array, image: Array) -> None:
+    """Cubic through four points (Catmull-Rom), rows then columns, written as Lagrange-free Hermite pieces."""
+
+    def cubic(p: Array, t: float) -> float:
+        slope_1, slope_2 = (p[2] - p[0]) / 2, (p[3] - p[1]) / 2
+        a = 2 * p[1] - 2 * p[2] + slope_1 + slope_2
+        b = -3 * p[1] + 3 * p[2] - 2 * slope_1 - slope_2
+        return float(a * t**3 + b * t**2 + slope_1 * t + p[1])
+
+    for row in range(window[0], window[1]):
+        for col in range(window[2], window[3]):
+            x, y, z = ray[0] + row * ray[1] + col * ray[2]
+            at_j, at_k = node[0] + node[1] * y / x, node[2] + node[3] * z / x
+            j, k = math.floor(at_j), math.floor(at_k)
+            if 1 <= j < plane.shape[0] - 2 and 1 <= k < plane.shape[1] - 2:
+                block = plane[j - 1 : j + 3, k - 1 : k + 3].astype(float)
+                sums = np.array([cubic(line, at_k - k) for line in block])
+                image[row, col] += cubic(sums, at_j - j) * step * np.linalg.norm([x, y, z]) / abs(x)
+
+
+def add_cut_cylinder(
+    source: Array,
+    ray: Array,
+    start: Array,
+    axis: Array,
+    radius: float,
+    planes: Array,
+    sign: float,
+    window: Array,
+    image: Array,
+    samples: int = 200_000,
+) -> None:
+    """Count many samples of each ray that lie within the radius and on the kept side of every plane."""
+    for row in range(window[0], window[1]):
+        for col in range(window[2], window[3]):
+            direction = ray[0] + row * ray[1] + col * ray[2]
+            t = (np.arange(samples) + 0.5) / samples
+            offset = source - start + t[:, None] * direction
+            along = offset @ axis
+            inside = (offset**2).sum(axis=1) - along**2 <= radius**2
+            for plane in planes:
+                inside &= offset @ plane[:3] <= plane[3]
+            image[row, col] += sign * inside.mean() * np.linalg.norm(direction)
+
+
+def blur(image: Array, taps: Array, line: Array, out: Array) -> None:
+    """Two-dimensional sum with products of taps; indices beyond the border stop at the border."""
+    rows, cols = image.shape
+    radius = len(taps) - 1
+    for row in range(rows):
+        for col in range(cols):
+            total = 0.0
+            for down in range(-radius, radius + 1):
+                for right in range(-radius, radius + 1):
+                    r, c = min(max(row + down, 0), rows - 1), min(max(col + right, 0), cols - 1)
+                    total += float(taps[abs(down)]) * float(taps[abs(right)]) * float(image[r, c])
+            out[row, col] = total
+
+
+def march(volume: Array, grid: VoxelGrid, geometry: ProjectionGeometry, step: float = 1e-4) -> Array:
+    """Reference projector: trilinear samples every `step` metres along each ray."""
+    image = np.zeros((geometry.rows, geometry.cols))
+    padded = np.pad(np.asarray(volume, float), 1)
+    for row in range(geometry.rows):
+        for col in range(geometry.cols):
+            ray = geometry.pixel(row, col) - geometry.source
+            length = float(np.linalg.norm(ray))
+            t = np.arange(0.0, length, step) / length
+            index = (geometry.source + t[:, None] * ray - grid.origin) / grid.spacing + 1
+            inside = np.all((index >= 0) & (index <= np.array(padded.shape) - 1.000001), axis=1)
+            index = index[inside]
+            low = index.astype(int)
+            share = index - low
+            for corner in np.ndindex(2, 2, 2):
+                weight = np.prod(np.where(corner, share, 1 - share), axis=1)
+                image[row, col] += step * (weight * padded[tuple((low + corner).T)]).sum()
+    return image
