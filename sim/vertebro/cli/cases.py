@@ -31,7 +31,10 @@ def list_cases(as_json: JsonOption = False) -> None:
     emit({"cases": titles}, "\n".join(f"{name:<18} {title}" for name, title in titles.items()), as_json)
 
 
-def new(preset: str = "first-injection", as_json: JsonOption = False) -> None:
+def new(
+    preset: Annotated[str, typer.Argument(help="Name from `vertebro cases`.")] = "first-injection",
+    as_json: JsonOption = False,
+) -> None:
     """Print a complete, commented case: vertebro new first-injection > case.toml"""
     from vertebro.case import Case
     from vertebro.case_text import plain

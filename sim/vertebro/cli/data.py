@@ -45,7 +45,7 @@ def import_ct(
         )
         report("picture sheet", 0.9)
         from vertebro.anatomy.store import load_anatomy
-        from vertebro.view.figures import draw_import_check
+        from vertebro.view.figures_import import draw_import_check
 
         draw_import_check(load_anatomy(out / "anatomy.h5"), out / "import-check.png")
     lines = [f"made {out}: {facts['level']}, body {facts['body_volume_ml']:.1f} ml, grid {facts['shape']}"]
