@@ -187,7 +187,7 @@ def _quanta(
     energy_bins = bin_spectrum(spectrum, deposit / quantum, count=fluoroscope.bins, body=body)
     tissue = _transmission(energy_bins, soft_line, bone_line)
     tissue *= energy_bins.weight.astype(np.float32)[:, None, None] * scale
-    return energy_bins, tissue, np.asarray(np.float32(energy_bins.weight.sum()) * scale, np.float32)
+    return energy_bins, tissue, np.asarray(np.float32(spectrum.fluence @ deposit / quantum) * scale, np.float32)
 
 
 def _transmission(energy_bins: EnergyBins, soft_line: Image, bone_line: Image) -> Image:
