@@ -15,7 +15,7 @@ from vertebro.anatomy.store import load_anatomy
 from vertebro.case import Case, NeedleInput, StepInput
 from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
-from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings, face_conductance, face_conductance
+from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings, face_conductance
 from vertebro.materials.cement import Cement
 from vertebro.materials.presets import cement
 from vertebro.procedure import (
@@ -30,7 +30,7 @@ from vertebro.procedure import (
     parapedicular,
     transpedicular,
 )
-from vertebro.tissue import Compartment, Tissue, Tissue
+from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
 Progress = Callable[[str, float], None]
