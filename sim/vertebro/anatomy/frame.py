@@ -92,20 +92,21 @@ def look(distance: Volume, frame: Floats, body_distance: Volume | None = None) -
 
 
 def split_body(bone: Bools, tube: CanalTube, grid: VoxelGrid) -> Bools:
-    """The part of a vertebra in front of its canal: everything anterior of the posterior wall.
+    """The part of a vertebra in front of its canal.
 
-    The wall is a plane across (straight in r), fitted to the front edge of the rings.
+    Beside the canal a plane across (straight in r) through the front edge of the rings parts body and pedicles;
+    straight in front of the canal everything is body.
     """
-    _, a, _ = grid.open_mesh()
-    wall = wall_line(tube, grid)
-    body = bone & (a > wall[None, None, :])
-    body = ndimage.binary_opening(body, iterations=max(1, round(1.0 * mm / grid.spacing[0])))
+    r, a, _ = grid.open_mesh()
+    medial = np.abs(r - tube.centre[None, None, :, 0]) < 0.7 * tube.half[None, None, :, 0]
+    forward = (a > wall_line(tube, grid)[None, None, :]) | (medial & (a > tube.centre[None, None, :, 1]))
+    body = ndimage.binary_opening(bone & forward, iterations=max(1, round(1.0 * mm / grid.spacing[0])))
     parts, count = ndimage.label(body)
     if count == 0:
         return np.asarray(body)
     biggest = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
     # give back what the opening shaved off
-    return np.asarray(ndimage.binary_dilation(biggest, iterations=2) & bone & (a > wall[None, None, :]))
+    return np.asarray(ndimage.binary_dilation(biggest, iterations=2) & bone & forward)
 
 
 def wall_line(tube: CanalTube, grid: VoxelGrid) -> Floats:

@@ -68,7 +68,7 @@ def measure_pedicle(scout: Scout, side: int) -> Pedicle:
     """The pedicle's narrowest section and the axis across it.
 
     First the smallest cut among coronal planes from the posterior wall to the middle of the canal; then the cut is
-    turned and shifted until its area is least. Directions with nearly the least area are averaged.
+    turned and shifted until its area is least.
 
     Parameters
     ----------
@@ -107,20 +107,35 @@ def cut(scout: Scout, centre: Floats, axis: Floats, side: int) -> Section | None
 
 
 def _turn(scout: Scout, centre: Floats, side: int) -> tuple[Floats, Floats]:
-    """Axis of least section through a point, averaged over all directions within 6 % of the least area."""
+    """Axis of least section through a point: the vertex of a paraboloid through the areas of many directions."""
     found = []
-    for inward in np.arange(-5, 36, 5) * deg:
-        for rise in np.arange(-20, 21, 5) * deg:
-            axis = _direction(inward, rise, side)
-            section = cut(scout, centre, axis, side)
+    for inward in np.arange(-15, 41, 5) * deg:
+        for rise in np.arange(-30, 31, 5) * deg:
+            section = cut(scout, centre, _direction(inward, rise, side), side)
             if section is not None:
-                found.append((section.area, inward, rise, section.centre))
+                found.append((section.area, inward, rise, *section.centre))
     if not found:
         raise _no_pedicle(side)
-    area = np.array([f[0] for f in found])
-    best = [f for f in found if f[0] <= 1.06 * area.min()]
-    inward, rise = (float(np.mean([f[k] for f in best])) for k in (1, 2))
-    return _direction(inward, rise, side), np.mean([f[3] for f in best], axis=0)
+    table = np.array(found)
+    table = table[table[:, 0] <= 1.3 * table[:, 0].min()]
+    inward, rise = _vertex(*table.T[:3])
+    near = table[table[:, 0] <= 1.06 * table[:, 0].min()]
+    return _direction(inward, rise, side), near[:, 3:].mean(axis=0)
+
+
+def _vertex(area: Floats, inward: Floats, rise: Floats) -> tuple[float, float]:
+    """Angles of least area [rad]; their plain mean where the areas have no clear minimum inside the range."""
+    mean = float(inward.mean()), float(rise.mean())
+    if area.size < 9:
+        return mean
+    design = np.stack([np.ones_like(area), inward, rise, inward**2, inward * rise, rise**2], axis=1)
+    fit, *_ = np.linalg.lstsq(design, area, rcond=None)
+    bend = np.array([[2 * fit[3], fit[4]], [fit[4], 2 * fit[5]]])
+    if np.linalg.eigvalsh(bend)[0] <= 0.05 * area.min():
+        return mean
+    x, y = np.linalg.solve(bend, -fit[1:3])
+    inside = inward.min() <= x <= inward.max() and rise.min() <= y <= rise.max()
+    return (float(x), float(y)) if inside else mean
 
 
 def _slide(scout: Scout, centre: Floats, axis: Floats, side: int) -> Floats:
