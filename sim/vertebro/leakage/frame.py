@@ -115,7 +115,7 @@ def _epidural_quadrant(r: float, a: float, frame: BodyFrame) -> str:
 
 
 def _around_the_body(r: float, a: float, frame: BodyFrame) -> str:
-    if a > frame.anterior_wall - 0.15 * frame.depth and abs(r) < 0.75 * frame.half_axes[0]:
+    if a > frame.anterior_wall - 0.15 * frame.depth and abs(r) < 0.5 * frame.half_axes[0]:
         return "prevertebral"
     if a < frame.posterior_wall - 0.3 * frame.depth:
         return "behind the arch" if abs(r) < 0.5 * frame.half_axes[0] else "posterior paravertebral"
