@@ -89,7 +89,7 @@ def build_veins(
         share[...] = foramen
         lumen[foramen > 0] = FORAMEN_LUMEN**2 / 8.0
         ducts = [*basivertebral(scene, settings), *segmental(scene, settings, seed)]
-    exits = [_draw(duct, scene, settings, share, lumen, marked) for duct in ducts]
+    exits = [draw(duct, scene, settings, share, lumen, marked) for duct in ducts]
     return Veins(
         share=share,
         lumen_permeability=lumen,
@@ -139,7 +139,7 @@ def funnel(
     return np.asarray(across * ((along > -0.3) & (along < 1.0)))
 
 
-def _draw(
+def draw(
     duct: Duct,
     scene: Scene,
     settings: InteriorSettings,
@@ -148,51 +148,79 @@ def _draw(
     marked: NDArray[np.uint8],
 ) -> list[Exit]:
     """Put a duct into `share`, `lumen` and `marked` (all changed in place); return the exits at its ends."""
-    cells, radius, place = _bundle(duct, scene.grid)
-    i, j, k = cells.T
-    bone = np.isin(scene.tissue[i, j, k], BONE_TISSUES)
-    keep = bone if duct.inside else ~bone
-    i, j, k = cells[keep].T
-    radius, place = radius[keep], place[keep]
-    full = np.minimum(1.0, (radius / np.maximum(radius, BUNDLE * max(scene.grid.spacing))) ** 2)
-    better = full * radius**2 / 8.0 > share[i, j, k] * lumen[i, j, k]
+    bundle = _bundle(duct, scene.grid)
+    bone = np.isin(scene.tissue[tuple(bundle.cells.T)], BONE_TISSUES)
+    drawn = bundle.where(bone if duct.inside else ~bone)
+    i, j, k = drawn.cells.T
+    better = drawn.share * drawn.radius**2 / 8.0 > share[i, j, k] * lumen[i, j, k]
     i, j, k = i[better], j[better], k[better]
-    share[i, j, k] = full[better]
-    lumen[i, j, k] = radius[better] ** 2 / 8.0
+    share[i, j, k] = drawn.share[better]
+    lumen[i, j, k] = drawn.radius[better] ** 2 / 8.0
     if not duct.inside:
-        outside = duct.route == "basivertebral"
-        marked[i, j, k] = Compartment.VEIN_BASIVERTEBRAL if outside else Compartment.VEIN_SEGMENTAL
-    drawn = cells[keep]
-    return [_exit(duct, end, drawn, place, settings) for end in duct.ends if drawn.size]
+        behind = duct.route == "basivertebral"
+        marked[i, j, k] = Compartment.VEIN_BASIVERTEBRAL if behind else Compartment.VEIN_SEGMENTAL
+    return [_exit(duct, end, drawn, settings) for end in duct.ends if len(drawn.cells)]
 
 
-def _exit(duct: Duct, end: int, cells: NDArray[np.int64], place: NDArray[np.int64], settings: InteriorSettings) -> Exit:
-    tip = place <= place.min() + 2 if end == 0 else place >= place.max() - 2  # two samples are one voxel
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Voxels of a duct: indices (n, 3), lumen share [1], radius [m], number of the nearest sample along it."""
+
+    cells: NDArray[np.int64]
+    share: NDArray[np.float64]
+    radius: NDArray[np.float64]
+    place: NDArray[np.int64]
+
+    def where(self, keep: NDArray[np.bool_]) -> Bundle:
+        """The part of the bundle that is kept."""
+        return Bundle(self.cells[keep], self.share[keep], self.radius[keep], self.place[keep])
+
+
+def _exit(duct: Duct, end: int, drawn: Bundle, settings: InteriorSettings) -> Exit:
+    first, last = drawn.place.min(), drawn.place.max()
+    tip = drawn.place <= first + 2 if end == 0 else drawn.place >= last - 2  # two samples are one voxel
     where = "" if len(duct.ends) == 1 else (", lower end" if end == 0 else ", upper end")
     return Exit(
         name=duct.name + where,
         route=duct.route,
-        cells=np.ascontiguousarray(cells[tip]),
+        cells=np.ascontiguousarray(drawn.cells[tip]),
         pressure=float(settings.venous_pressure),
     )
 
 
-def _bundle(duct: Duct, grid: VoxelGrid) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """Voxels of a duct: indices (n, 3), local radii [m], number of the nearest sample along it."""
+def _bundle(duct: Duct, grid: VoxelGrid) -> Bundle:
+    """Voxels around a duct's axis, thinned so that they hold the duct's own volume."""
     step = 0.5 * min(grid.spacing)
     samples, radii = _resample(duct.points, duct.radius, step)
     reach = np.maximum(radii, BUNDLE * max(grid.spacing))
-    margin = int(np.ceil(reach.max() / min(grid.spacing))) + 1
+    near = _box_cells(grid, samples, float(reach.max()))
+    away = grid.world(near)[:, None, :] - samples[None]
+    apart = np.linalg.norm(away, axis=2)
+    place = np.argmin(apart / reach[None], axis=1)
+    rows = np.arange(len(near))
+    ends = np.zeros(len(near))
+    for sample, tangent in ((0, samples[0] - samples[1]), (len(samples) - 1, samples[-1] - samples[-2])):
+        at = place == sample
+        ends[at] = away[at, sample] @ (tangent / np.linalg.norm(tangent))
+    inside = (apart[rows, place] <= reach[place]) & (ends <= step)  # no caps beyond the ends
+    near, place = near[inside], place[inside]
     index = grid.index(samples)
+    on_grid = np.all((index >= -0.5) & (index < np.asarray(grid.shape) - 0.5), axis=1)
+    between = on_grid[1:] & on_grid[:-1]
+    volume = np.pi * float(np.sum((np.linalg.norm(np.diff(samples, axis=0), axis=1) * radii[1:] ** 2)[between]))
+    share = radii[place] ** 2
+    share *= volume / max(float(share.sum()) * grid.voxel_volume, 1e-30)
+    return Bundle(near, np.minimum(share, 1.0), radii[place], place)
+
+
+def _box_cells(grid: VoxelGrid, samples: Points, reach: float) -> NDArray[np.int64]:
+    """Indices (n, 3) of the voxels in the box around a line, widened by `reach` [m]."""
+    index = grid.index(samples)
+    margin = int(np.ceil(reach / min(grid.spacing))) + 1
     low = np.maximum(np.floor(index.min(axis=0)).astype(int) - margin, 0)
     high = np.minimum(np.ceil(index.max(axis=0)).astype(int) + margin + 1, grid.shape)
-    box = [np.arange(x, y) for x, y in zip(low, high, strict=True)]
-    near = np.stack(np.meshgrid(*box, indexing="ij"), -1).reshape(-1, 3)
-    apart = np.linalg.norm(grid.world(near)[:, None, :] - samples[None], axis=2)
-    place = np.argmin(apart / reach[None], axis=1)
-    distance = apart[np.arange(len(near)), place]
-    inside = distance <= reach[place]
-    return near[inside], radii[place][inside], place[inside]
+    box = [np.arange(x, max(x, y)) for x, y in zip(low, high, strict=True)]
+    return np.stack(np.meshgrid(*box, indexing="ij"), -1).reshape(-1, 3).astype(np.int64)
 
 
 def _resample(points: Points, radius: NDArray[np.float64], step: float) -> tuple[Points, NDArray[np.float64]]:
