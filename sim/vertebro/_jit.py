@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import platform
 import threading
 from collections.abc import Callable
@@ -20,6 +21,11 @@ import numba
 from numba.core import config as numba_config
 
 from vertebro.paths import cache_root
+
+# A waiting OpenMP thread spins for a millisecond by default: harmless on an idle machine, but with any other load a short
+# kernel then takes ten times as long (measured). Read by the OpenMP library when it starts its threads, so set in time.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 SAFE_FASTMATH = frozenset({"nsz", "arcp", "contract", "afn", "reassoc"})
 KERNELS: dict[str, Any] = {}
@@ -46,8 +52,17 @@ def kernel_hash() -> str:
 @overload
 def kernel(function: _F) -> _F: ...
 @overload
-def kernel(*, parallel: bool = ..., fastmath: bool = ..., inline: bool = ...) -> Callable[[_F], _F]: ...
-def kernel(function: _F | None = None, *, parallel: bool = False, fastmath: bool = False, inline: bool = False) -> Any:
+def kernel(
+    *, parallel: bool = ..., fastmath: bool = ..., inline: bool = ..., nogil: bool = ...
+) -> Callable[[_F], _F]: ...
+def kernel(
+    function: _F | None = None,
+    *,
+    parallel: bool = False,
+    fastmath: bool = False,
+    inline: bool = False,
+    nogil: bool = False,
+) -> Any:
     """Compile a function with the house's options and register it in `KERNELS`.
 
     Parameters
@@ -58,10 +73,12 @@ def kernel(function: _F | None = None, *, parallel: bool = False, fastmath: bool
         Allow reassociation and contraction (never the NaN-blind flags).
     inline : bool
         Force inlining into the caller (small helpers of hot loops).
+    nogil : bool
+        Free the interpreter while running, so that Python threads can share the work.
     """
     if function is None:
-        return functools.partial(kernel, parallel=parallel, fastmath=fastmath, inline=inline)
-    options: dict[str, Any] = {"cache": True, "error_model": "numpy", "parallel": parallel}
+        return functools.partial(kernel, parallel=parallel, fastmath=fastmath, inline=inline, nogil=nogil)
+    options: dict[str, Any] = {"cache": True, "error_model": "numpy", "parallel": parallel, "nogil": nogil}
     if fastmath:
         options["fastmath"] = set(SAFE_FASTMATH)
     if inline:

@@ -67,11 +67,11 @@ def test_the_same_case_gives_the_same_summary(coarse_case, coarse_anatomy, short
 
 
 def test_a_weak_hand_slows_down_and_says_so(coarse_case, coarse_anatomy):
-    case = coarse_case.with_settings({"steps.0.pressure": "0.15 MPa", "steps.0.duration": "20 s"})
+    case = coarse_case.with_settings({"steps.0.pressure": "0.04 MPa", "steps.0.duration": "20 s"})
     run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
     assert run.summary["volume_injected_ml"] < 0.95
     assert "pressure cap reached" in [event["event"] for event in run.events]
-    assert run.summary["peak_syringe_pressure_kpa"] <= 150 * 1.05
+    assert run.summary["peak_syringe_pressure_kpa"] <= 40 * 1.05
 
 
 def test_set_cement_does_not_move(coarse_case, coarse_anatomy):
