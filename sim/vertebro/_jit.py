@@ -22,7 +22,7 @@ from numba.core import config as numba_config
 
 from vertebro.paths import cache_root
 
-# A waiting OpenMP thread spins for a millisecond by default: harmless on an idle machine, but with any other load a short
+# A waiting OpenMP thread spins for a millisecond by default: harmless when idle, but with any other load a short
 # kernel then takes ten times as long (measured). Read by the OpenMP library when it starts its threads, so set in time.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
