@@ -125,6 +125,13 @@ def test_parapedicular_path_passes_outside_the_pedicle(side: str) -> None:
     assert path.approach == f"parapedicular-{side}"
 
 
+def test_parapedicular_path_is_not_too_steep() -> None:
+    """Where the midline asks for more than 38 degrees, the tip stays on its own side."""
+    path = parapedicular(**pedicle("right"))  # type: ignore[arg-type]
+    assert path.convergence <= math.radians(38) + 1e-9
+    assert path.tip[0] == pytest.approx(path.tip_error)
+
+
 def test_path_makes_a_needle() -> None:
     needle = _path(gauge=13).needle("first")
     assert (needle.name, needle.gauge) == ("first", 13)

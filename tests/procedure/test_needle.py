@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -40,6 +41,22 @@ def test_needle_knows_its_geometry() -> None:
     assert needle.entry + needle.length * needle.direction == pytest.approx(np.array(TIP))
     assert needle.cannula_length == 0.125
     assert _needle(entry=(0.0, -0.15, 0.0)).cannula_length == pytest.approx(0.155, abs=1e-3)
+
+
+def test_needle_travels_to_other_processes() -> None:
+    needle = _needle()
+    twin = pickle.loads(pickle.dumps(needle))
+    assert twin.tip == pytest.approx(needle.tip)
+    assert twin.outer_diameter == needle.outer_diameter
+
+
+def test_needle_cannot_be_changed_by_accident() -> None:
+    tip = np.zeros(3)
+    needle = _needle(tip=tip)
+    tip[0] = 1.0
+    assert needle.tip[0] == 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        needle.tip[0] = 1.0
 
 
 def test_distance_is_to_the_segment_not_to_the_line() -> None:

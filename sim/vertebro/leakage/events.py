@@ -65,7 +65,7 @@ class LeakSettings:
                 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class LeakEvent:
     """One leak.
 

@@ -13,7 +13,7 @@ from vertebro.units import mm
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class BodyFrame:
     """Landmarks that words and measures need (world frame, metres).
 

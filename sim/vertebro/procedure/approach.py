@@ -26,11 +26,12 @@ Side = Literal["left", "right"]
 TARGET_DEPTH = Constant(0.30, "1", 0.25, 0.34, "openrad", "seen", "anterior third (openrad) or quarter (jp_tech)")
 TUBE_HALF_LENGTH = Constant(3 * mm, "m", 2 * mm, 5 * mm, "vertebro", "ours", "half length of the pedicle's waist")
 MAX_CONVERGENCE = Constant(30 * deg, "rad", 20 * deg, 35 * deg, "openrad", "seen", "0 deg lumbar to 20-30 deg thoracic")
+STEEPEST_BESIDE = Constant(38 * deg, "rad", 30 * deg, 45 * deg, "vertebro", "ours", "parapedicular paths are steeper")
 ASIDE = 12 * mm  # farthest a tip may stay off its target, towards the needle's own side
 BONE_MARGIN = Constant(0.5 * mm, "m", 0.0, 1 * mm, "vertebro", "ours", "bone wanted between needle and pedicle wall")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class NeedlePath:
     """A straight way from the skin to the tip.
 
@@ -173,6 +174,7 @@ def parapedicular(
     target_height: float = 0.0,
     half_length: float = TUBE_HALF_LENGTH,
     bone_margin: float = BONE_MARGIN,
+    max_convergence: float = STEEPEST_BESIDE,
 ) -> NeedlePath:
     """Straight path along the outside of the pedicle into the body (thoracic levels, narrow pedicles).
 
@@ -183,9 +185,12 @@ def parapedicular(
     target = _target(side, anterior_wall, posterior_wall, posterior_skin, target_depth, target_lateral, target_height)
     lateral = pedicle_half_width + waist.needle_radius + bone_margin
     through = waist.centre + np.array([-lateral, 0.3 * pedicle_half_height, 0.0]) @ waist.frame
-    inside = float(waist.margin(waist.offsets(through, target), 721)) + waist.needle_radius
-    clearance = -inside - waist.needle_radius
-    return _path(f"parapedicular-{side}", gauge, waist, (through, target), posterior_skin, (clearance, 0.0))
+    across = math.tan(max_convergence) * (target[1] - through[1])
+    tip = target.copy()
+    tip[0] = np.sign(through[0]) * max(abs(through[0]) - across, np.sign(through[0]) * target[0])
+    inside = float(waist.margin(waist.offsets(through, tip), 721)) + waist.needle_radius
+    quality = (-inside - waist.needle_radius, float(np.linalg.norm(tip - target)))
+    return _path(f"parapedicular-{side}", gauge, waist, (through, tip), posterior_skin, quality)
 
 
 def _best_line(waist: _Waist, target: Float, bone_margin: float, max_convergence: float) -> tuple[Float, Float]:

@@ -70,7 +70,7 @@ def gauge(number: int) -> Gauge:
     return GAUGES[number]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Needle:
     """A straight cannula in place.
 
