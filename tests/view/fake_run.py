@@ -239,7 +239,7 @@ def _pictures(times: NDArray[np.float64]) -> list[Picture]:
                     time=float(time),
                     view=view,
                     display16=bone.astype(np.uint16),
-                    facts={"pixel_mm": 1.6},
+                    facts={"pixel_at_isocentre_mm": 1.6},
                 )
             )
     return out

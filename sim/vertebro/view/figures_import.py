@@ -46,8 +46,8 @@ def draw_import_check(anatomy: Anatomy, path: str | Path | None = None) -> Figur
         grid = figure.add_gridspec(
             2, 3, left=0, right=1, bottom=foot / height, top=1 - head / height, wspace=0.02, hspace=0.085
         )
-        for cell, (name, centre) in zip(grid, _planes(anatomy), strict=True):
-            _panel(figure.add_subplot(cell), anatomy, name, centre)
+        for i, (name, centre) in enumerate(_planes(anatomy)):
+            _panel(figure.add_subplot(grid[i // 3, i % 3]), anatomy, name, centre)
         figure.text(0.005, 1 - 0.05 / height, _headline(anatomy), fontsize=9.5, va="top", weight="bold")
         _legend(figure)
     return save(figure, path)
@@ -123,7 +123,7 @@ def _walls(axes: Any, anatomy: Anatomy, plane: Plane) -> None:
 
 def _headline(anatomy: Anatomy) -> str:
     size = 2e3 * np.asarray(anatomy.landmarks.body_half_axes)
-    core = (anatomy.compartment == Compartment.BODY) & (anatomy.tissue == Tissue.CANCELLOUS)
+    core = _core(anatomy)
     fraction = float(anatomy.bone_fraction[core].mean()) if core.any() else float("nan")
     hu = float(anatomy.hu[core].mean()) if core.any() else float("nan")
     grid = "×".join(str(n) for n in anatomy.grid.shape)
@@ -133,6 +133,13 @@ def _headline(anatomy: Anatomy) -> str:
         f"cancellous bone: mean {hu:.0f} HU, BV/TV {fraction:.3f}   ·   "
         f"grid {grid} at {anatomy.grid.spacing[0] * 1e3:.2f} mm"
     )
+
+
+def _core(anatomy: Anatomy, share: float = 0.6) -> NDArray[np.bool_]:
+    """Cancellous voxels well inside the body, clear of the shell that coarse voxels share with it."""
+    half = np.asarray(anatomy.landmarks.body_half_axes) * share
+    inner = sum((x / h) ** 2 for x, h in zip(anatomy.grid.open_mesh(), half, strict=True)) < 1
+    return inner & (anatomy.compartment == Compartment.BODY) & (anatomy.tissue == Tissue.CANCELLOUS)
 
 
 def _legend(figure: Figure) -> None:
