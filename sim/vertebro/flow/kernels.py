@@ -1,217 +1,93 @@
-"""Kernels of the pressure solver. All arrays are padded by one ghost cell; `t[d]` is the face to the +d neighbour."""
+"""Kernels of the pressure solver in float64. Arrays are padded by one ghost cell; `t[d]` is the face to the next cell.
+
+Sums are taken plane by plane into `part` and added by the caller in fixed order: the same for any number of threads.
+"""
 
 import numpy as np
 
 from vertebro._jit import kernel
 
 
-@kernel
-def assemble(half, layer, res, p, series, t):
-    """Fill the face transmissibilities `t` [m³/(s·Pa)].
+@kernel(nogil=True)
+def assemble(half, layer, res, p, series, t, first, end):
+    """Fill planes ``[first, end)`` of the face transmissibilities `t` [m³/(s·Pa)].
 
     half : (3, …) h/(2KA), 0 where closed. layer : (3, …) or (3, 1, 1, 1) thin layers over area. res : flow resistance
     [Pa·s] of a cell's fluids. series : half cells in series (piston) or harmonic permeability with upwind mobility.
     """
-    ni, nj, nk = res.shape
     layered = layer.shape[1] > 1
-    for i in range(ni - 1):
-        for j in range(nj - 1):
-            for k in range(nk - 1):
-                for d in range(3):
-                    a, b, c = i + (d == 0), j + (d == 1), k + (d == 2)
-                    h0, h1 = half[d, i, j, k], half[d, a, b, c]
-                    if h0 == 0.0 or h1 == 0.0:
-                        t[d, i, j, k] = 0.0
-                        continue
-                    r0, r1 = res[i, j, k], res[a, b, c]
-                    up = 0.5 * (r0 + r1)
-                    if p[i, j, k] > p[a, b, c]:
-                        up = r0
-                    elif p[i, j, k] < p[a, b, c]:
-                        up = r1
-                    thin = layer[d, i, j, k] * up if layered else 0.0
-                    t[d, i, j, k] = 1.0 / (h0 * r0 + h1 * r1 + thin if series else (h0 + h1) * up + thin)
+    for i in range(first, end):
+        for j in range(res.shape[1] - 1):
+            for d in range(3):
+                a, b, c = i + (d == 0), j + (d == 1), int(d == 2)
+                h0, h1, r0, r1 = half[d, i, j], half[d, a, b], res[i, j], res[a, b]
+                p0, p1, out = p[i, j], p[a, b], t[d, i, j]
+                for k in range(res.shape[2] - 1):
+                    x, y, s = h0[k], h1[k + c], 0.5 * (r0[k] + r1[k + c])
+                    up = r0[k] if p0[k] > p1[k + c] else (r1[k + c] if p0[k] < p1[k + c] else s)
+                    total = x * r0[k] + y * r1[k + c] if series else (x + y) * up
+                    if layered:
+                        total += layer[d, i, j, k] * up
+                    out[k] = 1.0 / total if x > 0.0 and y > 0.0 else 0.0
 
 
-@kernel
-def residual(t, x, free, source, r):
-    """Fill `r` with source minus outflow at the free cells, and return its squared length plane by plane, summed."""
-    ni, nj, nk = x.shape
-    total = 0.0
-    for i in range(1, ni - 1):
-        plane = 0.0
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
-                v = x[i, j, k]
-                out = (t[0, i, j, k] * (v - x[i + 1, j, k]) + t[0, i - 1, j, k] * (v - x[i - 1, j, k])) + (
-                    t[1, i, j, k] * (v - x[i, j + 1, k]) + t[1, i, j - 1, k] * (v - x[i, j - 1, k])
-                )
-                out += t[2, i, j, k] * (v - x[i, j, k + 1]) + t[2, i, j, k - 1] * (v - x[i, j, k - 1])
-                value = (source[i, j, k] - out) * free[i, j, k]
-                r[i, j, k] = value
-                plane += value * value
-        total += plane
-    return total
+@kernel(fastmath=True, nogil=True)
+def planes(job, first, end, t, free, source, x, r, d, q, z, u, b, alpha, scale, part):
+    """Do one job of the conjugate gradient on the planes ``[first, end)``.
 
-
-@kernel(fastmath=True)
-def apply(t, d, free, q):
-    """Fill `q` with the operator applied to a direction `d` that is 0 at pinned cells; return d·q."""
-    ni, nj, nk = d.shape
-    total = 0.0
-    for i in range(1, ni - 1):
-        plane = 0.0
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
-                v = d[i, j, k]
-                out = (t[0, i, j, k] * (v - d[i + 1, j, k]) + t[0, i - 1, j, k] * (v - d[i - 1, j, k])) + (
-                    t[1, i, j, k] * (v - d[i, j + 1, k]) + t[1, i, j - 1, k] * (v - d[i, j - 1, k])
-                )
-                out += t[2, i, j, k] * (v - d[i, j, k + 1]) + t[2, i, j, k - 1] * (v - d[i, j, k - 1])
-                out *= free[i, j, k]
-                q[i, j, k] = out
-                plane += v * out
-        total += plane
-    return total
-
-
-@kernel(fastmath=True)
-def advance(x, r, d, q, alpha, scale, b):
-    """Step `x` and `r` along `d`, fill the float32 `b` with the scaled residual; return r·r."""
-    ni, nj, nk = x.shape
-    total = 0.0
-    for i in range(1, ni - 1):
-        plane = 0.0
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
-                x[i, j, k] += alpha * d[i, j, k]
-                value = r[i, j, k] - alpha * q[i, j, k]
-                r[i, j, k] = value
-                b[i, j, k] = np.float32(value * scale)
-                plane += value * value
-        total += plane
-    return total
-
-
-@kernel(fastmath=True)
-def products(u, q, r):
-    """Return (u·q, u·r) for a float32 `u`."""
-    ni, nj, nk = q.shape
-    uq = ur = 0.0
-    for i in range(1, ni - 1):
-        a = b = 0.0
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
-                v = np.float64(u[i, j, k])
-                a += v * q[i, j, k]
-                b += v * r[i, j, k]
-        uq += a
-        ur += b
-    return uq, ur
-
-
-@kernel(fastmath=True)
-def turn(u, beta, d):
-    """Overwrite the direction: d = u + beta d."""
-    ni, nj, nk = d.shape
-    for i in range(1, ni - 1):
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
-                d[i, j, k] = u[i, j, k] + beta * d[i, j, k]
-
-
-@kernel
-def fine_level(t64, free, scale, t, dinv, sink):
-    """Fill the finest float32 level: faces among free cells, `sink` = faces to pinned cells, inverse diagonal."""
-    ni, nj, nk = dinv.shape
-    for i in range(1, ni - 1):
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
-                here = free[i, j, k]
-                lost = kept = 0.0
-                for d in range(3):
-                    a, b, c = d == 0, d == 1, d == 2
-                    ahead = t64[d, i, j, k] * scale * here
-                    behind = t64[d, i - a, j - b, k - c] * scale * here
-                    on, back = free[i + a, j + b, k + c], free[i - a, j - b, k - c]
-                    t[d, i, j, k] = ahead * on
-                    kept += ahead * on + behind * back
-                    lost += ahead * (1 - on) + behind * (1 - back)
-                sink[i, j, k] = lost
-                total = kept + lost
-                dinv[i, j, k] = 1.0 / total if total > 0.0 else 0.0
-
-
-@kernel
-def coarsen(t, sink, tc, sinkc, dinvc):
-    """Fill a coarse level: half the sum of the fine faces between aggregates, sinks summed, inverse diagonal."""
-    ni, nj, nk = sink.shape
-    tc[:] = 0.0
-    sinkc[:] = 0.0
-    for i in range(1, ni - 1):
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
-                a, b, c = (i + 1) // 2, (j + 1) // 2, (k + 1) // 2
-                sinkc[a, b, c] += sink[i, j, k]
-                if i % 2 == 0:
-                    tc[0, a, b, c] += np.float32(0.5) * t[0, i, j, k]
-                if j % 2 == 0:
-                    tc[1, a, b, c] += np.float32(0.5) * t[1, i, j, k]
-                if k % 2 == 0:
-                    tc[2, a, b, c] += np.float32(0.5) * t[2, i, j, k]
-    mi, mj, mk = sinkc.shape
-    for a in range(1, mi - 1):
-        for b in range(1, mj - 1):
-            for c in range(1, mk - 1):
-                total = sinkc[a, b, c] + (tc[0, a, b, c] + tc[0, a - 1, b, c])
-                total += (tc[1, a, b, c] + tc[1, a, b - 1, c]) + (tc[2, a, b, c] + tc[2, a, b, c - 1])
-                dinvc[a, b, c] = np.float32(1.0) / total if total > 0.0 else np.float32(0.0)
-
-
-@kernel(fastmath=True)
-def relax(u, b, t, dinv, colour):
-    """Gauss-Seidel on the cells of one colour."""
-    ni, nj, nk = u.shape
-    for i in range(1, ni - 1):
-        for j in range(1, nj - 1):
-            for k in range(1 + (i + j + colour) % 2, nk - 1, 2):
-                s = b[i, j, k] + (t[0, i, j, k] * u[i + 1, j, k] + t[0, i - 1, j, k] * u[i - 1, j, k])
-                s += t[1, i, j, k] * u[i, j + 1, k] + t[1, i, j - 1, k] * u[i, j - 1, k]
-                s += t[2, i, j, k] * u[i, j, k + 1] + t[2, i, j, k - 1] * u[i, j, k - 1]
-                u[i, j, k] = s * dinv[i, j, k]
-
-
-@kernel(fastmath=True)
-def restrict(u, b, t, dinv, bc):
-    """Fill the coarse right-hand side `bc` with the residual summed over aggregates."""
-    ni, nj, nk = u.shape
-    bc[:] = 0.0
-    for i in range(1, ni - 1):
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
-                if dinv[i, j, k] > 0.0:
-                    s = b[i, j, k] + (t[0, i, j, k] * u[i + 1, j, k] + t[0, i - 1, j, k] * u[i - 1, j, k])
-                    s += t[1, i, j, k] * u[i, j + 1, k] + t[1, i, j - 1, k] * u[i, j - 1, k]
-                    s += t[2, i, j, k] * u[i, j, k + 1] + t[2, i, j, k - 1] * u[i, j, k - 1]
-                    bc[(i + 1) // 2, (j + 1) // 2, (k + 1) // 2] += s - u[i, j, k] / dinv[i, j, k]
-
-
-@kernel(fastmath=True)
-def prolong(uc, dinv, u):
-    """Add the coarse correction, constant over each aggregate, to the free cells of `u`."""
-    ni, nj, nk = u.shape
-    for i in range(1, ni - 1):
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
-                if dinv[i, j, k] > 0.0:
-                    u[i, j, k] += uc[(i + 1) // 2, (j + 1) // 2, (k + 1) // 2]
+    Job 0: r = source - outflow of x at the free cells, part = r·r. 1: q = operator on d (0 at pinned cells),
+    part = d·q. 2: step x and r by alpha along d and q, hand scale·r to the cycle (`b`, colours apart), part = r·r.
+    3: z = the cycle's answer `u`, part = z·q and z·r. 4: d = z + alpha d.
+    """
+    v, out = (x, r) if job == 0 else (d, q)
+    nk = x.shape[2]
+    for i in range(first, end):
+        one = two = 0.0
+        for j in range(1, x.shape[1] - 1):
+            if job < 2:
+                mine, row, on, right = v[i, j], out[i, j], free[i, j], source[i, j]
+                ax, bx, fx, gx = v[i + 1, j], v[i - 1, j], t[0, i, j], t[0, i - 1, j]
+                ay, by, fy, gy = v[i, j + 1], v[i, j - 1], t[1, i, j], t[1, i, j - 1]
+                fz = t[2, i, j]
+                for k in range(1, nk - 1):
+                    w = mine[k]
+                    flow = fx[k] * (w - ax[k]) + gx[k] * (w - bx[k]) + (fy[k] * (w - ay[k]) + gy[k] * (w - by[k]))
+                    flow += fz[k] * (w - mine[k + 1]) + fz[k - 1] * (w - mine[k - 1])
+                    flow = (right[k] - flow if job == 0 else flow) * on[k]
+                    row[k] = flow
+                    one += flow * (flow if job == 0 else w)
+            elif job == 2:
+                here, left, way, change = x[i, j], r[i, j], d[i, j], q[i, j]
+                for k in range(1, nk - 1):
+                    here[k] += alpha * way[k]
+                for k in range(1, nk - 1):
+                    left[k] -= alpha * change[k]
+                    one += left[k] * left[k]
+                for c in range(2):
+                    par, cycle = (i + j + c) % 2, b[c, i, j]
+                    for m in range(1 - par, (nk - par) // 2):
+                        cycle[m] = np.float32(left[2 * m + par] * scale)
+            elif job == 3:
+                answer, old, now = z[i, j], q[i, j], r[i, j]
+                for c in range(2):
+                    par, cycle = (i + j + c) % 2, u[c, i, j]
+                    for m in range(1 - par, (nk - par) // 2):
+                        answer[2 * m + par] = cycle[m]
+                for k in range(1, nk - 1):
+                    one += answer[k] * old[k]
+                    two += answer[k] * now[k]
+            else:
+                way, answer = d[i, j], z[i, j]
+                for k in range(1, nk - 1):
+                    way[k] = answer[k] + alpha * way[k]
+        part[0, i], part[1, i] = one, two
 
 
 @kernel
 def shear_rates(t, p, half, storage, scale, out):
     """Fill `out` with Darcy shear rates: scale·√(Σ u_d²/(K_d φ)), u_d² the mean square of the two faces' velocities.
 
-    `half` is h/(2KA); with V the cell volume u²/K = 2 q² half / V. `storage` is the pore volume φV.
+    `half` is h/(2KA), `storage` the pore volume φV: u_d²/(K_d φ) = (q₊² + q₋²) half / (φV).
     """
     ni, nj, nk = p.shape
     for i in range(1, ni - 1):

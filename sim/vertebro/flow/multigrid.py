@@ -4,6 +4,9 @@ Cell-centred 2x2x2 aggregates, constant prolongation, coarse faces = half the su
 red-black Gauss-Seidel in a symmetric order, a dense inverse at the bottom. Any grid size; closed and pinned cells take
 no part. The choice among eight variants is measured in the project's research notes: harmonically re-discretised
 coarse operators fail behind thin shells, better interpolation pays on smooth coefficients only.
+
+On large levels threads share the planes of a half sweep; all small levels together are one call. After a sweep that
+ends on colour 1 only colour 0 has a residual, and one that starts on colour 1 needs the correction on colour 0 only.
 """
 
 from __future__ import annotations
@@ -15,26 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.flow import kernels
+from vertebro.flow import kernels_multigrid as mg
+from vertebro.flow.team import Team, usual_size
 
 Single = NDArray[np.float32]
 Double = NDArray[np.float64]
 BOTTOM = 80  # cells of the dense coarsest level
-
-
-@dataclass(slots=True)
-class Level:
-    """One grid of the hierarchy: operator (t, sink, dinv) and vectors (u, b), padded."""
-
-    t: Single
-    sink: Single
-    dinv: Single
-    u: Single
-    b: Single
-
-    @classmethod
-    def empty(cls, shape: tuple[int, ...]) -> Level:
-        """Level of zeros with padded `shape`."""
-        return cls(np.zeros((3, *shape), np.float32), *(np.zeros(shape, np.float32) for _ in range(4)))
+SWEEP, DESCEND, ASCEND, START, SOLVE = range(5)  # jobs of kernels_multigrid.cycle_steps
+RESIDUAL, OPERATOR, ADVANCE, ANSWER, TURN = range(5)  # jobs of kernels.planes
+SMALL = 30_000  # cells below which threads cost more than they bring
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,45 +47,88 @@ class Multigrid:
         Padded shape.
     sweeps : int
         Red-black sweeps before and after the coarse correction.
+    threads : int, optional
+        Threads on large levels; the usual number if not given.
     """
 
-    def __init__(self, shape: tuple[int, int, int], sweeps: int = 2) -> None:
+    def __init__(self, shape: tuple[int, int, int], sweeps: int = 2, threads: int | None = None) -> None:
         self.sweeps = sweeps
-        self.levels = [Level.empty(shape)]
-        inner = [n - 2 for n in shape]
-        while math.prod(inner) > BOTTOM:
-            inner = [(n + 1) // 2 for n in inner]
-            self.levels.append(Level.empty(tuple(n + 2 for n in inner)))
-        self.inverse = np.zeros((0, 0), np.float32)
+        shapes = [shape]
+        while math.prod(n - 2 for n in shapes[-1]) > BOTTOM:
+            a, b, c = ((n - 1) // 2 + 2 for n in shapes[-1])
+            shapes.append((a, b, c))
+        self.table, size = _table(shapes)
+        self.flat = tuple(np.zeros(size * (3 if n == 2 else 1), np.float32) for n in range(5))
+        self.u, self.b, self.t, self.dinv, self.sink = (self._views(n) for n in range(5))
+        cells = [math.prod(n - 2 for n in s) for s in shapes]
+        self.first_small = next((n for n, count in enumerate(cells) if count <= SMALL), len(cells) - 1)
+        self.team = Team((threads or usual_size()) if cells[0] > SMALL else 1)
+        self.rows = np.zeros((self.team.size, self.table[0, 3]), np.float32)
+        self.program = _program(self.first_small, len(cells) - 1, sweeps)
+        self.inverse = np.zeros((cells[-1], cells[-1]), np.float32)
+        self.work = np.zeros(cells[-1], np.float32)
         self.r, self.d, self.q = (np.zeros(shape) for _ in range(3))
+        self.z = np.zeros(shape, np.float32)
+        self.part = np.zeros((2, shape[0]))
+
+    def _views(self, which: int) -> list[Single]:
+        out = []
+        for start, ni, nj, m, _ in self.table.tolist():
+            size, lead = 2 * ni * nj * m, ((2, 3) if which == 2 else (2,))
+            factor = 3 if which == 2 else 1
+            out.append(self.flat[which][factor * start : factor * (start + size)].reshape(*lead, ni, nj, m))
+        return out
 
     def setup(self, t: Double, free: NDArray[np.uint8]) -> None:
         """Build the hierarchy from float64 faces and the mask of free cells."""
-        top = self.levels[0]
         scale = 1.0 / max(float(t.max()), 1e-300)
-        kernels.fine_level(t, free, scale, top.t, top.dinv, top.sink)
-        for fine, coarse in zip(self.levels[:-1], self.levels[1:], strict=True):
-            kernels.coarsen(fine.t, fine.sink, coarse.t, coarse.sink, coarse.dinv)
-        self.inverse = _dense_inverse(self.levels[-1])
+        mg.fine_level(t, free, scale, self.t[0], self.dinv[0], self.sink[0])
+        depth = self.table[:, 4].tolist()
+        for n in range(len(depth) - 1):
+            args = (self.t[n + 1], self.sink[n + 1], depth[n + 1], self.dinv[n + 1])
+            mg.coarsen(self.t[n], self.sink[n], depth[n], *args)
+        self.inverse[...] = _dense_inverse(*(natural(a[-1], depth[-1]) for a in (self.t, self.dinv)))
 
     def cycle(self, n: int = 0) -> None:
         """One V-cycle from level `n` down: its `u` becomes an approximate solution for its `b`, starting from 0."""
-        here = self.levels[n]
-        if n == len(self.levels) - 1:
-            inner = here.u[1:-1, 1:-1, 1:-1]
-            inner[...] = (self.inverse @ here.b[1:-1, 1:-1, 1:-1].ravel()).reshape(inner.shape)
+        if n >= self.first_small:
+            self._steps(self.program, 0, 0, 0)
             return
-        here.u[:] = 0
-        for _ in range(self.sweeps):
-            kernels.relax(here.u, here.b, here.t, here.dinv, 0)
-            kernels.relax(here.u, here.b, here.t, here.dinv, 1)
-        below = self.levels[n + 1]
-        kernels.restrict(here.u, here.b, here.t, here.dinv, below.b)
+        for step in (*_sweeps_down(n, self.sweeps), (DESCEND, n, 0)):
+            self._share(step)
         self.cycle(n + 1)
-        kernels.prolong(below.u, here.dinv, here.u)
-        for _ in range(self.sweeps):
-            kernels.relax(here.u, here.b, here.t, here.dinv, 1)
-            kernels.relax(here.u, here.b, here.t, here.dinv, 0)
+        for step in ((ASCEND, n, 0), *_sweeps_up(n, self.sweeps)):
+            self._share(step)
+
+    def _share(self, step: Step) -> None:
+        """Do one step of a large level, its planes shared by the team in odd starts."""
+        program = np.array([step], np.int64)
+        self.team.share(
+            1, int(self.table[step[1], 1]) - 1, lambda a, b, who: self._steps(program, a, b, who), even_chunks=True
+        )
+
+    def _steps(self, program: NDArray[np.int64], first: int, end: int, who: int) -> None:
+        us, bs, ts, ds, _ = self.flat
+        mg.cycle_steps(us, bs, ts, ds, self.table, program, first, end, self.inverse, self.work, self.rows[who])
+
+    def residual_norm(self, t: Double, free: NDArray[np.uint8], source: Double, x: Double) -> float:
+        """Length of source minus outflow of `x` [m³/s]."""
+        return math.sqrt(float(self._planes(RESIDUAL, t, free, source, x)[0]))
+
+    def _planes(
+        self,
+        job: int,
+        t: Double,
+        free: NDArray[np.uint8],
+        source: Double,
+        x: Double,
+        alpha: float = 0.0,
+        scale: float = 0.0,
+    ) -> Double:
+        vectors = (t, free, source, x, self.r, self.d, self.q, self.z, self.u[0], self.b[0])
+        self.team.share(1, x.shape[0] - 1, lambda a, b, _: kernels.planes(job, a, b, *vectors, alpha, scale, self.part))
+        sums: Double = self.part.sum(axis=1)
+        return sums
 
     def solve(
         self,
@@ -110,35 +145,78 @@ class Multigrid:
 
         `x` holds the pressures of pinned cells; `setup` must have been called with the same faces.
         """
-        r, d, q, top = self.r, self.d, self.q, self.levels[0]
-        d[:] = 0
-        rr = kernels.residual(t, x, free, source, r)
+        self.d[:] = 0
+        self.q[:] = 0
+
+        def run(job: int, alpha: float = 0.0, scale: float = 0.0) -> Double:
+            return self._planes(job, t, free, source, x, alpha, scale)
+
+        rr, slope = float(run(RESIDUAL)[0]), 1.0
+        # no step yet: hands the residual to the cycle, which wants it of unit size
+        run(ADVANCE, 0.0, 1.0 / math.sqrt(rr) if rr > 0 else 0.0)
         residuals = [math.sqrt(rr) / norm]
-        slope = 1.0
         while residuals[-1] > tolerance and len(residuals) <= limit and math.isfinite(rr):
-            # the float32 cycle sees a residual of unit size
-            scale = 1.0 / math.sqrt(rr)
-            np.multiply(r, scale, out=top.b, casting="same_kind")
             self.cycle()
-            zq, zr = kernels.products(top.u, q, r)
-            kernels.turn(top.u, -zq / slope if len(residuals) > 1 else 0.0, d)
-            slope = kernels.apply(t, d, free, q)
+            zq, zr = run(ANSWER)
+            run(TURN, -zq / slope if len(residuals) > 1 else 0.0)
+            slope = float(run(OPERATOR)[0])
             if not slope > 0.0:
                 break
-            rr = kernels.advance(x, r, d, q, zr / slope, scale, top.b)
+            rr = float(run(ADVANCE, zr / slope, 1.0 / math.sqrt(rr))[0])
             residuals.append(math.sqrt(rr) / norm)
         return Solution(len(residuals) - 1, tuple(residuals), residuals[-1] <= tolerance)
 
 
-def _dense_inverse(level: Level) -> Single:
-    shape = tuple(n - 2 for n in level.u.shape)
+Step = tuple[int, int, int]
+
+
+def _sweeps_down(n: int, sweeps: int) -> list[Step]:
+    return [(START, n, 0)] + [(SWEEP, n, half % 2) for half in range(1, 2 * sweeps)]
+
+
+def _sweeps_up(n: int, sweeps: int) -> list[Step]:
+    return [(SWEEP, n, 1 - half % 2) for half in range(2 * sweeps)]
+
+
+def _program(first: int, last: int, sweeps: int) -> NDArray[np.int64]:
+    """Steps (job, level, colour) of a V-cycle from level `first` to `last`."""
+    steps: list[Step] = []
+    for n in range(first, last):
+        steps += [*_sweeps_down(n, sweeps), (DESCEND, n, 0)]
+    steps.append((SOLVE, last, 0))
+    for n in range(last - 1, first - 1, -1):
+        steps += [(ASCEND, n, 0), *_sweeps_up(n, sweeps)]
+    return np.array(steps, np.int64)
+
+
+def _table(shapes: list[tuple[int, int, int]]) -> tuple[NDArray[np.int64], int]:
+    rows, start = [], 0
+    for ni, nj, nk in shapes:
+        m = (nk + 1) // 2
+        rows.append((start, ni, nj, m, nk))
+        start += 2 * ni * nj * m
+    return np.array(rows, np.int64), start
+
+
+def natural(split: Single, depth: int) -> Single:
+    """Array (…, ni, nj, nk) of a level array (2, …, ni, nj, m) whose colours are apart."""
+    i, j, k = np.indices((*split.shape[-3:-1], depth), sparse=True)
+    colour, m = np.broadcast_arrays((i + j + k) % 2, k // 2)
+    i, j = np.broadcast_to(i, m.shape), np.broadcast_to(j, m.shape)
+    moved = np.moveaxis(split, 0, -4)
+    out: Single = np.ascontiguousarray(moved[..., colour, i, j, m])
+    return out
+
+
+def _dense_inverse(t: Single, dinv: Single) -> Single:
+    shape = tuple(n - 2 for n in dinv.shape)
     index = np.arange(math.prod(shape)).reshape(shape)
-    diagonal = level.dinv[1:-1, 1:-1, 1:-1].ravel().astype(float)
+    diagonal = dinv[1:-1, 1:-1, 1:-1].ravel().astype(float)
     matrix = np.diag(np.where(diagonal > 0, 1.0 / np.where(diagonal > 0, diagonal, 1.0), 1.0))
     for axis in range(3):
         here = np.take(index, range(shape[axis] - 1), axis).ravel()
         there = np.take(index, range(1, shape[axis]), axis).ravel()
-        face = np.take(level.t[axis][1:-1, 1:-1, 1:-1], range(shape[axis] - 1), axis).ravel()
+        face = np.take(t[axis][1:-1, 1:-1, 1:-1], range(shape[axis] - 1), axis).ravel()
         matrix[here, there] -= face
         matrix[there, here] -= face
     inverse = np.linalg.inv(matrix) * np.outer(diagonal > 0, diagonal > 0)

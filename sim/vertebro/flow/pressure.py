@@ -105,7 +105,12 @@ class PressureField:
 
     def faces(self) -> None:
         """Compute the face transmissibilities and the multigrid hierarchy."""
-        kernels.assemble(self.box.half, self.box.layer, self.res, self.p, self.power == 0.0, self.t)
+        box, series = self.box, self.power == 0.0
+        self.solver.team.share(
+            0,
+            self.res.shape[0] - 1,
+            lambda a, b, _: kernels.assemble(box.half, box.layer, self.res, self.p, series, self.t, a, b),
+        )
         self.solver.setup(self.t, self.free)
 
     def solve(self, x: Float, source: Float, tolerance: float, norm: float, now: float) -> Solution:
@@ -138,8 +143,7 @@ class PressureField:
         if held.size == 0 or np.ptp(held) == 0:
             return 0.0
         flat = np.where(self.free == 1, held.mean(), self.p)
-        r = np.zeros_like(flat)
-        return float(np.sqrt(kernels.residual(self.t, flat, self.free, np.zeros_like(flat), r)))
+        return self.solver.residual_norm(self.t, self.free, np.zeros_like(flat), flat)
 
 
 def solve_pressure(problem: FlowProblem, state: FlowState, *, tolerance: float = 1e-6) -> PressureReport:
