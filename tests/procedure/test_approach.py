@@ -153,6 +153,8 @@ def test_path_makes_a_needle() -> None:
         ({"target_depth": 1.5}, "approach.target_depth"),
         ({"target_lateral": 1.0}, "approach.target_lateral"),
         ({"target_height": math.inf}, "approach.target_height"),
+        ({"max_convergence": math.nan}, "approach.max_convergence"),
+        ({"max_convergence": 30.0}, "approach.max_convergence"),
     ],
 )
 def test_impossible_requests_are_refused(changes: dict[str, object], place: str) -> None:

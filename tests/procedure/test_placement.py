@@ -11,7 +11,7 @@ from procedure.scene import WALLS, pedicle, vertebra
 from vertebro.errors import GeometryError, PlacementError
 from vertebro.grid import VoxelGrid
 from vertebro.procedure import Needle, Placement, check_placement, transpedicular
-from vertebro.procedure.placement import gertzbein_robbins_1990
+from vertebro.procedure.breach import gertzbein_robbins_1990
 from vertebro.tissue import Compartment
 from vertebro.units import mm
 
@@ -70,6 +70,14 @@ def test_lateral_breach_is_found_behind_the_first_contact_with_bone() -> None:
     lateral = next(b for b in placement.breaches if b.compartment == "paravertebral")
     assert lateral.grade != "A"
     assert lateral.length > 5 * mm
+
+
+def test_epidural_veins_count_as_canal() -> None:
+    compartment = np.where(COMPARTMENT == Compartment.CANAL, np.uint8(Compartment.VEIN_BASIVERTEBRAL), COMPARTMENT)
+    needle = Needle(name="n", gauge=11, entry=(6.5 * mm, -0.08, 5 * mm), tip=(6.5 * mm, 2 * mm, 5 * mm))
+    placement = check_placement(needle, GRID, compartment, **WALLS)
+    assert [b.compartment for b in placement.breaches] == ["canal"]
+    assert placement.grade == "C"
 
 
 def test_bone_entry_alone_is_no_breach() -> None:

@@ -1,9 +1,11 @@
 """The procedure: approach, needle, placement, schedule, injector; plain arrays in, small records out."""
 
 from vertebro.procedure.approach import NeedlePath, parapedicular, transpedicular
+from vertebro.procedure.breach import Breach
+from vertebro.procedure.gauges import GAUGES, Gauge
 from vertebro.procedure.injector import SYRINGES, Injector, Syringe, cannula_pressure_drop
-from vertebro.procedure.needle import GAUGES, Gauge, Needle
-from vertebro.procedure.placement import Breach, Placement, check_placement
+from vertebro.procedure.needle import Needle
+from vertebro.procedure.placement import Placement, check_placement
 from vertebro.procedure.schedule import Inject, Limit, Step, Wait, check_schedule
 
 __all__ = [

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,61 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from vertebro.errors import CaseError, GeometryError
 from vertebro.grid import VoxelGrid
+from vertebro.procedure.gauges import Gauge, gauge
+from vertebro.procedure.points import finite_point
 from vertebro.sources import Constant
-from vertebro.units import mm
 
 Float = NDArray[np.float64]
 CANNULA_LENGTH = Constant(0.125, "m", 0.100, 0.150, "krebs2005", "recalled", "usual length of a vertebroplasty cannula")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Gauge:
-    """One row of the gauge table: nominal diameters [m]."""
-
-    gauge: int
-    outer_diameter: Constant
-    inner_diameter: Constant
-
-
-def _row(gauge: int, outer: float, inner: float) -> Gauge:
-    def length(value: float) -> Constant:
-        return Constant(
-            value * mm, "m", 0.94 * value * mm, 1.06 * value * mm, "stubs_gauge", "recalled", "regular wall"
-        )
-
-    return Gauge(gauge=gauge, outer_diameter=length(outer), inner_diameter=length(inner))
-
-
-GAUGES: Mapping[int, Gauge] = MappingProxyType(
-    {
-        row.gauge: row
-        for row in (
-            _row(8, 4.19, 3.4),
-            _row(10, 3.40, 2.7),
-            _row(11, 3.05, 2.4),
-            _row(13, 2.41, 1.8),
-            _row(15, 1.83, 1.4),
-        )
-    }
-)
-
-
-def gauge(number: int) -> Gauge:
-    """Row of the gauge table.
-
-    Raises
-    ------
-    CaseError
-        If bone needles of this gauge do not exist; the error lists those that do.
-    """
-    if isinstance(number, bool) or number not in GAUGES:
-        raise CaseError(
-            "there is no bone needle of this gauge",
-            where="needle.gauge",
-            value=number,
-            allowed=", ".join(f"{g} G" for g in GAUGES),
-        )
-    return GAUGES[number]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -105,7 +54,7 @@ class Needle:
             raise CaseError("a needle needs a name", where="needle.name", value=self.name, allowed="any text")
         object.__setattr__(self, "_gauge", gauge(self.gauge))
         for end in ("entry", "tip"):
-            object.__setattr__(self, end, _point(getattr(self, end), f"needle.{end}"))
+            object.__setattr__(self, end, finite_point(getattr(self, end), f"needle.{end}"))
         if not 1e-3 <= self.length <= 0.4:
             raise GeometryError(
                 "impossible needle path", where="needle length [m]", value=self.length, allowed="0.001 to 0.4 m"
@@ -192,17 +141,6 @@ class Needle:
         if compartment is not None:
             cells = {cell for cell in cells if compartment[cell] == compartment[own]}
         return tuple(sorted(cells))
-
-
-def _point(value: ArrayLike, where: str) -> Float:
-    try:
-        point = np.array(value, float)
-    except (TypeError, ValueError) as problem:
-        raise GeometryError("not a point", where=where, value=value, allowed="three finite lengths [m]") from problem
-    if point.shape != (3,) or not np.all(np.isfinite(point)):
-        raise GeometryError("not a point", where=where, value=value, allowed="three finite lengths [m]")
-    point.setflags(write=False)
-    return point
 
 
 def _box(grid: VoxelGrid, points: Float, pad: float) -> tuple[slice, slice, slice] | None:
