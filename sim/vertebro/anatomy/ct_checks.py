@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vertebro.anatomy.nifti_check import not_finite
 from vertebro.anatomy.volumes import Volume, same_grid
 from vertebro.errors import DataError
 from vertebro.units import mm
@@ -29,13 +30,8 @@ def check_hounsfield(ct: Volume) -> None:
     if data.dtype.kind == "f":
         bad = ~np.isfinite(data)
         if bad.any():
-            place = np.argwhere(bad)[0]
-            raise DataError(
-                "CT numbers that are not finite",
-                where=f"{ct.name}, first at voxel {tuple(place.tolist())}",
-                value=f"{int(bad.sum())} of {data.size} voxels",
-                hint="replace them with -1000 (air) if they are padding; else export the volume again",
-            )
+            place = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise not_finite(ct.name, place, int(bad.sum()), data.size)
     low, high = float(data.min()), float(data.max())
     if low == high:
         raise _not_hounsfield(ct, low, high, "the volume is constant")

@@ -17,8 +17,10 @@ from vertebro.units import deg, mm
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-_SCOUT = VoxelGrid.around([-60 * mm, -95 * mm, -45 * mm], [60 * mm, 50 * mm, 45 * mm], 1.0 * mm)
-_ROUNDS = 6
+_BOX = (np.array([-60.0, -95.0, -45.0]) * mm, np.array([60.0, 50.0, 45.0]) * mm)
+_COARSE = VoxelGrid.around(*_BOX, 2.0 * mm)  # for the first turns
+_SCOUT = VoxelGrid.around(*_BOX, 1.0 * mm)
+_ROUNDS = 5  # on each of the two grids
 _FAR = 30 * mm  # distance assumed beyond the crop around a label
 
 
@@ -65,30 +67,36 @@ def find_frame(distance: Volume, up: NDArray[np.float64] | None = None, body_dis
         If no canal or no body is found, or the search does not settle.
     """
     frame = _first_guess(distance, up)
-    for _ in range(_ROUNDS):
-        scout = look(distance, frame, body_distance)
-        turn = _correction(scout)
-        frame = frame @ turn
-        angle = np.arccos(np.clip((np.trace(turn[:3, :3]) - 1) / 2, -1, 1))
-        if angle < 0.3 * deg and np.linalg.norm(turn[:3, 3]) < 0.2 * mm:
-            break
+    frame = _settle(distance, frame, body_distance, _COARSE, 1.5 * deg)
+    frame = _settle(distance, frame, body_distance, _SCOUT, 0.4 * deg)
     _check_upright(frame, up)
     return look(distance, frame, body_distance)
 
 
-def look(distance: Volume, frame: Floats, body_distance: Volume | None = None) -> Scout:
+def _settle(distance: Volume, frame: Floats, body: Volume | None, grid: VoxelGrid, enough: float) -> Floats:
+    """Look and turn until a turn is smaller than `enough` [rad]."""
+    for _ in range(_ROUNDS):
+        turn = _correction(look(distance, frame, body, grid))
+        frame = frame @ turn
+        angle = np.arccos(np.clip((np.trace(turn[:3, :3]) - 1) / 2, -1, 1))
+        if angle < enough and np.linalg.norm(turn[:3, 3]) < 0.3 * grid.spacing[0]:
+            break
+    return frame
+
+
+def look(distance: Volume, frame: Floats, body_distance: Volume | None = None, grid: VoxelGrid = _SCOUT) -> Scout:
     """Resample the vertebra into a frame and tell body and canal apart there."""
-    field = resample(distance, _SCOUT, frame, mode="constant", outside=_FAR)
+    field = resample(distance, grid, frame, mode="constant", outside=_FAR)
     bone = np.asarray(field < 0)
-    holes = ring_holes(field, _SCOUT)
-    tube = measure_tube(holes, _SCOUT)
+    holes = ring_holes(field, grid)
+    tube = measure_tube(holes, grid)
     if body_distance is None:
-        body = split_body(bone, tube, _SCOUT)
+        body = split_body(bone, tube, grid)
     else:
-        body = np.asarray(resample(body_distance, _SCOUT, frame, mode="constant", outside=_FAR) < 0)
-    if np.count_nonzero(body) * _SCOUT.voxel_volume < 1.5e-6:
+        body = np.asarray(resample(body_distance, grid, frame, mode="constant", outside=_FAR) < 0)
+    if np.count_nonzero(body) * grid.voxel_volume < 1.5e-6:
         raise DataError("no vertebral body in front of the canal", where="labels", hint="check the label map")
-    return Scout(ras_from_world=frame, grid=_SCOUT, distance=field, body=body, bone=bone, holes=holes, tube=tube)
+    return Scout(ras_from_world=frame, grid=grid, distance=field, body=body, bone=bone, holes=holes, tube=tube)
 
 
 def split_body(bone: Bools, tube: CanalTube, grid: VoxelGrid) -> Bools:

@@ -45,16 +45,16 @@ def save_anatomy(anatomy: Anatomy, path: str | Path) -> Path:
         If the file cannot be written (no folder, no permission, disk full); nothing half-written stays behind.
     """
     path = Path(path)
+    content = _in_memory(anatomy)
     temporary = None
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         temporary = Path(name)
-        os.close(handle)
-        with h5py.File(temporary, "w") as file:
-            _write(file, anatomy)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # h5py reports a full disk as either
+    except OSError as error:
         raise DataError(
             f"the anatomy cannot be written: {error}",
             where=path.name,
@@ -89,6 +89,14 @@ def load_anatomy(path: str | Path) -> Anatomy:
             where=path.name,
             hint="a truncated copy? import the CT again",
         ) from error
+
+
+def _in_memory(anatomy: Anatomy) -> bytes:
+    """The file's bytes. HDF5 itself cannot close a file cleanly on a full disk, plain bytes can."""
+    with h5py.File("anatomy", "w", driver="core", backing_store=False) as file:
+        _write(file, anatomy)
+        file.flush()
+        return bytes(file.id.get_file_image())
 
 
 def _umask() -> int:

@@ -16,6 +16,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name its manual uses)
 from numpy.typing import NDArray
 
+from vertebro.anatomy.nifti_check import check_nifti
 from vertebro.errors import DataError
 from vertebro.units import deg, mm
 
@@ -110,6 +111,8 @@ def read_volume(path: str | Path) -> Volume:
     elif path.suffix.lower() == ".zip":
         volume = _read_zip(path)
     elif path.name.lower().endswith(SUFFIXES):
+        if path.name.lower().endswith((".nii", ".nii.gz")):
+            check_nifti(path)
         volume = _from_image(_read_image(path), path.name, _digest([path]))
     else:
         raise DataError("unknown kind of image file", where="path", value=path.name, allowed=_FORMATS)
@@ -130,7 +133,7 @@ def _read_image(path: Path) -> sitk.Image:
         return sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise DataError(
-            f"the image file cannot be read: {_last_line(error)}",
+            f"the image file cannot be read: {_last_line(error, path.parent)}",
             where=path.name,
             allowed=_FORMATS,
             hint="a truncated download, or a sheared (tilted gantry) geometry; export the volume again, resampled",
@@ -172,7 +175,8 @@ def _read_dicom_folder(folder: Path, name: str) -> Volume:
     try:
         image = sitk.ReadImage(files)
     except RuntimeError as error:
-        raise DataError(f"the DICOM slices cannot be read: {_last_line(error)}", where=name) from error
+        folder = Path(files[0]).parent
+        raise DataError(f"the DICOM slices cannot be read: {_last_line(error, folder)}", where=name) from error
     return _from_image(image, name, _digest([Path(f) for f in files]))
 
 
@@ -240,7 +244,7 @@ def _slice_header(file: str, name: str) -> NDArray[np.float64] | None:
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        raise DataError(f"a DICOM slice cannot be read: {_last_line(error)}", where=name) from error
+        raise DataError(f"a DICOM slice cannot be read: {_last_line(error, Path(file).parent)}", where=name) from error
     if len(reader.GetSize()) == 3 and reader.GetSize()[2] > 1:
         return None
     keys = ("0020|0032", "0020|0037")
@@ -271,5 +275,6 @@ def _digest(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1]
+def _last_line(error: Exception, folder: Path) -> str:
+    """What the library said last, without the folder's name."""
+    return str(error).strip().splitlines()[-1].replace(f"{folder}/", "").strip()
