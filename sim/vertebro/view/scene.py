@@ -145,14 +145,19 @@ def _with_gl(
     run: Run, view: str, size: tuple[int, int], time: float | None, cut: bool, surfaces: Surfaces | None
 ) -> NDArray[np.uint8]:
     from vertebro.view.scene_labels import annotate
-    from vertebro.view.scene_meshes import behind_tip, build_surfaces, cement_surface
+    from vertebro.view.scene_meshes import behind, build_surfaces, cement_surface
 
     surfaces = surfaces or build_surfaces(run, time)
     camera = camera_of(surfaces.points(), view, size, needle_side(run))
-    if cut:
-        opened = cement_surface(run, time, cut_towards=camera.towards)
-        surfaces = replace(surfaces, cement=opened, veins=behind_tip(run, surfaces.veins, camera.towards))
-    return annotate(render(surfaces, camera, size, float(run.times[-1])), run, camera)
+    tip = np.asarray(run.scene.needles[0].tip) * 1e3 if cut and run.scene.needles else None
+    if tip is not None:
+        surfaces = replace(
+            surfaces,
+            cement=cement_surface(run, time, cut_towards=camera.towards),
+            veins=behind(surfaces.veins, tip, camera.towards),
+            leaks=behind(surfaces.leaks, tip, camera.towards),
+        )
+    return annotate(render(surfaces, camera, size, float(run.times[-1])), run, camera, tip)
 
 
 def _without_gl(run: Run, size: tuple[int, int], time: float | None) -> NDArray[np.uint8]:

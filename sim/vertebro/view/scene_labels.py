@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from vertebro.view import theme
+from vertebro.view.words import ordered_leaks
 
 if TYPE_CHECKING:
     from vertebro.record import Run
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 
 DPI = 100
 READING_WIDTH = 560  # px; type stays readable when a picture is shown this wide
+MOST_LABELS = 6
 AXES = (("R", "L", np.array([1.0, 0, 0])), ("A", "P", np.array([0, 1.0, 0])), ("S", "I", np.array([0, 0, 1.0])))
 
 
-def annotate(picture: NDArray[np.uint8], run: Run, camera: Camera) -> NDArray[np.uint8]:
-    """The same picture with letters, scale bar, colour bar, key and leak labels."""
+def annotate(
+    picture: NDArray[np.uint8], run: Run, camera: Camera, cut: NDArray[np.float64] | None = None
+) -> NDArray[np.uint8]:
+    """The same picture with letters, scale bar, colour bar, key and leak labels (behind the `cut` point [mm] only)."""
     height, width = picture.shape[:2]
     dpi = DPI * max(width / READING_WIDTH, 0.5)
     figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi)
@@ -36,7 +40,7 @@ def annotate(picture: NDArray[np.uint8], run: Run, camera: Camera) -> NDArray[np
     unit = dpi / DPI
     _orientation(axes, camera, (width - 40 * unit, 42 * unit), unit)
     _scale_bar(axes, camera, (width, height), unit)
-    _leak_labels(axes, run, camera, (width, height), unit)
+    _leak_labels(axes, run, camera, (width, height), unit, cut)
     _key(axes, run)
     _time_bar(figure, run)
     canvas.draw()
@@ -66,22 +70,46 @@ def _scale_bar(axes: Any, camera: Camera, size: tuple[int, int], unit: float) ->
     axes.text(x + length / 2, y - 5 * unit, text, color=theme.INK, fontsize=7.5, ha="center", va="bottom")
 
 
-def _leak_labels(axes: Any, run: Run, camera: Camera, size: tuple[int, int], unit: float) -> None:
-    placed: list[NDArray[np.float64]] = []
-    for leak in run.summary.get("leaks", []):
-        if leak.get("position_mm") is None:
+def _leak_labels(
+    axes: Any, run: Run, camera: Camera, size: tuple[int, int], unit: float, cut: NDArray[np.float64] | None
+) -> None:
+    placed: list[tuple[NDArray[np.float64], float]] = []
+    for leak in ordered_leaks(run.summary)[:MOST_LABELS]:
+        if leak.get("position_mm") is None or _is_cut_off(leak["position_mm"], camera, cut):
             continue
+        text = f"{leak['kind']}  {leak['volume_ml']:.2f} mL"
+        half = unit * (8 + 3.3 * len(text))  # about half the label's width
         here = camera.pixels(leak["position_mm"], size)
-        label = here + unit * np.array([46.0 if here[0] > size[0] / 2 else -46.0, -34.0])
-        while any(abs(label[1] - other[1]) < 17 * unit and abs(label[0] - other[0]) < 80 * unit for other in placed):
-            label = label - np.array([0, 18.0 * unit])
-        label = np.clip(label, unit * 44, np.array(size) - unit * 44)
-        placed.append(label)
+        label = _free_place(here, half, placed, size, unit)
+        placed.append((label, half))
         axes.annotate(
-            f"{leak['kind']}  {leak['volume_ml']:.2f} mL", here, label, color=theme.LEAK, fontsize=7.5, weight="bold",
-            ha="center", va="center", bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": theme.LEAK, "lw": 0.6},
+            text, here, label, color=theme.LEAK, fontsize=7.5, weight="bold", ha="center", va="center",
+            bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": theme.LEAK, "lw": 0.6},
             arrowprops={"arrowstyle": "-", "color": theme.LEAK, "lw": 0.7},
         )  # fmt: skip
+
+
+def _is_cut_off(position_mm: Any, camera: Camera, cut: NDArray[np.float64] | None) -> bool:
+    return cut is not None and float((np.asarray(position_mm) - cut) @ camera.towards) > 1.0
+
+
+def _free_place(
+    here: NDArray[np.float64],
+    half: float,
+    placed: list[tuple[NDArray[np.float64], float]],
+    size: tuple[int, int],
+    unit: float,
+) -> NDArray[np.float64]:
+    """A place for a label beside its leak, moved up until it covers no other label."""
+    low, high = np.array([half, 14 * unit]), np.array([size[0] - half, size[1] - 60 * unit])
+    label = np.clip(here + unit * np.array([52.0 if here[0] > size[0] / 2 else -52.0, -34.0]), low, high)
+    for _ in range(20):
+        if not any(abs(label[1] - p[1]) < 17 * unit and abs(label[0] - p[0]) < half + other for p, other in placed):
+            break
+        label = (
+            label - np.array([0, 18.0 * unit]) if label[1] > low[1] + 18 * unit else label + np.array([24 * unit, 0])
+        )
+    return label
 
 
 def _key(axes: Any, run: Run) -> None:

@@ -94,12 +94,10 @@ def cement_surface(run: Run, time: float | None = None, *, cut_towards: NDArray[
     return mesh
 
 
-def behind_tip(run: Run, mesh: Any, towards: NDArray[np.float64]) -> Any:
-    """The part of a mesh beyond the first needle's tip, seen from `towards`; None if nothing is left."""
-    if mesh is None or not run.scene.needles:
-        return mesh
-    part = mesh.clip(normal=towards, origin=np.asarray(run.scene.needles[0].tip, float) * MM)
-    return part if part.n_cells >= _SMALLEST else None
+def behind(mesh: Any, point: NDArray[np.float64], towards: NDArray[np.float64]) -> Any:
+    """The part of a mesh beyond a point [mm], seen from `towards`; None if nothing is left."""
+    part = None if mesh is None else mesh.clip(normal=towards, origin=point)
+    return part if part is not None and part.n_cells >= _SMALLEST else None
 
 
 def _near_the_body(run: Run) -> NDArray[np.bool_]:

@@ -42,7 +42,7 @@ LEAK_WORDS: Final = {
     "track": "back along the needle track",
     "canal": "into the spinal canal",
     "foramen": "into a neural foramen",
-    "embolus": "carried away in a vein, towards the lungs",
+    "embolus": "into veins that lead on to the lungs",
 }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from vertebro.view import theme
 
-# what a reader should hear about first
-GRAVITY = ("canal", "embolus", "foramen", "B", "S", "C", "D", "track")
+GRAVE = ("canal", "B", "foramen", "embolus")  # cement near nerves or in the blood: what a reader hears first
+LONGEST_PLACE = 70  # characters; longer places stay in the table
 NEGLIGIBLE_ML = 0.005
 
 
@@ -20,18 +20,27 @@ def verdict(summary: dict[str, Any]) -> str:
     if not leaks:
         return f"{ml(injected)} of cement went in, and all of it stayed inside the bone."
     total = sum(leak["volume_ml"] for leak in leaks)
-    if len(leaks) == 1:
-        return f"{ml(injected)} of cement went in; {ml(total)} leaked {leak_words(leaks[0]['kind'])}."
-    parts = [f"{ml(leak['volume_ml'])} {leak_words(leak['kind'])}" for leak in leaks[:3]]
-    if len(leaks) > 3:
-        parts.append(f"the rest by {count(len(leaks) - 3, 'more way')}")
+    kinds = by_kind(leaks)
+    parts = [f"{ml(volume)} {leak_words(kind)}" for kind, volume in kinds[:3]]
+    if len(kinds) == 1:
+        return f"{ml(injected)} of cement went in; {ml(total)} leaked {leak_words(kinds[0][0])}."
+    if len(kinds) > 3:
+        parts.append(f"{ml(sum(volume for _, volume in kinds[3:]))} by other ways")
     return f"{ml(injected)} of cement went in; {ml(total)} leaked: {', '.join(parts[:-1])} and {parts[-1]}."
+
+
+def by_kind(leaks: list[dict[str, Any]]) -> list[tuple[str, float]]:
+    """Kind and volume [mL] of leaks, each kind once, in the order of `ordered_leaks`."""
+    volumes: dict[str, float] = {}
+    for leak in leaks:
+        volumes[leak["kind"]] = volumes.get(leak["kind"], 0.0) + leak["volume_ml"]
+    return sorted(volumes.items(), key=lambda item: (item[0] not in GRAVE, -item[1]))
 
 
 def tone(summary: dict[str, Any]) -> str:
     """How the verdict looks: ``"calm"``, ``"notice"`` or ``"alarm"`` (cement in the canal, a foramen, the blood)."""
     kinds = {leak["kind"] for leak in summary.get("leaks", [])}
-    if kinds & {"canal", "embolus", "foramen", "B"}:
+    if kinds & set(GRAVE):
         return "alarm"
     return "notice" if kinds else "calm"
 
@@ -65,7 +74,7 @@ def sentences(summary: dict[str, Any], case_facts: dict[str, str]) -> list[str]:
 
 def _leak_sentence(leak: dict[str, Any]) -> str:
     place = leak_place(leak)
-    where = f" ({place})" if place else ""
+    where = f" ({place})" if 0 < len(place) <= LONGEST_PLACE else ""
     seen = leak.get("t_visible_s")
     visible = f"; it could be seen from {clock(seen)} on" if seen is not None else ""
     return (
@@ -75,9 +84,8 @@ def _leak_sentence(leak: dict[str, Any]) -> str:
 
 
 def ordered_leaks(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Leaks, the gravest first, larger before smaller."""
-    order = {kind: rank for rank, kind in enumerate(GRAVITY)}
-    return sorted(summary.get("leaks", []), key=lambda leak: (order.get(leak["kind"], len(order)), -leak["volume_ml"]))
+    """Leaks near nerves or in the blood first, then the others; larger before smaller."""
+    return sorted(summary.get("leaks", []), key=lambda leak: (leak["kind"] not in GRAVE, -leak["volume_ml"]))
 
 
 def leak_place(leak: dict[str, Any]) -> str:
