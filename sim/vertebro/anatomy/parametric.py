@@ -166,8 +166,8 @@ def simulation_grid(column: Column, spacing: float) -> VoxelGrid:
 
 def surround_grid(trunk: Trunk, spec: ParametricSpec) -> VoxelGrid:
     """Grid around the whole trunk, as high as asked."""
-    low = (-trunk.half_width - 4 * mm, trunk.back - 4 * mm, -0.5 * spec.surround_height)
-    high = (trunk.half_width + 4 * mm, trunk.back + 2 * trunk.half_depth + 4 * mm, 0.5 * spec.surround_height)
+    low = (-trunk.half_width - 8 * mm, trunk.back - 8 * mm, -0.5 * spec.surround_height)
+    high = (trunk.half_width + 8 * mm, trunk.back + 2 * trunk.half_depth + 8 * mm, 0.5 * spec.surround_height)
     return VoxelGrid.around(low, high, spec.surround_spacing)
 
 

@@ -143,8 +143,7 @@ class Canal:
         width = (self.half_width(line) - shrink).astype(np.float32)
         depth = (self.half_depth(line) - shrink).astype(np.float32)
         x, y = r / width, (a - self.centre(line).astype(np.float32)) / depth
-        wide = x * (1 + 0.18 * np.clip(y, -1, 1))  # roof narrower than the floor: rounded triangle
-        wide = wide * (1 / np.float32(1.06))
+        wide = x * (1 - np.float32(0.18) * np.clip(y, -1, 1)) * np.float32(1.0165)  # roof narrower than the floor
         level = np.sqrt(wide * wide + y * y + np.float32(1e-6))
         slope = np.sqrt((wide / width) ** 2 + (y / depth) ** 2 + np.float32(1e-2))
         return np.asarray(level * (level - 1) / slope)

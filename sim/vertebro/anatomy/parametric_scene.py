@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,9 +21,9 @@ from vertebro.anatomy.parametric_column import (
 )
 from vertebro.anatomy.parametric_sacrum import paint_sacrum
 from vertebro.anatomy.parametric_trunk import Trunk, paint_near_fat, paint_ribs, paint_trunk
-from vertebro.anatomy.parametric_vertebra import JOINT_GAP, arch_shapes, body_shape, inferior_process
+from vertebro.anatomy.parametric_vertebra import JOINT_GAP, arch_shapes, body_shape
 from vertebro.anatomy.random_field import normal_field
-from vertebro.anatomy.shapes import Slices, coordinates, crop, evaluate, is_empty, smooth_min
+from vertebro.anatomy.shapes import FAR, Slices, coordinates, crop, evaluate, is_empty, smooth_min
 from vertebro.anatomy.vessels import funnel
 from vertebro.grid import VoxelGrid
 from vertebro.tissue import Compartment, Tissue
@@ -70,8 +71,9 @@ def _paint(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec: Fiel
     paint_ribs(canvas, trunk, column)
     _paint_canal(canvas, column, canal)
     _paint_discs(canvas, column)
-    for n, bone in enumerate(column.bones):
-        _paint_vertebra(canvas, column, n, bone, canal, mean, spec)
+    above: Placed | None = None
+    for bone in column.bones:
+        above = _paint_vertebra(canvas, bone, above, canal, mean, spec, own=bone is column.main)
     paint_sacrum(canvas, column.bones[-1], canal)
 
 
@@ -130,40 +132,51 @@ def _paint_discs(canvas: Canvas, column: Column) -> None:
             canvas.paint([shape], hu, Tissue.DISC, place, pose=pose)
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Signed distance to a painted bone, on its own region of the grid."""
+
+    region: Slices
+    distance: Array
+
+    def clearance(self, region: Slices) -> Array:
+        """Distance kept from this bone by the next one below, so that joints have a space."""
+        keep = np.full([x.stop - x.start for x in region], -FAR, np.float32)
+        common = [(max(x.start, y.start), min(x.stop, y.stop)) for x, y in zip(region, self.region, strict=True)]
+        if all(low < high for low, high in common):
+            here = tuple(slice(lo - x.start, hi - x.start) for (lo, hi), x in zip(common, region, strict=True))
+            there = tuple(slice(lo - x.start, hi - x.start) for (lo, hi), x in zip(common, self.region, strict=True))
+            keep[here] = np.float32(JOINT_GAP) - self.distance[there]
+        return keep
+
+
 def _paint_vertebra(
-    canvas: Canvas, column: Column, n: int, bone: Bone, canal: Canal, mean: float, spec: FieldSpec
-) -> None:
+    canvas: Canvas, bone: Bone, above: Placed | None, canal: Canal, mean: float, spec: FieldSpec, *, own: bool
+) -> Placed | None:
     """One bone with its cortex, spongy core and basivertebral void (changes the canvas in place)."""
     body_part = body_shape(bone.dim)
     arch = arch_shapes(bone.dim, bone.upper, bone.lower)
     region = canvas.region([body_part, *arch], bone.pose)
     if is_empty(region):
-        return
+        return None
     world = coordinates(canvas.grid, region)
     body = evaluate([body_part], canvas.grid, bone.pose, region, margin=8 * mm)
     behind = evaluate(arch, canvas.grid, bone.pose, region, blend=2.5 * mm)
     behind = np.maximum(behind, -canal.distance(*world))
-    if n > 0:
-        behind = np.maximum(behind, _joint_clearance(canvas, column.bones[n - 1], region))
+    if above is not None:
+        behind = np.maximum(behind, above.clearance(region))
     distance = smooth_min(body, behind, 3.0 * mm)
+    placed = Placed(region, distance)
     hit = canvas.touched(distance)
     r, a, s = (np.broadcast_to(x, hit.shape)[hit] for x in bone.pose.to_local(*world))
     body, distance = body[hit], distance[hit]
     core = core_fraction(bone.dim, mean, body, a, s) * _texture(canvas.grid, region, hit, spec)
     core = np.clip(core * (1 - np.float32(0.85) * _void(bone, (r, a, s), canvas.edge)), 0.01, 0.8)
     label: Compartment | NDArray[np.uint8] = Compartment.PARAVERTEBRAL
-    if n == column.target:
+    if own:
         label = np.where(body < 0.3 * mm, np.uint8(Compartment.BODY), np.uint8(Compartment.ARCH))
     canvas.paint_bone(region, hit, distance, cortex_thickness(bone.dim, body, s), core, label)
-
-
-def _joint_clearance(canvas: Canvas, above: Bone, region: Slices) -> Array:
-    """Distance kept from the lower processes of the bone above, so that joints have a space."""
-    flip = np.array([-1.0, 1.0, 1.0])
-    joint = above.lower
-    other = type(joint)(joint.centre * flip, joint.normal * flip)
-    shapes = [inferior_process(above.dim, joint, 1.0)[0], inferior_process(above.dim, other, -1.0)[0]]
-    return np.float32(JOINT_GAP) - evaluate(shapes, canvas.grid, above.pose, region)
+    return placed
 
 
 def _texture(grid: VoxelGrid, region: Slices, hit: NDArray[np.bool_], spec: FieldSpec) -> Array | float:

@@ -33,6 +33,7 @@ _OUTLINE = np.array(
     ]
 )
 _BACK = float(-_OUTLINE[-1, 1])
+RIM = 1.025  # outline over the measured width, which the rounding of the rim takes off again
 WAIST = 0.15  # share by which the body is narrower at mid height, sides; front and back less
 BOWL = 2.2 * mm  # depth of the endplates' concavity
 
@@ -49,8 +50,8 @@ class BodyOutline:
     """Axial outline of the vertebral body as a table over the polar angle, shared by body and discs."""
 
     def __init__(self, dim: Dimensions) -> None:
-        half_width = 0.25 * (dim.upper_width + dim.lower_width)
-        half_depth = dim.depth / (1.0 + _BACK)
+        half_width = RIM * 0.25 * (dim.upper_width + dim.lower_width)
+        half_depth = RIM * dim.depth / (1.0 + _BACK)
         self.shift = half_depth * (1.0 - _BACK) / 2.0  # origin in the middle of the midline depth
         r = np.concatenate([_OUTLINE[:, 0], -_OUTLINE[-2:0:-1, 0]]) * half_width
         a = np.concatenate([_OUTLINE[:, 1], _OUTLINE[-2:0:-1, 1]]) * half_depth
@@ -87,7 +88,7 @@ def body_shape(dim: Dimensions) -> Shape:
         size = radius * (1 + np.float32(taper) * level)
         side = (rho - size + radius * waist * (1 - np.abs(level) ** 2.5)) * cosine
         share = np.minimum(rho / radius, 1.0) ** 2
-        bowl = np.float32(BOWL) * np.maximum(1 - share * np.float32(1.45), 0)
+        bowl = np.float32(BOWL) * np.maximum(1 - share * np.float32(1.7), 0)
         top = np.float32(half) + np.float32(slope) * (a + np.float32(dim.depth / 2))
         ends = np.abs(s) - top + bowl
         return smooth_max(side, ends, 2.0 * mm)
