@@ -79,6 +79,8 @@ def test_leak_starts_before_it_is_detected_and_keeps_growing() -> None:
     assert event.volume == pytest.approx(2 * VOXEL)
     assert sum(map(len, seen)) == 1
     (grown,) = watch.leaks()
+    assert grown.length == pytest.approx(len(outside) * 2 * mm)
+    assert len(watch.cells(grown)) == len(outside)
     assert grown.volume == pytest.approx(len(outside) * VOXEL)
     assert (grown.kind, grown.onset, grown.key) == (event.kind, event.onset, event.key)
 

@@ -78,6 +78,8 @@ class LeakEvent:
         How it left the bone: ``basivertebral``, ``segmental``, ``wall``, ``endplate``, ``track``.
     volume : float [m³]
         When the record was made.
+    length : float [m]
+        Farthest reach from where it began.
     onset, detected : float [s]
         First cement there; volume above the threshold.
     position : (3,) float [m] or None
@@ -91,6 +93,7 @@ class LeakEvent:
     compartment: str
     route: str
     volume: float
+    length: float
     onset: float
     detected: float
     position: Float | None
@@ -104,6 +107,7 @@ class LeakEvent:
             "compartment": self.compartment,
             "route": self.route,
             "volume_ml": self.volume / ml,
+            "length_mm": round(self.length / mm, 2),
             "t_leak_s": self.onset,
             "t_detected_s": self.detected,
             "position_mm": None if self.position is None else [round(float(x) / mm, 2) for x in self.position],

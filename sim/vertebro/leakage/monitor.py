@@ -143,6 +143,10 @@ class LeakMonitor:
             return np.empty((0, 3))
         return self._grid.world(np.stack(np.unravel_index(self._tracer.path(cell), self._grid.shape), axis=1))
 
+    def cells(self, event: LeakEvent) -> NDArray[np.int64]:
+        """(n, 3) voxel indices of a leak, as it is now."""
+        return np.stack(np.unravel_index(np.flatnonzero(self._key == event.key), self._grid.shape), axis=1)
+
     def _check(self, time: float, cement_volume: Float, outflow: Mapping[str, float], pressure: Float | None) -> None:
         self._grid.check(cement_volume, "cement_volume")
         if pressure is not None:
@@ -206,12 +210,20 @@ class LeakMonitor:
             compartment=place.name.lower(),
             route=route.name.lower(),
             volume=self._leaked.get(key, 0.0),
+            length=self._length(key, cell),
             onset=onset,
             detected=self._detected[key],
             position=position,
             words=words,
             key=key,
         )
+
+    def _length(self, key: int, cell: int) -> float:
+        if cell < 0:
+            return 0.0
+        cells = np.stack(np.unravel_index(np.append(cell, np.flatnonzero(self._key == key)), self._grid.shape), axis=1)
+        points = self._grid.world(cells)
+        return float(np.linalg.norm(points - points[0], axis=1).max()) + min(self._grid.spacing)
 
     def _where(self, key: int, cell: int) -> tuple[Float | None, str]:
         place = _place_of(key)
