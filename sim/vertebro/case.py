@@ -63,7 +63,7 @@ class CementInput(_Record):
     """Which cement, and how old it is when the clock of the schedule starts."""
 
     preset: str = "generic-medium"
-    """card name, see `vertebro explain cement`"""
+    """card name: generic-low, generic-medium, generic-high, kyphon-hvr … (vertebro explain cement.kyphon-hvr)"""
     age_at_start: Annotated[float, Within("min", 0, 60, "vertebro")] = 240.0
     """time since mixing at schedule time zero"""
     temperature: Annotated[float, Within("degC", 0, 60, "physics-1.3")] = 296.15
