@@ -187,8 +187,10 @@ def test_outflow_of_segmental_veins_is_embolic_load() -> None:
 
 
 def test_outflow_elsewhere_counts_for_its_place() -> None:
-    watch = monitor()
+    places = dict.fromkeys(EXITS, (0.0, 0.0, 0.0))
+    watch = monitor(exit_positions=places)
     events = watch.update(0.0, empty(), {"plexus": 0.02 * ml, "border": 0.02 * ml})
+    assert {e.kind.value: e.position is None for e in events} == {"B": False, "C": True}
     assert {(e.kind.value, e.compartment) for e in events} == {("B", "epidural"), ("C", "paravertebral")}
 
 

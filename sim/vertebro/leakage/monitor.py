@@ -231,7 +231,9 @@ class LeakMonitor:
             position = self._grid.world(np.stack(np.unravel_index(cell, self._grid.shape), axis=-1))
             return position, place_in_words(position, place.name.lower(), self._frame)
         names = [n for n, v in self._outflow.items() if v > 0.0 and self._exits[n] == (place, _route_of(key))]
-        known = next((self._exit_positions[n] for n in names if n in self._exit_positions), None)
+        # a vein ends at a point; the tissue around ends at no place in particular
+        veins = names if _route_of(key) in (Route.BASIVERTEBRAL, Route.SEGMENTAL) else []
+        known = next((self._exit_positions[n] for n in veins if n in self._exit_positions), None)
         return known, "beyond the simulated region, through " + " and ".join(names)
 
 
