@@ -38,13 +38,13 @@ class AnatomyInput(_Record):
     """vertebral level"""
     spacing: Annotated[float, Within("mm", 0.4, 1.5, "vertebro")] = 0.8e-3
     """edge of a simulation voxel (parametric; an imported folder keeps its own)"""
-    bone_fraction: Annotated[float, Within("1", 0.03, 0.35, "physics-3.2")] = 0.08
+    bone_fraction: Annotated[float, Within("1", 0.03, 0.35, "vertebro")] = 0.08
     """mean trabecular BV/TV of the body (parametric); 0.06-0.10 is osteoporotic, 0.15-0.20 young"""
     sex: Literal["female", "male"] = "female"
     """morphometry (parametric)"""
     veins: bool = True
     """basivertebral and segmental veins"""
-    venous_pressure: Annotated[float, Within("kPa", 0, 12, "physics-3.5")] = 1000.0
+    venous_pressure: Annotated[float, Within("kPa", 0, 12, "iop1981")] = 1000.0
     """pressure at the veins' outer ends; prone 0.7-2 kPa"""
     permeability_factor: Annotated[float, Within("1", 0.01, 100, "baroud2004")] = 1.0
     """multiplies the permeability of the bone; density explains little of it, so vary this"""
@@ -55,7 +55,7 @@ class MarrowInput(_Record):
 
     viscosity: Annotated[float, Within("Pa.s", 0.004, 100, "zhong2011")] = 0.05
     """Newtonian viscosity; liquid marrow at 37 degC 0.04-0.15, intact tissue may act like 1-50"""
-    residual: Annotated[float, Within("1", 0, 0.3, "physics-3.6")] = 0.0
+    residual: Annotated[float, Within("1", 0, 0.3, "vertebro")] = 0.0
     """share of the marrow that stays behind the front"""
 
 
@@ -66,7 +66,7 @@ class CementInput(_Record):
     """card name: generic-low, generic-medium, generic-high, kyphon-hvr … (vertebro explain cement.kyphon-hvr)"""
     age_at_start: Annotated[float, Within("min", 0, 60, "vertebro")] = 240.0
     """time since mixing at schedule time zero"""
-    temperature: Annotated[float, Within("degC", 0, 60, "physics-1.3")] = 296.15
+    temperature: Annotated[float, Within("degC", 0, 60, "iso5833")] = 296.15
     """temperature the cement cures at until it is injected"""
 
 
@@ -81,7 +81,7 @@ class NeedleInput(_Record):
     """side of the pedicle"""
     gauge: int = 11
     """8, 10, 11, 13 or 15"""
-    depth: Annotated[float, Within("1", 0.3, 0.95, "training-3.3")] = 0.7
+    depth: Annotated[float, Within("1", 0.3, 0.95, "jp_tech")] = 0.7
     """tip depth in the body: 0 = posterior wall, 1 = anterior wall; the usual target is the anterior third"""
     entry: tuple[float, float, float] | None = None
     """points only: skin entry [mm] as right, anterior, superior of the body centre"""
@@ -122,7 +122,7 @@ class FlowInput(_Record):
     """piston = sharp front"""
     interval: Annotated[float, Within("s", 0.1, 30, "vertebro")] = 2.0
     """time between looks at limits and leaks"""
-    tolerance: Annotated[float, Within("1", 1e-12, 1e-3, "flow-3.1")] = 1e-6
+    tolerance: Annotated[float, Within("1", 1e-12, 1e-3, "vertebro")] = 1e-6
     """relative residual of the pressure solve"""
 
 
@@ -136,7 +136,7 @@ class LeakageInput(_Record):
 class ImagingInput(_Record):
     """Simulated fluoroscopy."""
 
-    tube_voltage: Annotated[float, Within("kV", 40, 150, "imaging-5.1")] = 80.0
+    tube_voltage: Annotated[float, Within("kV", 40, 150, "spekpy")] = 80.0
     """tube voltage of the fluoroscope"""
     rows: int = Field(512, ge=64, le=2048)
     """detector rows and columns"""

@@ -145,7 +145,7 @@ def _summary_text(result: Run, path: Path) -> str:
     lines = [
         f"{result.case.title}",
         f"  {facts['volume_injected_ml']:.2f} ml injected in {facts['simulated_s']:.0f} s "
-        f"({facts['wall_parts_s']['flow']:.1f} s of computing); {100 * facts['fill_fraction']:.0f} % of the body is full",
+        f"({facts['wall_parts_s']['flow']:.1f} s of computing), {100 * facts['fill_fraction']:.0f} % of the body full",
         f"  peak pressure: syringe {facts['peak_syringe_pressure_kpa']:.0f} kPa, bone "
         f"{facts['peak_bone_pressure_kpa']:.1f} kPa; volume balance error {facts['volume_balance_error']:.1e}",
     ]
