@@ -107,6 +107,8 @@ def test_law_is_the_viscosity_at_a_simulated_time() -> None:
     law = card.law(240.0, temperature=ZERO_CELSIUS + 20.0)
     rates = np.array([0.1, 10.0])
     assert law(rates, 60.0) == pytest.approx(card.viscosity(rates, 300.0, temperature=ZERO_CELSIUS + 20.0))
+    twin = pickle.loads(pickle.dumps(law))
+    assert twin(rates, 60.0) == pytest.approx(law(rates, 60.0), rel=0)
 
 
 @given(st.floats(0.0, 5000.0), st.floats(0.0, 1e6), st.floats(274.0, 400.0))

@@ -9,7 +9,7 @@ literature law; every constant is a setting (`Cement.replace`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,7 +29,6 @@ from vertebro.sources import Constant
 from vertebro.units import ZERO_CELSIUS
 
 Array = NDArray[np.float64]
-Law = Callable[[Any, float], Any]
 StateWord = Literal["liquid", "toothpaste", "dough", "set"]
 
 
@@ -223,7 +222,7 @@ class Cement:
             return "dough"
         return "toothpaste" if viscosity >= self.toothpaste_viscosity else "liquid"
 
-    def law(self, age_at_start: float, *, temperature: float | None = None) -> Law:
+    def law(self, age_at_start: float, *, temperature: float | None = None) -> AgedCement:
         """Viscosity law ``law(shear_rate, time)`` [Pa·s] for the flow solver.
 
         Parameters
@@ -241,10 +240,7 @@ class Cement:
         _age(age_at_start)
         _check_held_temperature(temperature)
 
-        def viscosity(shear_rate: Any, time: float) -> Any:
-            return self.viscosity(shear_rate, age_at_start + time, temperature=temperature)
-
-        return viscosity
+        return AgedCement(cement=self, age_at_start=float(age_at_start), temperature=temperature)
 
     def replace(self, **changes: Any) -> Cement:
         """A variant; plain numbers become constants marked as the user's own setting.
@@ -274,6 +270,28 @@ class Cement:
         """The card as plain values: key, value, unit, low, high, source, mark, note."""
         parts = ("unit", "low", "high", "source", "mark", "note")
         return [{"key": k, "value": float(c)} | {part: getattr(c, part) for part in parts} for k, c in self.rows()]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgedCement:
+    """A batch on the simulation's clock, callable as a viscosity law ``law(shear_rate, time)``.
+
+    Attributes
+    ----------
+    cement : Cement
+    age_at_start : float [s]
+        Age of the batch at simulated time 0.
+    temperature : float [K] or None
+        Held by the cement; None is the card's reference temperature.
+    """
+
+    cement: Cement
+    age_at_start: float
+    temperature: float | None
+
+    def __call__(self, shear_rate: ArrayLike, time: float) -> Array:
+        """Viscosity [Pa·s] at a shear rate [1/s] and a simulated time [s]."""
+        return self.cement.viscosity(shear_rate, self.age_at_start + time, temperature=self.temperature)
 
 
 def _age(age: ArrayLike) -> Any:
