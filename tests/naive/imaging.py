@@ -14,15 +14,23 @@ from vertebro.imaging import ProjectionGeometry
 Array = NDArray[Any]
 
 
-def _at(values: Array, place: float, start: int = 0) -> float:
-    """Linear interpolation in a list whose first entry stands at `start`; 0 outside."""
+def _at(values: Array, place: float) -> float:
+    """Linear interpolation between the entries of a list; 0 outside."""
     low = math.floor(place)
     share = place - low
     total = 0.0
     for index, weight in ((low, 1 - share), (low + 1, share)):
-        if 0 <= index - start < len(values):
-            total += weight * float(values[index - start])
+        if 0 <= index < len(values):
+            total += weight * float(values[index])
     return total
+
+
+def cubic(p: Any, t: float) -> float:
+    """Catmull-Rom: the cubic from p[1] to p[2] whose end slopes are the neighbours' differences halved."""
+    slope_1, slope_2 = (p[2] - p[0]) / 2, (p[3] - p[1]) / 2
+    a = 2 * p[1] - 2 * p[2] + slope_1 + slope_2
+    b = -3 * p[1] + 3 * p[2] - 2 * slope_1 - slope_2
+    return float(a * t**3 + b * t**2 + slope_1 * t + p[1])
 
 
 def sum_slices(
@@ -30,43 +38,27 @@ def sum_slices(
     strides: Array,
     shape: Array,
     y_map: Array,
-    z_shift: Array,
     group_start: Array,
     group_z: Array,
-    pad: int,
-    row_sum: Array,
+    rows: Array,
+    turned: Array,
     z_index: Array,
     z_weight: Array,
+    total: Array,
     plane: Array,
 ) -> None:
-    """Interpolate along y and along the group's whole z indices, sum the group, then stretch along z."""
+    """Every slice is interpolated at each node's own place along y and at its group's place along z."""
     slices, n_y, n_z = (int(n) for n in shape)
-    volume = np.zeros((slices, n_y, n_z))
-    for i in range(slices):
-        for y in range(n_y):
-            begin = i * strides[0] + y * strides[1]
-            volume[i, y] = flat[begin : begin + n_z]
-    for j in range(plane.shape[0]):
-        for g in range(len(group_start) - 1):
-            line = np.zeros(n_z + 2 * pad)
-            for i in range(group_start[g], group_start[g + 1]):
-                place = y_map[i, 0] + y_map[i, 1] * j
-                for z in range(-pad, n_z + pad):
-                    column = np.array([_at(volume[i, y], z + z_shift[i]) for y in range(n_y)])
-                    line[z + pad] += _at(column, place)
-            for k in range(plane.shape[1]):
-                plane[j, k] += _at(line, group_z[g, 0] + group_z[g, 1] * k, -pad)
+    lines = [[flat[i * strides[0] + y * strides[1] :][:n_z] for y in range(n_y)] for i in range(slices)]
+    for g in range(len(group_start) - 1):
+        for i in range(group_start[g], group_start[g + 1]):
+            for j, k in np.ndindex(plane.shape):
+                along_z = [_at(line, group_z[g, 0] + group_z[g, 1] * k) for line in lines[i]]
+                plane[j, k] += _at(np.array(along_z), y_map[i, 0] + y_map[i, 1] * j)
 
 
 def warp_plane(plane: Array, ray: Array, node: Array, step: float, window: Array, image: Array) -> None:
-    """Cubic through four points (Catmull-Rom), rows then columns, written as Lagrange-free Hermite pieces."""
-
-    def cubic(p: Array, t: float) -> float:
-        slope_1, slope_2 = (p[2] - p[0]) / 2, (p[3] - p[1]) / 2
-        a = 2 * p[1] - 2 * p[2] + slope_1 + slope_2
-        b = -3 * p[1] + 3 * p[2] - 2 * slope_1 - slope_2
-        return float(a * t**3 + b * t**2 + slope_1 * t + p[1])
-
+    """Catmull-Rom along the rows of the 4 x 4 nodes around each ray, then across."""
     for row in range(window[0], window[1]):
         for col in range(window[2], window[3]):
             x, y, z = ray[0] + row * ray[1] + col * ray[2]

@@ -6,14 +6,16 @@ import numpy as np
 
 from vertebro._jit import kernel
 
+ROWS = 8  # plane rows summed together: one vector register
+
 
 @kernel(fastmath=True)
-def sum_slices(flat, strides, shape, y_map, z_map, group_start, group_z, pad, row_sum, z_index, z_weight, plane):  # type: ignore[no-untyped-def]
+def sum_slices(flat, strides, shape, y_map, group_start, group_z, rows, turned, z_index, z_weight, total, plane):  # type: ignore[no-untyped-def]
     """Add the interpolated slices of a volume to a plane; changes `plane` in place.
 
-    Slice i meets the ray of plane node (j, k) at the fractional indices ``y_map[i, 0] + y_map[i, 1] j`` along y and
-    ``group_z[g, 0] + group_z[g, 1] k + z_map[i]`` along z. All slices of a group share the stretch along z, so its
-    irregular loads run once per group; everything else is contiguous.
+    Slice i of group g meets the ray of plane node (j, k) at the fractional indices ``y_map[i, 0] + y_map[i, 1] j``
+    along y and ``group_z[g, 0] + group_z[g, 1] k`` along z. All slices of a group share the stretch along z.
+    Eight plane rows go together: their sums are turned so that the stretch loads whole registers, not single numbers.
 
     Parameters
     ----------
@@ -24,65 +26,65 @@ def sum_slices(flat, strides, shape, y_map, z_map, group_start, group_z, pad, ro
     shape : (3,) int64
         Slices, y lines, z.
     y_map : (slices, 2) float64
-    z_map : (slices,) float64
-        |shift| <= pad - 2.
     group_start : (groups + 1,) int64
         First slice of each group.
     group_z : (groups, 2) float64
-    pad : int
-        Room on both sides of `row_sum`.
-    row_sum : (z + 2 pad,) float32, z_index : (groups, nk) int32, z_weight : (groups, nk) float32
+    rows : (8, z + 2), turned : (z + 2, 8), total : (nk, 8) float32
+        Scratch.
+    z_index : (groups, nk) int32, z_weight : (groups, nk) float32
         Scratch.
     plane : (nj, nk) float32
     """
     n_y, n_z = shape[1], shape[2]
-    n_k = plane.shape[1]
-    for g in range(group_start.size - 1):
+    n_j, n_k = plane.shape
+    groups = group_start.size - 1
+    for g in range(groups):
         for k in range(n_k):
-            at = group_z[g, 0] + group_z[g, 1] * k + pad
+            at = group_z[g, 0] + group_z[g, 1] * k + 1.0
             base = np.floor(at)
-            inside = base >= 0.0 and base < n_z + 2 * pad - 1
+            inside = base >= 0.0 and base < n_z + 1
+            # index 0 is the empty rim: a node beside the volume adds nothing
             z_index[g, k] = np.int32(base) if inside else np.int32(0)
             z_weight[g, k] = np.float32(at - base) if inside else np.float32(0.0)
-    for j in range(plane.shape[0]):
-        out = plane[j]
-        for g in range(group_start.size - 1):
-            row_sum[:] = 0.0
+    for first_j in range(0, n_j, ROWS):
+        last_j = min(first_j + ROWS, n_j)
+        total[:] = 0.0
+        for g in range(groups):
+            rows[:] = 0.0
             hit = False
-            for i in range(group_start[g], group_start[g + 1]):
-                at = y_map[i, 0] + y_map[i, 1] * j
-                if at <= -1.0 or at >= n_y:
-                    continue
-                hit = True
-                low = int(np.floor(at))
-                upper = np.float32(at - low)
-                lower = np.float32(1.0) - upper
-                # outside the volume is nothing: the missing line gets the weight 0 and its neighbour's memory
-                if low < 0:
-                    low, lower, upper = 0, upper, np.float32(0.0)
-                high = low + 1
-                if high >= n_y:
-                    high, upper = low, np.float32(0.0)
-                first = i * strides[0] + low * strides[1]
-                second = i * strides[0] + high * strides[1]
-                a, b = flat[first : first + n_z], flat[second : second + n_z]
-                step = int(np.floor(z_map[i]))
-                part = np.float32(z_map[i] - step)
-                c = row_sum[pad - step - 1 : pad - step + n_z]
-                if part == 0.0:
+            for j in range(first_j, last_j):
+                c = rows[j - first_j, 1 : n_z + 1]
+                for i in range(group_start[g], group_start[g + 1]):
+                    at = y_map[i, 0] + y_map[i, 1] * j
+                    if at <= -1.0 or at >= n_y:
+                        continue
+                    hit = True
+                    low = int(np.floor(at))
+                    upper = np.float32(at - low)
+                    lower = np.float32(1.0) - upper
+                    # outside the volume is nothing: the missing line gets the weight 0 and its neighbour's memory
+                    if low < 0:
+                        low, lower, upper = 0, upper, np.float32(0.0)
+                    high = low + 1
+                    if high >= n_y:
+                        high, upper = low, np.float32(0.0)
+                    one = i * strides[0] + low * strides[1]
+                    two = i * strides[0] + high * strides[1]
+                    a, b = flat[one : one + n_z], flat[two : two + n_z]
                     for z in range(n_z):
-                        c[z + 1] += lower * a[z] + upper * b[z]
-                else:
-                    whole = np.float32(1.0) - part
-                    c[0] += part * (lower * a[0] + upper * b[0])
-                    for z in range(1, n_z):
-                        c[z] += part * (lower * a[z] + upper * b[z]) + whole * (lower * a[z - 1] + upper * b[z - 1])
-                    c[n_z] += whole * (lower * a[n_z - 1] + upper * b[n_z - 1])
+                        c[z] += lower * a[z] + upper * b[z]
             if hit:
-                index, share = z_index[g], z_weight[g]
+                for z in range(n_z + 2):
+                    for q in range(ROWS):
+                        turned[z, q] = rows[q, z]
                 for k in range(n_k):
-                    left = row_sum[index[k]]
-                    out[k] += left + share[k] * (row_sum[index[k] + 1] - left)
+                    left, right, share = turned[z_index[g, k]], turned[z_index[g, k] + 1], z_weight[g, k]
+                    out = total[k]
+                    for q in range(ROWS):
+                        out[q] += left[q] + share * (right[q] - left[q])
+        for j in range(first_j, last_j):
+            for k in range(n_k):
+                plane[j, k] += total[k, j - first_j]
 
 
 @kernel(fastmath=True)

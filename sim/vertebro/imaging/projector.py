@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vertebro.errors import DataError, GeometryError
 from vertebro.grid import VoxelGrid
 from vertebro.imaging.carm import ProjectionGeometry
-from vertebro.imaging.kernels_projector import sum_slices, warp_plane
+from vertebro.imaging.kernels_projector import ROWS, sum_slices, warp_plane
 from vertebro.imaging.slabs import SlabPlan, plan_slabs
 
 Image = NDArray[np.float32]
@@ -122,19 +122,19 @@ def _add(volume: NDArray[np.floating], plan: SlabPlan, image: Image) -> None:
     voxels = np.ascontiguousarray(volume if lines_along_s else volume.transpose(plan.axes), np.float32)
     strides = np.array(voxels.strides) // voxels.itemsize
     plane = np.zeros(plan.nodes, np.float32)
-    scratch = (len(plan.group_z), plan.nodes[1])
+    n_z, n_k = volume.shape[z_axis], plan.nodes[1]
     sum_slices(
         voxels.reshape(-1),
         strides[[slice_axis, y_axis]] if lines_along_s else strides[:2],
         np.array([volume.shape[axis] for axis in plan.axes]),
         plan.y_map,
-        plan.z_shift,
         plan.group_start,
         plan.group_z,
-        plan.pad,
-        np.empty(volume.shape[z_axis] + 2 * plan.pad, np.float32),
-        np.empty(scratch, np.int32),
-        np.empty(scratch, np.float32),
+        np.empty((ROWS, n_z + 2), np.float32),
+        np.empty((n_z + 2, ROWS), np.float32),
+        np.empty((len(plan.group_z), n_k), np.int32),
+        np.empty((len(plan.group_z), n_k), np.float32),
+        np.empty((n_k, ROWS), np.float32),
         plane,
     )
     # a NaN voxel would also spoil pixels it does not touch; sums are few, voxels many: check the sums

@@ -23,9 +23,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 RIM = 3  # nodes around the shadow, for the cubic interpolation
 MAX_GROUP = 8
-GROUP_SHIFT = 0.3  # [voxel] error of position that sharing a group's scale may cause at the edge of the field
+GROUP_SHIFT = 0.25  # [voxel] error of position that sharing a group's scale may cause at the edge of the field
 PARALLEL = 1e-9
-OVERSAMPLING = 1.25  # nodes per pixel in an oblique view
+OVERSAMPLING = 1.1  # nodes per pixel in an oblique view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,8 @@ class SlabPlan:
 
     axes: tuple[int, int, int]
     y_map: Floats
-    z_shift: Floats
     group_start: Ints
     group_z: Floats
-    pad: int
     nodes: tuple[int, int]
     ray: Floats
     node: Floats
@@ -197,22 +195,12 @@ def _fill_plan(
     low, high = nodes
     position = origin[0] + spacing[0] * np.arange(beam[1])
     start, group_position = _groups(position[beam[0] :], spacing, plane)
-    z_slice = _index_map(position, 1, origin, spacing, plane, low)
-    z_group = _index_map(group_position, 1, origin, spacing, plane, low)
-    centre = (plane.count[1] - 1) / 2 - low[1]
-    owner = np.repeat(np.arange(len(group_position)), np.diff(start))
-    shift = np.zeros(len(position))
-    shift[beam[0] :] = (z_slice[beam[0] :] - z_group[owner]) @ [1.0, centre]
-    whole = np.abs(shift - np.rint(shift)) < 1e-6
-    shift[whole] = np.rint(shift[whole])
     ray, node = _warp_map(geometry, plane, low)
     return SlabPlan(
         axes=plane.axes,
         y_map=_index_map(position, 0, origin, spacing, plane, low),
-        z_shift=shift,
         group_start=start + beam[0],
-        group_z=z_group,
-        pad=int(np.ceil(np.abs(shift).max())) + 2,
+        group_z=_index_map(group_position, 1, origin, spacing, plane, low),
         nodes=(int(high[0] - low[0]), int(high[1] - low[1])),
         ray=ray,
         node=node,
@@ -232,9 +220,10 @@ def _index_map(position: Floats, which: int, origin: Floats, spacing: Floats, pl
 
 def _groups(position: Floats, spacing: Floats, plane: Plane) -> tuple[Ints, Floats]:
     """Start of each group of neighbouring slices (with the end), and the position that gives its scale in z."""
-    reach = (plane.count[1] - 1) / 2 * abs(plane.pitch[1])
-    allowed = 2 * GROUP_SHIFT * spacing[2] * abs(plane.depth) / (max(reach, spacing[2]) * spacing[0])
-    size = int(np.clip(1 + allowed, 1, MAX_GROUP))
+    # index along z per slice, at both edges of the field: what a slice off its group's middle is wrong by
+    edge = plane.first[1] + np.array([0.0, plane.count[1] - 1]) * plane.pitch[1]
+    slope = float(np.abs((edge - plane.source[2]) / plane.depth).max() * spacing[0] / spacing[2])
+    size = int(np.clip(1 + 2 * GROUP_SHIFT / max(slope, 1e-9), 1, MAX_GROUP))
     iso = plane.source[0] + plane.depth
     # rounding keeps equal slices of different grids in the same group
     place = np.rint((position - iso) / spacing[0] * 1024) / 1024
