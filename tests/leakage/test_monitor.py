@@ -116,6 +116,9 @@ def test_needle_channel_outside_bone_is_a_track_leak_and_inside_bone_is_none() -
     compartment[channel] = Compartment.TRACK
     near = monitor(compartment).update(0.0, paint(empty(), line((5, 1, 1), (5, -13, 1))))
     assert near == []
+    watch = monitor(compartment)
+    watch.update(0.0, paint(empty(), line((5, 1, 1), (5, -13, 1))))
+    assert watch.leaked_volume == 0.0
     (event,) = monitor(compartment).update(0.0, paint(empty(), line((5, 1, 1), (5, -19, 1))))
     assert (event.kind, event.compartment) == (LeakKind.TRACK, "track")
 
@@ -233,6 +236,7 @@ def test_every_wet_cell_outside_the_bone_belongs_to_a_leak(rng: np.random.Genera
     watch.update(0.0, cement)
     outside = cement[compartments() != Compartment.BODY].sum()
     assert sum(e.volume for e in watch.leaks()) == pytest.approx(outside, rel=1e-12)
+    assert watch.leaked_volume == pytest.approx(outside, rel=1e-12)
 
 
 def test_body_alone_leaks_nothing() -> None:

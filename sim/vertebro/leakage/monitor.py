@@ -78,6 +78,7 @@ class LeakMonitor:
         self._leaked: dict[int, float] = {}
         self._volumes = dict.fromkeys((c.name.lower() for c in Compartment), 0.0)
         self._outflow = dict.fromkeys(self._exits, 0.0)
+        self._outside = 0.0
         self._time = -math.inf
 
     def update(
@@ -132,6 +133,11 @@ class LeakMonitor:
         return math.fsum(self.compartment_volumes().values())
 
     @property
+    def leaked_volume(self) -> float:
+        """All cement outside the bone [m³], events or not; the needle's channel within bone is inside."""
+        return self._outside + math.fsum(self._outflow.values())
+
+    @property
     def embolic_volume(self) -> float:
         """Cement [m³] that left the region through segmental veins."""
         return math.fsum(v for name, v in self._outflow.items() if self._exits[name][0] == Place.BEYOND)
@@ -181,6 +187,8 @@ class LeakMonitor:
         cells = np.flatnonzero(amount)
         volumes = np.bincount(self._compartment.ravel()[cells], weights=amount[cells], minlength=len(Compartment))
         self._volumes = {c.name.lower(): float(volumes[c]) for c in Compartment}
+        outside = self._place[cells] != Place.BONE
+        self._outside = float(amount[cells[outside]].sum())
         by_key = np.bincount(self._key[cells], weights=amount[cells])
         self._leaked = {int(key): float(by_key[key]) for key in np.flatnonzero(by_key) if key}
         self._outflow |= {name: float(volume) for name, volume in outflow.items()}
