@@ -147,6 +147,7 @@ def test_slices_thicker_than_five_millimetres_are_refused(tmp_path: Path) -> Non
         import_ct(*phantom.write_pair(tmp_path, thick), "L1")
 
 
+@pytest.mark.slow
 def test_five_millimetre_slices_are_accepted_with_a_remark(tmp_path: Path) -> None:
     thick = phantom.make(shape=(66, 60, 22), spacing=(2.2, 2.2, 5.0))
     anatomy = import_ct(*phantom.write_pair(tmp_path, thick), "L1", spacing=1.5 * mm)

@@ -108,13 +108,22 @@ def split_body(bone: Bools, tube: CanalTube, grid: VoxelGrid) -> Bools:
     r, a, _ = grid.open_mesh()
     medial = np.abs(r - tube.centre[None, None, :, 0]) < 0.7 * tube.half[None, None, :, 0]
     forward = (a > wall_line(tube, grid)[None, None, :]) | (medial & (a > tube.centre[None, None, :, 1]))
-    body = ndimage.binary_opening(bone & forward, iterations=max(1, round(1.0 * mm / grid.spacing[0])))
-    parts, count = ndimage.label(body)
+    out = bone & forward
+    if not out.any():
+        return np.asarray(out)
+    box = ndimage.find_objects(out.astype(np.uint8))[0]
+    out[box] &= _without_spurs(out[box], max(1, round(1.0 * mm / grid.spacing[0])))
+    return np.asarray(out)
+
+
+def _without_spurs(part: Bools, width: int) -> Bools:
+    """The largest piece of a mask, slightly grown, that an opening by `width` voxels leaves."""
+    opened = ndimage.binary_opening(part, iterations=width)
+    pieces, count = ndimage.label(opened)
     if count == 0:
-        return np.asarray(body)
-    biggest = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
-    # give back what the opening shaved off
-    return np.asarray(ndimage.binary_dilation(biggest, iterations=2) & bone & forward)
+        return np.asarray(opened)
+    biggest = pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
+    return np.asarray(ndimage.binary_dilation(biggest, iterations=2))  # gives back what the opening shaved off
 
 
 def wall_line(tube: CanalTube, grid: VoxelGrid) -> Floats:
@@ -128,15 +137,15 @@ def wall_line(tube: CanalTube, grid: VoxelGrid) -> Floats:
     return np.asarray(np.median(front - slope * height) + slope * s)
 
 
-def mirror_turn(bone: Bools, grid: VoxelGrid, limit: float = 8 * deg) -> float:
-    """Turn about s [rad] after which the vertebra, seen from above, is most like its mirror image.
+def mirror_turn(bone: Bools, grid: VoxelGrid, around: float = 0.0, limit: float = 8 * deg) -> float:
+    """Turn about s [rad], near `around`, after which the vertebra, seen from above, is most like its mirror image.
 
     The canal-to-body direction rests on two points; the outline of arch and processes steadies it. Bone thicker than
     8 mm along s counts no more than that, so that the body does not drown the processes.
     """
     plan = np.minimum(bone.sum(axis=2) * grid.spacing[2], 8 * mm).astype(np.float32)
     plan = ndimage.gaussian_filter(plan, 1.5)
-    angles = np.arange(-limit, limit + 0.5 * deg, 1.0 * deg)
+    angles = around + np.arange(-limit, limit + 0.5 * deg, 1.0 * deg)
     likeness = np.array([_mirror_likeness(plan, grid, angle) for angle in angles])
     best = int(np.clip(likeness.argmax(), 1, len(angles) - 2))
     before, here, after = likeness[best - 1 : best + 2]
@@ -224,26 +233,12 @@ def _correction(scout: Scout) -> Floats:
     superior = plane_normal(top) + plane_normal(bottom)
     superior /= np.linalg.norm(superior)
     centre = body_centre(scout.body, scout.grid)
-    anterior = centre - _canal_middle(scout.tube, scout.grid)
+    forward = centre - _canal_middle(scout.tube, scout.grid)
+    angle = mirror_turn(scout.bone, scout.grid, float(np.arctan2(-forward[0], forward[1])))
+    anterior = np.array([-np.sin(angle), np.cos(angle), 0.0])
     anterior -= superior * (anterior @ superior)
     anterior /= np.linalg.norm(anterior)
-    right = np.cross(anterior, superior)
-    turned = rigid(right, anterior, superior, centre)
-    return turned @ _about_s(_symmetry(scout, turned))
-
-
-def _symmetry(scout: Scout, turned: Floats) -> float:
-    """Mirror turn of the vertebra seen in a corrected frame."""
-    matrix = np.linalg.inv(scout.grid.world_from_voxel) @ turned @ scout.grid.world_from_voxel
-    bone = ndimage.affine_transform(
-        scout.bone.astype(np.uint8), matrix[:3, :3], matrix[:3, 3], output=np.uint8, order=0
-    )
-    return mirror_turn(bone.astype(bool), scout.grid)
-
-
-def _about_s(angle: float) -> Floats:
-    c, s = np.cos(angle), np.sin(angle)
-    return rigid(np.array([c, s, 0.0]), np.array([-s, c, 0.0]), np.array([0.0, 0.0, 1.0]), np.zeros(3))
+    return rigid(np.cross(anterior, superior), anterior, superior, centre)
 
 
 def _canal_middle(tube: CanalTube, grid: VoxelGrid) -> Floats:
