@@ -61,7 +61,7 @@ class Canvas:
     def paint(
         self,
         shapes: list[Shape],
-        hu: float,
+        hu: float | NDArray[np.float32],
         tissue: Tissue,
         compartment: Compartment = Compartment.PARAVERTEBRAL,
         *,
@@ -73,6 +73,8 @@ class Canvas:
 
         Parameters
         ----------
+        hu : float or (nr, na) float32 array [HU]
+            One number, or one section that holds at every height.
         blend : float [m]
             Fillet between the shapes.
         within : (nr, na) float32 array [1], optional
@@ -85,7 +87,8 @@ class Canvas:
         cover = self.cover(evaluate(shapes, self.grid, pose, region, blend))
         if within is not None:
             cover = cover * within[region[0], region[1], None]
-        self.blend(region, cover, hu, tissue, compartment)
+        colour = hu if isinstance(hu, float) else hu[region[0], region[1], None]
+        self.blend(region, cover, colour, tissue, compartment)
 
     def blend(self, region: Slices, cover: Array, hu: float | Array, tissue: Tissue, compartment: Compartment) -> None:
         """Mix a CT number in by its cover; label the voxels that are covered by more than half (in place)."""

@@ -19,8 +19,11 @@ from vertebro.anatomy.parametric_column import (
     foramen_shape,
     root_shapes,
 )
+from vertebro.anatomy.parametric_muscles import paint_muscles, paint_near_fat
+from vertebro.anatomy.parametric_organs import paint_great_vessels, paint_organs
+from vertebro.anatomy.parametric_ribs import paint_ribs
 from vertebro.anatomy.parametric_sacrum import paint_sacrum
-from vertebro.anatomy.parametric_trunk import Trunk, paint_near_fat, paint_ribs, paint_trunk
+from vertebro.anatomy.parametric_trunk import Trunk, paint_section
 from vertebro.anatomy.parametric_vertebra import JOINT_GAP, arch_shapes, body_shape
 from vertebro.anatomy.random_field import normal_field
 from vertebro.anatomy.shapes import FAR, Slices, coordinates, crop, evaluate, is_empty, smooth_min
@@ -66,7 +69,10 @@ def paint_scene(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec:
 
 def _paint(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec: FieldSpec) -> None:
     canal = build_canal(column)
-    paint_trunk(canvas, trunk, column, spec.seed)
+    cavity = paint_section(canvas, trunk)
+    paint_organs(canvas, trunk, cavity, spec.seed)
+    paint_great_vessels(canvas, trunk, column)
+    paint_muscles(canvas, trunk, column, spec.seed)
     paint_near_fat(canvas, trunk, column)
     paint_ribs(canvas, trunk, column)
     _paint_canal(canvas, column, canal)

@@ -180,12 +180,14 @@ def _transverse(dim: Dimensions, side: float) -> list[Shape]:
 
 
 def spinous(dim: Dimensions) -> list[Shape]:
-    """Spinous process: a thin plate ending in a thicker edge."""
+    """Spinous process: a thin plate with a thicker lower border and end (a drop in the frontal view)."""
     back = -0.5 * dim.depth - dim.canal_depth
     start = np.array([0.0, back - 2.5 * mm, -0.35 * dim.drop])
     tip = np.array([0.0, -0.5 * dim.depth - dim.reach, -dim.drop])
     axes = frame_along(tip - start)
     tall = 0.40 * dim.height
-    plate = slab(0.5 * (start + tip), [0.5 * float(np.linalg.norm(tip - start)), 2.8 * mm, tall], axes, 2.5 * mm)
-    edge = ellipsoid(tip + np.array([0.0, 3.6, -1.0]) * mm, [4.3 * mm, 3.9 * mm, tall + 0.8 * mm])
-    return [plate, edge]
+    plate = slab(0.5 * (start + tip), [0.5 * float(np.linalg.norm(tip - start)), 2.1 * mm, tall], axes, 1.9 * mm)
+    low = np.array([0.0, 0.0, -tall + 3.5 * mm])
+    keel = bar(start + low, tip + low + np.array([0.0, 3.0, 0.0]) * mm, 3.4 * mm, 4.0 * mm)
+    edge = ellipsoid(tip + np.array([0.0, 3.6, -1.5]) * mm, [4.3 * mm, 3.9 * mm, tall + 0.5 * mm])
+    return [plate, keel, edge]
