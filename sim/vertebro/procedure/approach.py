@@ -28,7 +28,7 @@ TARGET_DEPTH = Constant(0.30, "1", 0.25, 0.34, "openrad", "seen", "anterior thir
 TUBE_HALF_LENGTH = Constant(3 * mm, "m", 2 * mm, 5 * mm, "vertebro", "ours", "half length of the pedicle's waist")
 MAX_CONVERGENCE = Constant(30 * deg, "rad", 20 * deg, 35 * deg, "openrad", "seen", "0 deg lumbar to 20-30 deg thoracic")
 STEEPEST_BESIDE = Constant(38 * deg, "rad", 30 * deg, 45 * deg, "vertebro", "ours", "parapedicular paths are steeper")
-BONE_MARGIN = Constant(0.5 * mm, "m", 0.0, 1 * mm, "vertebro", "ours", "bone wanted between needle and pedicle wall")
+BONE_MARGIN = Constant(1 * mm, "m", 0.0, 2 * mm, "vertebro", "ours", "bone wanted between needle and pedicle wall")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
