@@ -85,8 +85,13 @@ def _public(tree: ast.Module | ast.ClassDef) -> Iterator[Documented]:
     for node in tree.body:
         if isinstance(node, Documented) and not node.name.startswith("_") and not _speaks_through_sibling(node):
             yield node
-            if isinstance(node, ast.ClassDef):
+            if isinstance(node, ast.ClassDef) and not _is_protocol(node):
                 yield from _public(node)
+
+
+def _is_protocol(node: ast.ClassDef) -> bool:
+    """A protocol's members only repeat what its implementations document."""
+    return any(ast.unparse(base).startswith("Protocol") for base in node.bases)
 
 
 def _speaks_through_sibling(node: Documented) -> bool:

@@ -141,4 +141,4 @@ class Canvas:
         tissue, place = self.labels.tissue[region], self.labels.compartment[region]
         material = np.where(fraction > 0.6, np.uint8(Tissue.CORTICAL), np.uint8(Tissue.CANCELLOUS))
         tissue[hit] = np.where(total > 0.5, material, tissue[hit])
-        place[hit] = np.where(total > 0.5, np.uint8(label) if np.isscalar(label) else label, place[hit])
+        place[hit] = np.where(total > 0.5, np.asarray(label, np.uint8), place[hit])
