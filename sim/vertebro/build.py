@@ -230,5 +230,5 @@ def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
 def _step(spec: StepInput) -> Step:
     if spec.do == "wait":
         return Wait(duration=spec.duration)
-    until = Limit(volume=spec.volume, time=spec.duration)
+    until = Limit(volume=spec.volume, pressure=spec.until_pressure, time=spec.duration)
     return Inject(needle=spec.needle, rate=spec.rate, until=until, pressure_cap=spec.pressure)

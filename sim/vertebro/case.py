@@ -109,6 +109,8 @@ class StepInput(_Record):
     """inject: stop after this volume"""
     pressure: Annotated[float, Within("MPa", 0.01, 10, "krebs2005")] = 2.0e6
     """inject: highest syringe pressure of the hand; above it the rate falls"""
+    until_pressure: Annotated[float, Within("MPa", 0.01, 10, "krebs2005")] | None = None
+    """inject: stop when the wanted rate would need more than this at the syringe"""
     duration: Annotated[float, Within("s", 0.1, 3600, "vertebro")] = 600.0
     """wait: how long; inject: give up after"""
 

@@ -108,27 +108,37 @@ class Simulation:
     def _inject(self, number: int, step: Inject) -> None:
         start, begun = self.state.time, self.state.injected[step.needle]
         self._happens("injection starts", step=number, needle=step.needle, rate_ml_min=step.rate * 6e7)
-        limit, reason = step.until, "volume"
-        capped = False
-        while True:
-            volume = self.state.injected[step.needle] - begun
-            left = (limit.volume or np.inf) - volume
-            time_left = (limit.time or np.inf) - (self.state.time - start)
-            if left <= 1e-9 * (limit.volume or 1.0) or time_left <= 1e-9:
-                reason = "volume" if left <= 1e-9 * (limit.volume or 1.0) else "time"
-                break
+        reason, capped = "", False
+        while not (reason := self._limit_reached(step, start, begun)):
             rate = self._rate(step)
-            if rate < step.rate and not capped:
-                capped = True
-                self._happens("pressure cap reached", needle=step.needle, rate_ml_min=rate * 6e7)
             if rate <= 0.0:
                 reason = self._why_stuck(step)
                 break
+            if rate < step.rate and not capped:
+                capped = True
+                self._happens("pressure cap reached", needle=step.needle, rate_ml_min=rate * 6e7)
+            left, time_left = self._left(step, start, begun)
             if not self._advance(step.needle, rate, min(self._round(), left / rate, time_left)):
                 reason = "the needle's tip lies in a sealed pocket: the marrow has nowhere to go"
                 break
         self.stepper.set_well(step.needle, rate=0.0)
+        volume = self.state.injected[step.needle] - begun
         self._happens("injection ends", step=number, needle=step.needle, reason=reason, volume_ml=volume * 1e6)
+
+    def _left(self, step: Inject, start: float, begun: float) -> tuple[float, float]:
+        """Volume [m³] and time [s] that the step's limits leave."""
+        volume, time = step.until.volume or np.inf, step.until.time or np.inf
+        return volume - (self.state.injected[step.needle] - begun), time - (self.state.time - start)
+
+    def _limit_reached(self, step: Inject, start: float, begun: float) -> str:
+        volume, time = self._left(step, start, begun)
+        if volume <= 1e-9 * (step.until.volume or 1.0):
+            return "volume"
+        if time <= 1e-9:
+            return "time"
+        if step.until.pressure is not None and self._hand(step, step.until.pressure) < step.rate:
+            return "pressure"
+        return ""
 
     def _wait(self, step: Wait) -> None:
         end = self.state.time + step.duration
@@ -137,17 +147,21 @@ class Simulation:
             self._advance(None, 0.0, min(self._round(), end - self.state.time))
 
     def _rate(self, step: Inject) -> float:
+        """Rate [m³/s] the hand reaches now; 0 when the cement has set."""
         delivery = self.deliveries[step.needle]
-        age = delivery.age_at_start + self.state.time
-        if age >= delivery.cement.set_time_at(delivery.temperature):
+        if self._has_set(delivery):
             return 0.0
+        return self._hand(step, step.pressure_cap or delivery.injector.pressure_cap)
+
+    def _hand(self, step: Inject, cap: float) -> float:
         rest, resistance = self._wells[step.needle]
-        cap = step.pressure_cap if step.pressure_cap is not None else delivery.injector.pressure_cap
-        return delivery.rate(step.rate, self.state.time, cap=cap, rest=rest, resistance=resistance)
+        return self.deliveries[step.needle].rate(step.rate, self.state.time, cap=cap, rest=rest, resistance=resistance)
+
+    def _has_set(self, delivery: Delivery) -> bool:
+        return delivery.age_at_start + self.state.time >= delivery.cement.set_time_at(delivery.temperature)
 
     def _why_stuck(self, step: Inject) -> str:
-        delivery = self.deliveries[step.needle]
-        if delivery.age_at_start + self.state.time >= delivery.cement.set_time_at(delivery.temperature):
+        if self._has_set(self.deliveries[step.needle]):
             return "the cement has set"
         return "the hand cannot push it any further"
 

@@ -71,7 +71,24 @@ def test_a_weak_hand_slows_down_and_says_so(coarse_case, coarse_anatomy):
     run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
     assert run.summary["volume_injected_ml"] < 0.95
     assert "pressure cap reached" in [event["event"] for event in run.events]
-    assert run.summary["peak_syringe_pressure_kpa"] <= 40 * 1.05
+    assert run.summary["peak_syringe_pressure_kpa"] <= 40 * 1.1
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ({"steps.0.until_pressure": "120 kPa"}, "pressure"),
+        ({"steps.0.duration": "6 s"}, "time"),
+        ({"steps.0.volume": "0.3 ml"}, "volume"),
+    ],
+)
+def test_an_injection_ends_at_the_first_limit(coarse_case, coarse_anatomy, limit, reason):
+    case = coarse_case.with_settings({"steps.0.volume": "1 ml"} | limit)
+    run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
+    assert [e["reason"] for e in run.events if e["event"] == "injection ends"] == [reason]
+    assert run.summary["volume_injected_ml"] < 1
+    if reason == "pressure":
+        assert run.summary["peak_syringe_pressure_kpa"] == pytest.approx(120, rel=0.1)
 
 
 def test_set_cement_does_not_move(coarse_case, coarse_anatomy):
