@@ -34,7 +34,7 @@ class Frame:
     ----------
     signal : (rows, cols) float32 array
         Detected quanta per pixel (variance equals mean, before the spread of light).
-    display : (rows, cols) uint8 array
+    display16 : (rows, cols) uint16 array
         Bone, cement and metal dark; outside the collimator black.
     display16 : (rows, cols) uint16 array
         The same in 16 bits.
@@ -130,7 +130,7 @@ class FluoroView:
         grey[~self.opening] = 0
         return Frame(
             signal=signal,
-            display=to_bytes(grey).astype(np.uint8),
+            display16=to_bytes(grey, bits=16).astype(np.uint16, copy=False),
             display16=to_bytes(grey, bits=16).astype(np.uint16),
             dose=self.dose,
             geometry=self.geometry,
