@@ -36,19 +36,21 @@ class Frame:
         Detected quanta per pixel (variance equals mean, before the spread of light).
     display16 : (rows, cols) uint16 array
         Bone, cement and metal dark; outside the collimator black.
-    display16 : (rows, cols) uint16 array
-        The same in 16 bits.
     dose : Dose
     geometry : ProjectionGeometry
     number : int
     """
 
     signal: Image
-    display: NDArray[np.uint8]
     display16: NDArray[np.uint16]
     dose: Dose
     geometry: ProjectionGeometry
     number: int
+
+    @property
+    def display(self) -> NDArray[np.uint8]:
+        """The picture in 8 bits."""
+        return (self.display16 >> 8).astype(np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,7 +133,6 @@ class FluoroView:
         return Frame(
             signal=signal,
             display16=to_bytes(grey, bits=16).astype(np.uint16, copy=False),
-            display16=to_bytes(grey, bits=16).astype(np.uint16),
             dose=self.dose,
             geometry=self.geometry,
             number=number,
