@@ -90,6 +90,14 @@ def test_long_window_cement_hardens_about_11_minutes_after_immersion_at_body_tem
     assert cement("vertecem-v+").set_time_at(BODY) / 60.0 == pytest.approx(11.0, abs=0.5)
 
 
+@names
+def test_ten_degrees_warmer_cures_one_and_a_half_to_two_times_faster(name: str) -> None:
+    """Measured on four other cements between 15 and 30 °C (source key four_cements): an independent check of E_a."""
+    card = cement(name)
+    factor = card.set_time_at(ZERO_CELSIUS + 18.0) / card.set_time_at(ZERO_CELSIUS + 28.0)
+    assert 1.5 <= factor <= 2.0
+
+
 def test_low_viscosity_brand_is_at_most_half_as_viscous_between_2_and_5_minutes() -> None:
     ages = np.linspace(120.0, 300.0, 7)
     low, medium = (cement(f"generic-{grade}").zero_shear_viscosity(ages) for grade in ("low", "medium"))

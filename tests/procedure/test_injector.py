@@ -110,10 +110,10 @@ def test_hand_meets_its_limit_as_the_cement_thickens() -> None:
 
 
 def test_dead_volume_of_a_cannula() -> None:
-    """π/4 · (2.4 mm)² · 125 mm = 0.565 mL."""
+    """π/4 · (2.388 mm)² · 125 mm = 0.560 mL."""
     needle = Needle(name="left", gauge=11, entry=(0.0, -0.08, 0.0), tip=(0.0, 0.0, 0.0))
     injector = Injector.for_needle(needle, syringe=1)
-    assert needle.dead_volume / ml == pytest.approx(0.5655, rel=1e-3)
+    assert needle.dead_volume / ml == pytest.approx(0.5598, rel=1e-3)
     assert injector.dead_volume == needle.dead_volume
 
 

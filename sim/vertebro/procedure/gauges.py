@@ -20,24 +20,24 @@ class Gauge:
     inner_diameter: Constant
 
 
-def _row(gauge: int, outer: float, inner: float) -> Gauge:
-    def length(value: float) -> Constant:
-        return Constant(
-            value * mm, "m", 0.94 * value * mm, 1.06 * value * mm, "stubs_gauge", "recalled", "regular wall"
-        )
+def _row(gauge: int, outer: float, inner: float, *, tolerance: float) -> Gauge:
+    """Diameters in mm; the bore's tolerance is three times the outer one's (regular wall)."""
 
-    return Gauge(gauge=gauge, outer_diameter=length(outer), inner_diameter=length(inner))
+    def length(value: float, within: float) -> Constant:
+        return Constant(value * mm, "m", (value - within) * mm, (value + within) * mm, "stubs_gauge", "seen")
+
+    return Gauge(gauge=gauge, outer_diameter=length(outer, tolerance), inner_diameter=length(inner, 3.0 * tolerance))
 
 
 GAUGES: Mapping[int, Gauge] = MappingProxyType(
     {
         row.gauge: row
         for row in (
-            _row(8, 4.19, 3.4),
-            _row(10, 3.40, 2.7),
-            _row(11, 3.05, 2.4),
-            _row(13, 2.41, 1.8),
-            _row(15, 1.83, 1.4),
+            _row(8, 4.191, 3.429, tolerance=0.025),
+            _row(10, 3.404, 2.692, tolerance=0.025),
+            _row(11, 3.048, 2.388, tolerance=0.025),
+            _row(13, 2.413, 1.803, tolerance=0.025),
+            _row(15, 1.829, 1.372, tolerance=0.013),
         )
     }
 )
