@@ -191,11 +191,13 @@ def _history() -> dict[str, NDArray[np.float64]]:
 
 def _events(leaks: bool) -> list[dict[str, Any]]:
     found = [
-        {"time_s": 0.0, "event": "step", "words": "inject through left"},
-        {"time_s": 80.0, "event": "stop", "words": "volume reached"},
+        {"time_s": 0.0, "event": "injection starts", "step": 0, "needle": "left", "rate_ml_min": 3.0},
+        {"time_s": 80.0, "event": "injection ends", "step": 0, "reason": "volume"},
     ]
     if leaks:
-        found.insert(1, {"time_s": 42.0, "event": "leak", "kind": "D", "position_words": "cement in the superior disc"})
+        found.insert(
+            1, {"time_s": 42.0, "event": "leak", "kind": "D", "volume_ml": 0.01, "position_words": "upper disc"}
+        )
     return found
 
 

@@ -169,3 +169,8 @@ def test_a_path_that_cannot_be_written_is_an_error_with_a_cure(
 def test_facts_of_events_read_like_language() -> None:
     facts = {"step": 0, "needle": "left", "rate_ml_min": 3.0, "volume_ml": -0.0, "breaches": [], "reason": None}
     assert tables._facts(facts) == "step 1, needle left, rate 3 mL/min, volume 0 mL"
+
+
+def test_leak_events_are_told_in_words() -> None:
+    facts = {"kind": "D", "volume_ml": 0.01, "position_words": "upper disc", "route": "endplate"}
+    assert tables._facts(facts) == "0.01 mL so far through an endplate into the disc; upper disc"

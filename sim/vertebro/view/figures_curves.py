@@ -114,13 +114,13 @@ def _dress(axes: Any) -> None:
 
 def _mark_leaks(axes: Any, run: Run, *, named: bool) -> None:
     top = axes.get_xaxis_transform()
-    last = -np.inf
     span = max(float(np.ptp(run.history["time_s"])), 1e-9)
+    free = -np.inf
     for leak in sorted(run.summary.get("leaks", []), key=lambda leak: leak["t_leak_s"]):
-        onset = float(leak["t_leak_s"])
+        onset, half = float(leak["t_leak_s"]), (0.008 + 0.010 * len(leak["kind"])) * span
         axes.axvline(onset, color=theme.LEAK, lw=0.9, ls=":", zorder=1)
-        if named and onset - last > 0.04 * span:
+        if named and onset - half > free:  # a name that would cover its neighbour stays in the table
             axes.text(
                 onset, 1.015, leak["kind"], color=theme.LEAK, fontsize=8, weight="bold", ha="center", transform=top
             )
-            last = onset
+            free = onset + half

@@ -27,7 +27,7 @@ PARTS: tuple[tuple[str, str, tuple[Compartment, ...]], ...] = (
     ("veins", "#5b8cff", (Compartment.VEIN_BASIVERTEBRAL, Compartment.VEIN_SEGMENTAL)),
 )
 AXIS_COLOUR = "#ff5a5a"
-FIELD = 0.1  # m
+FIELD = 0.11  # m
 
 
 def draw_import_check(anatomy: Anatomy, path: str | Path | None = None) -> Figure:
@@ -39,7 +39,8 @@ def draw_import_check(anatomy: Anatomy, path: str | Path | None = None) -> Figur
     path : path, optional
         Also save there.
     """
-    side, head, foot = 10.6 / 3, 0.62, 0.42
+    warnings = [f"warning: {text}" for text in anatomy.provenance.get("warnings", [])]
+    side, head, foot = 10.6 / 3, 0.62 + 0.17 * len(warnings), 0.42
     height = 2 * side + head + foot
     with rc_context(STYLE):
         figure = new_figure(10.6, height, dpi=120)
@@ -49,6 +50,9 @@ def draw_import_check(anatomy: Anatomy, path: str | Path | None = None) -> Figur
         for i, (name, centre) in enumerate(_planes(anatomy)):
             _panel(figure.add_subplot(grid[i // 3, i % 3]), anatomy, name, centre)
         figure.text(0.005, 1 - 0.05 / height, _headline(anatomy), fontsize=9.5, va="top", weight="bold")
+        figure.text(
+            0.005, 1 - 0.42 / height, "\n".join(warnings), fontsize=8.5, va="top", color=theme.LEAK, linespacing=1.35
+        )
         _legend(figure)
     return save(figure, path)
 

@@ -114,7 +114,7 @@ def _bone(run: Run) -> Any:
         return None
     smooth = ndimage.gaussian_filter(label.astype(np.float32), 0.7)
     dense = np.clip((anatomy.hu - 150.0) / 700.0, 0.0, 0.25) * label
-    return _contour(smooth + dense.astype(np.float32), anatomy.grid, 0.5, relax=25)
+    return _contour(smooth + dense.astype(np.float32), anatomy.grid, 0.5, relax=40)
 
 
 def _surface(values: NDArray[Any], grid: VoxelGrid, *, sigma: float, level: float, relax: int) -> Any:
@@ -143,7 +143,7 @@ def _contour(field: NDArray[np.float32], grid: VoxelGrid, level: float, relax: i
     mesh = image.contour([level], scalars="field", method="flying_edges", compute_normals=False, compute_scalars=False)
     if mesh.n_cells < _SMALLEST:
         return None
-    mesh = mesh.smooth_taubin(n_iter=relax, pass_band=0.12) if relax else mesh
+    mesh = mesh.smooth_taubin(n_iter=relax, pass_band=0.1) if relax else mesh
     return mesh.compute_normals(cell_normals=False, split_vertices=False, consistent_normals=False)
 
 

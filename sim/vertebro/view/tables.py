@@ -195,8 +195,11 @@ def event_rows(run: Run) -> list[Row]:
 
 
 def _facts(facts: dict[str, Any]) -> str:
-    if "words" in facts:
-        return str(facts["words"])
+    if "kind" in facts and "volume_ml" in facts:
+        place = words.leak_place(facts)
+        return f"{words.ml(facts['volume_ml'])} so far {words.leak_words(facts['kind'])}" + (
+            f"; {place}" if place else ""
+        )
     told = []
     for key, value in facts.items():
         if isinstance(value, dict | list) or value is None:

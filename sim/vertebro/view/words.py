@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from vertebro.view import theme
 
 GRAVE = ("canal", "B", "foramen", "embolus")  # cement near nerves or in the blood: what a reader hears first
-LONGEST_PLACE = 70  # characters; longer places stay in the table
+LONGEST_PLACE = 80  # characters
 NEGLIGIBLE_ML = 0.005
 
 
@@ -74,7 +75,7 @@ def sentences(summary: dict[str, Any], case_facts: dict[str, str]) -> list[str]:
 
 def _leak_sentence(leak: dict[str, Any]) -> str:
     place = leak_place(leak)
-    where = f" ({place})" if 0 < len(place) <= LONGEST_PLACE else ""
+    where = f" ({place})" if place else ""
     seen = leak.get("t_visible_s")
     visible = f"; it could be seen from {clock(seen)} on" if seen is not None else ""
     return (
@@ -89,8 +90,8 @@ def ordered_leaks(summary: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def leak_place(leak: dict[str, Any]) -> str:
-    """Where a leak began, in words."""
-    return str(leak.get("position_words") or "")
+    """Where a leak began, in words; a long list of veins is cut short."""
+    return textwrap.shorten(str(leak.get("position_words") or ""), LONGEST_PLACE, placeholder=" …")
 
 
 def leak_words(kind: str) -> str:
