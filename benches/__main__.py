@@ -75,7 +75,7 @@ def _print(rows: list[dict[str, object]], failures: dict[str, str]) -> None:
     for row in rows:
         table.add_row(str(row["name"]), f"{row['value']:.4g}", str(row["unit"]), str(row["note"]))
     for name, why in failures.items():
-        table.add_row(name, "failed", "", why.splitlines()[0])
+        table.add_row(name, "failed", "", why.splitlines()[-1][:100])
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 

@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,10 +39,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Clocked:
-    """Seconds of repeated calls: wall clock and processor time of all threads."""
+    """Repeated calls: wall clock and processor time of all threads [s], and of a child its peak memory [MB]."""
 
     wall: tuple[float, ...]
     cpu: tuple[float, ...]
+    memory: tuple[float, ...] = ()
 
     @property
     def best(self) -> float:
@@ -51,13 +53,14 @@ class Clocked:
     @property
     def numbers(self) -> dict[str, float]:
         """For the JSON file."""
-        return {
+        numbers: dict[str, float] = {
             "wall_min_s": min(self.wall),
             "wall_median_s": statistics.median(self.wall),
             "cpu_min_s": min(self.cpu),
             "cpu_median_s": statistics.median(self.cpu),
             "repeats": len(self.wall),
         }
+        return numbers | ({"peak_memory_mb": max(self.memory)} if self.memory else {})
 
 
 def clock(call: Callable[[], object], *, repeats: int = 5, warm: bool = True) -> Clocked:
@@ -74,24 +77,28 @@ def clock(call: Callable[[], object], *, repeats: int = 5, warm: bool = True) ->
 
 
 def clock_child(arguments: Sequence[str], *, repeats: int = 3, **environment: str) -> Clocked:
-    """Time a fresh Python process: ``python <arguments>``, imports and compilation included."""
-    times = [_one_child(arguments, environment) for _ in range(repeats)]
-    return Clocked(tuple(wall for wall, _ in times), tuple(cpu for _, cpu in times))
+    """Time a fresh Python process (POSIX): ``python <arguments>``, imports and compilation included."""
+    rows = [_one_child(arguments, environment) for _ in range(repeats)]
+    wall, cpu, memory = zip(*rows, strict=True)
+    return Clocked(wall, cpu, memory)
 
 
-def _one_child(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
-    before, start = os.times(), time.perf_counter()
-    run = subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, **environment},
-        cwd=Path(__file__).resolve().parents[1],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    wall, after = time.perf_counter() - start, os.times()
-    if run.returncode:
-        raise RuntimeError(f"python {' '.join(arguments)} failed:\n{run.stderr[-2000:]}")
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return wall, cpu
+def _one_child(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float, float]:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        start = time.perf_counter()
+        child = subprocess.Popen(
+            [sys.executable, *arguments],
+            env={**os.environ, **environment},
+            cwd=Path(__file__).resolve().parents[1],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        if child.returncode:
+            raise RuntimeError(f"the child ended with {child.returncode}: {said.read().strip()[-600:]}")
+    per_megabyte = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes here
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / per_megabyte

@@ -19,13 +19,10 @@ Camera(scene).shoot("lateral", 0.0, np.zeros(scene.anatomy.grid.shape, np.float3
 """
 
 DEMO = """
-import resource, sys
+import sys
 from vertebro.cli.main import main
 sys.argv = ["vertebro", "demo", "--out", {out!r}, "--json"]
-try:
-    main()
-finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+main()
 """
 
 
@@ -77,7 +74,7 @@ def simulated_seconds(quick: bool) -> Result:
 
 
 def _waited(name: str, clocked: Clocked, note: str = "") -> Result:
-    note = ", ".join(text for text in (note, f"cpu {min(clocked.cpu):.1f} s") if text)
+    note = ", ".join(text for text in (note, f"cpu {min(clocked.cpu):.1f} s, {max(clocked.memory):.0f} MB") if text)
     return Result(name=name, value=clocked.best, unit="s", note=note, more=clocked.numbers)
 
 
