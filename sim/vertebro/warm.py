@@ -10,7 +10,7 @@ from vertebro.case import Case
 TINY = {
     "anatomy.spacing": "1.5 mm",
     "steps.0.volume": "0.1 ml",
-    "flow.interval": "2 s",
+    "flow.interval": "4 s",
     "imaging.rows": 64,
     "imaging.frames": 2,
 }

@@ -37,7 +37,7 @@ def demo(
     """One real injection, end to end: report.html with pictures."""
     from vertebro.case import Case
 
-    quick = {"flow.interval": "4 s", "imaging.rows": 256, "imaging.frames": 3} if fast else {}
+    quick = {"imaging.rows": 256, "imaging.frames": 3} if fast else {}
     if real:
         folder = _real_case_folder(fast)
         case, base = Case.load(folder).with_settings(quick), folder
