@@ -25,7 +25,7 @@ RIM = 3  # nodes around the shadow, for the cubic interpolation
 MAX_GROUP = 8
 GROUP_SHIFT = 0.25  # [voxel] error of position that sharing a group's scale may cause at the edge of the field
 PARALLEL = 1e-9
-OVERSAMPLING = 1.1  # nodes per pixel in an oblique view
+NODES_PER_PIXEL, NODES_PER_VOXEL = 1.1, 1.5  # in an oblique view, the lesser of both
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def plan_slabs(grid: VoxelGrid, geometry: ProjectionGeometry) -> SlabPlan | None
         If the source lies inside the grid.
     """
     _refuse_source_inside(grid, geometry)
-    plane = plan_plane(geometry)
+    plane = plan_plane(geometry, np.asarray(grid.spacing))
     order = list(plane.axes)
     origin, spacing = np.asarray(grid.origin)[order], np.asarray(grid.spacing)[order]
     count = np.asarray(grid.shape)[order]
@@ -101,8 +101,15 @@ def plan_slabs(grid: VoxelGrid, geometry: ProjectionGeometry) -> SlabPlan | None
     return _fill_plan(origin, spacing, (near, far), plane, nodes, window, geometry)
 
 
-def plan_plane(geometry: ProjectionGeometry) -> Plane:
-    """Choose the slice axis nearest the beam and the nodes that sample the detector at its own resolution."""
+def plan_plane(geometry: ProjectionGeometry, voxel: Floats) -> Plane:
+    """Choose the slice axis nearest the beam and the nodes.
+
+    Parameters
+    ----------
+    geometry : ProjectionGeometry
+    voxel : (3,) float [m]
+        Spacing along r, a, s: nodes need not be much finer than the sums they sample.
+    """
     axes = _axes(geometry)
     order = list(axes)
     source, iso = geometry.source[order], geometry.isocentre[order]
@@ -110,7 +117,7 @@ def plan_plane(geometry: ProjectionGeometry) -> Plane:
     ray = geometry.corners()[:, order] - source
     shadow = source[1:] + depth * ray[:, 1:] / ray[:, :1]
     size = shadow.max(axis=0) - shadow.min(axis=0)
-    count, pitch = _sampling(geometry, order, size)
+    count, pitch = _sampling(geometry, order, size, voxel[order[1:]])
     start = np.where(pitch > 0, shadow.min(axis=0), shadow.max(axis=0))
     return Plane(axes=axes, source=source, depth=depth, first=start, pitch=pitch, count=count)
 
@@ -120,21 +127,21 @@ def _axes(geometry: ProjectionGeometry) -> tuple[int, int, int]:
     return ((0, 1, 2), (1, 0, 2), (2, 0, 1))[slice_axis]
 
 
-def _sampling(geometry: ProjectionGeometry, order: list[int], size: Floats) -> tuple[Ints, Floats]:
-    """Nodes and signed pitch along y and z: pixels' own spacing seen in the plane, finest corner."""
-    step = np.abs(np.stack([geometry.u, geometry.v])[:, order[1:]])
-    towards = np.stack([geometry.u, geometry.v])[np.argmax(step, axis=0), order[1:]]
-    pixels = np.array([(geometry.cols, geometry.rows)[i] for i in np.argmax(step, axis=0)])
-    # a square view reproduces the pixels exactly; an oblique one stretches the field, so nodes are added
-    count = np.maximum(np.ceil(pixels * _stretch(geometry, order) - 1e-6).astype(np.int64), 2)
+def _sampling(geometry: ProjectionGeometry, order: list[int], size: Floats, voxel: Floats) -> tuple[Ints, Floats]:
+    """Nodes and signed pitch along y and z that lose no detail.
+
+    A square view takes the pixels themselves. An oblique one stretches the field, so it takes more nodes than pixels,
+    unless the voxels are so coarse that nodes at a fraction of them catch all there is.
+    """
+    step = np.stack([geometry.u, geometry.v])[:, order[1:]]
+    nearest = np.argmax(np.abs(step), axis=0)
+    towards = step[nearest, [0, 1]]
+    count = np.array([(geometry.cols, geometry.rows)[i] for i in nearest], float)
+    if 1 - abs(geometry.normal[order[0]]) > PARALLEL:
+        count = np.minimum(count * NODES_PER_PIXEL, 1 + size * NODES_PER_VOXEL / voxel)
+    count = np.maximum(np.ceil(count - 1e-6), 2)
     pitch = np.where(size > 0, size / (count - 1), np.abs(towards))
-    return count, np.where(towards < 0, -pitch, pitch)
-
-
-def _stretch(geometry: ProjectionGeometry, order: list[int]) -> Floats:
-    """How much finer (y, z) the plane must be sampled than the detector to lose no detail."""
-    square = 1 - abs(geometry.normal[order[0]]) < PARALLEL
-    return np.ones(2) if square else np.full(2, OVERSAMPLING)
+    return count.astype(np.int64), np.where(towards < 0, -pitch, pitch)
 
 
 def _refuse_source_inside(grid: VoxelGrid, geometry: ProjectionGeometry) -> None:
