@@ -251,7 +251,7 @@ class Simulation:
                 "plunger_force_n": delivery.injector.plunger_force(syringe),
                 "viscosity_pa_s": float(delivery.viscosity(1.0, self.state.time)),
                 "volume_in_body_m3": inside,
-                "volume_leaked_m3": sum(volumes.values()) - inside,
+                "volume_leaked_m3": self.monitor.leaked_volume,
                 "iterations": float(iterations),
             }
         )
