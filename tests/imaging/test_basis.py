@@ -25,6 +25,12 @@ def test_split_is_continuous_and_never_negative() -> None:
     assert min(soft.min(), bone.min()) >= 0
 
 
+def test_whole_numbers_take_the_table_and_get_the_same_answer() -> None:
+    hu = np.arange(-32768, 32768).astype(np.int16).reshape(64, 1024)[:, ::2]
+    for table, formula in zip(basis_from_hu(hu), basis_from_hu(hu.astype(float)), strict=True):
+        assert np.allclose(table, formula, atol=1e-6)
+
+
 def test_ct_number_of_the_mixture_is_the_one_it_came_from() -> None:
     """soft * 1000 + bone * (1000 + HU of cortical bone) - 1000 gives the CT number back up to cortical bone."""
     hu = np.linspace(-1000, 1637, 100)
