@@ -12,7 +12,7 @@ import numpy as np
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
 from vertebro.anatomy.store import load_anatomy
-from vertebro.case import Case, NeedleInput, StepInput
+from vertebro.case import AnatomyInput, Case, NeedleInput, StepInput
 from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
 from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings, face_conductance
@@ -97,19 +97,38 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
     """The anatomy of a case: generated, or read from its folder."""
     wish = case.anatomy
     if wish.source == "folder":
-        if not wish.folder:
-            raise CaseError("no folder given", where="anatomy.folder", hint="vertebro import CT --out FOLDER makes one")
-        anatomy = load_anatomy((base or Path()) / wish.folder / "anatomy.h5")
-        if anatomy.level != wish.level:
-            raise CaseError(
-                "the folder holds another level", where="anatomy.level", value=wish.level, allowed=anatomy.level
-            )
-        return anatomy
+        return _imported_anatomy(wish, base or Path())
     spec = ParametricSpec(
         level=wish.level, spacing=wish.spacing, bone_fraction=wish.bone_fraction, sex=wish.sex, seed=case.seed
     )
-    interior = dataclasses.replace(PARAMETRIC_INTERIOR, veins=wish.veins, venous_pressure=wish.venous_pressure)
+    interior = dataclasses.replace(
+        PARAMETRIC_INTERIOR,
+        veins=wish.veins,
+        venous_pressure=wish.venous_pressure,
+        segmental_radius=wish.segmental_radius,
+        k_sigma=wish.permeability_sigma,
+    )
     return build_parametric(spec, interior=interior)
+
+
+def _imported_anatomy(wish: AnatomyInput, base: Path) -> Anatomy:
+    if not wish.folder:
+        raise CaseError("no folder given", where="anatomy.folder", hint="vertebro import CT --out FOLDER makes one")
+    generated, usual = ("bone_fraction", "sex", "veins", "segmental_radius", "permeability_sigma"), AnatomyInput()
+    for name in generated:
+        if getattr(wish, name) != getattr(usual, name):
+            raise CaseError(
+                "this setting shapes generated anatomies only; an imported one keeps what its CT shows",
+                where=f"anatomy.{name}",
+                value=getattr(wish, name),
+                hint=f'remove it, or use source = "parametric"; the default is {getattr(usual, name)!r}',
+            )
+    anatomy = load_anatomy(base / wish.folder / "anatomy.h5")
+    if anatomy.level != wish.level:
+        raise CaseError(
+            "the folder holds another level", where="anatomy.level", value=wish.level, allowed=anatomy.level
+        )
+    return anatomy
 
 
 def flow_problem(scene: Scene) -> FlowProblem:

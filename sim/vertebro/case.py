@@ -43,7 +43,11 @@ class AnatomyInput(_Record):
     sex: Literal["female", "male"] = "female"
     """morphometry (parametric)"""
     veins: bool = True
-    """basivertebral and segmental veins"""
+    """basivertebral and segmental veins (parametric)"""
+    segmental_radius: Annotated[float, Within("mm", 0.25, 1.0, "vertebro")] = 0.5e-3
+    """mean radius of the segmental veins (parametric); leaked volume grows with its third to fourth power"""
+    permeability_sigma: Annotated[float, Within("1", 0, 1.2, "baroud2004")] = 0.5
+    """standard deviation of ln K over the body (parametric); roughens the cement's outline"""
     venous_pressure: Annotated[float, Within("kPa", 0, 12, "iop1981")] = 1000.0
     """pressure at the veins' outer ends; prone 0.7-2 kPa"""
     permeability_factor: Annotated[float, Within("1", 0.01, 100, "baroud2004")] = 1.0
