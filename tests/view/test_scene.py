@@ -61,12 +61,6 @@ def test_everything_lies_inside_the_picture(view: str) -> None:
     assert (places <= np.array(SIZE)).all()
 
 
-def test_halving_is_the_mean_of_four_pixels(rng: np.random.Generator) -> None:
-    picture = rng.integers(0, 256, (8, 6, 3)).astype(np.uint8)
-    mean = np.array([[picture[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].mean((0, 1)) for j in range(3)] for i in range(4)])
-    assert np.abs(scene.halve(picture) - mean).max() <= 0.5
-
-
 def test_times_spread_to_the_nearest_cement(rng: np.random.Generator) -> None:
     times = np.full((7, 6, 5), np.nan, np.float32)
     known = rng.integers(0, (7, 6, 5), (6, 3))

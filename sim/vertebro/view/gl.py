@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -109,7 +110,7 @@ def gl_help() -> str:
 
 
 def _why(code: int, stderr: str) -> str:
-    last = stderr.strip().splitlines()[-1:]
+    last = re.sub(r"\x1b\[[0-9;]*m", "", stderr).strip().splitlines()[-1:]
     crash = f"the test picture ended the process (signal {-code})" if code < 0 else f"the test picture failed ({code})"
     return ": ".join([crash, *last])
 
