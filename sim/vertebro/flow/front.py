@@ -16,46 +16,44 @@ Float = NDArray[np.float64]
 class Front:
     """Work arrays of the transport in one box."""
 
-    def __init__(self, flow: PressureField) -> None:
+    def __init__(self, flow: PressureField, sharp: bool = True) -> None:
         shape = flow.p.shape
-        self.flow = flow
+        self.flow, self.sharp = flow, sharp
         self.s = np.zeros(shape)
-        self.birth = np.zeros((2, *shape))
-        self.out, self.through, self.excess = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        self.seen = np.zeros(shape, np.uint8)
+        self.birth = np.zeros(shape)
+        self.work = np.zeros((8, self.s.size))
+        self.seen = np.zeros(self.s.size, np.uint8)
         self.heap = np.zeros(self.s.size, np.int64)
         self.strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
 
-    def move(self, source: Float, dt: float, now: float, outlets: int) -> tuple[Float, float]:
+    def move(self, dt: float, now: float, outlets: int) -> tuple[Float, float]:
         """Advance fill and age over `dt` [s]; returns injected volume per outlet [m³] and the volume left unplaced."""
-        flow, box = self.flow, self.flow.box
-        flat_s = self.s.reshape(-1)
-        starts = (
-            np.flatnonzero(source) if flow.power == 0.0 else np.flatnonzero((flat_s > 0) | (source.reshape(-1) > 0))
-        )
+        flow, box, s, birth = self.flow, self.flow.box, self.s.reshape(-1), self.birth.reshape(-1)
+        source = flow.source.reshape(-1)
+        starts = np.flatnonzero(source) if flow.power == 0.0 else np.flatnonzero((s > 0) | (source > 0))
         self.heap[: starts.size] = starts
         self.seen[:] = 0
-        self.seen.reshape(-1)[starts] = 2
+        self.seen[starts] = 2
+        self.work[6], self.work[7] = s, birth
         ledger = np.zeros(max(outlets, 1))
         kernels_front.transport(
             flow.p.reshape(-1),
             flow.t.reshape(3, -1),
             self.strides,
             box.pore.reshape(-1),
-            flat_s,
-            self.birth.reshape(2, -1),
-            source.reshape(-1),
+            s,
+            birth,
+            source,
             box.outlet.reshape(-1),
             flow.ratio.reshape(-1),
             flow.power,
+            self.sharp,
             dt,
             now,
             self.heap,
             starts.size,
-            self.seen.reshape(-1),
-            self.out.reshape(-1),
-            self.through.reshape(-1),
-            self.excess.reshape(-1),
+            self.seen,
+            self.work,
             ledger,
         )
         return ledger[:outlets], self.settle(now)
@@ -81,7 +79,7 @@ class Front:
         It is the solver's residual or, in cement-only mode, the last of a step beyond the ring; never more than a
         sliver, but the ledger must close.
         """
-        excess = self.excess.reshape(-1)
+        excess = self.work[4]
         lost = 0.0
         for start in np.flatnonzero(excess):
             lost += self._place(int(start), float(excess[start]))
@@ -90,8 +88,8 @@ class Front:
 
     def _place(self, start: int, volume: float) -> float:
         s, pore = self.s.reshape(-1), self.flow.box.pore.reshape(-1)
-        t, birth = self.flow.t.reshape(3, -1), self.birth.reshape(2, -1)
-        age = float(birth[0, start])
+        t, birth = self.flow.t.reshape(3, -1), self.birth.reshape(-1)
+        age = float(birth[start])
         queue, known = deque([start]), {start}
         while queue and volume > 0.0:
             i = queue.popleft()
@@ -99,7 +97,7 @@ class Front:
             if room > 0.0:
                 put = min(room, volume)
                 held = s[i] * pore[i]
-                birth[0, i] = (held * birth[0, i] + put * age) / (held + put)
+                birth[i] = (held * birth[i] + put * age) / (held + put)
                 s[i] = min(1.0, (held + put) / pore[i])
                 volume -= put
             for d in range(3):

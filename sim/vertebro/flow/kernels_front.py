@@ -1,5 +1,7 @@
 """Kernels of the front: implicit upwind transport in the order of falling pressure, one pass, any step size."""
 
+import numpy as np
+
 from vertebro._jit import kernel
 
 
@@ -50,39 +52,142 @@ def flowing_share(s, ratio, power):
 
 
 @kernel
-def implicit_saturation(old, volume_in, through, ratio, power):
-    """Solve s = old + volume_in - through·f(s) on [0, 1] by bisected Newton steps (volumes over the pore volume)."""
+def implicit_saturation(old, volume_in, dt, rates, lead, slope, ratio, power):
+    """Solve s = old + volume_in - dt Σ rates·f(s + lead·slope) on [0, 1] by bisected Newton steps."""
     low, high = 0.0, 1.0
-    s = min(1.0, max(0.0, old + volume_in - through * flowing_share(old, ratio, power)))
+    s = min(1.0, max(0.0, old))
     for _ in range(100):
-        g = s - old - volume_in + through * flowing_share(s, ratio, power)
+        g, steep = s - old - volume_in, 1.0
+        for e in range(4):
+            face = s + lead[e] * slope
+            share = flowing_share(face, ratio, power)
+            g += dt * rates[e] * share
+            # f' = n f (1 - f) / (s (1 - s)) for powers of the saturation
+            if 0.0 < face < 1.0:
+                steep += dt * rates[e] * power * share * (1.0 - share) / (face * (1.0 - face))
         if g > 0.0:
             high = s
         else:
             low = s
         if abs(g) < 1e-15 or high - low < 1e-15:
             break
-        e = 1e-7
-        slope = 1.0 + through * (flowing_share(s + e, ratio, power) - flowing_share(s - e, ratio, power)) / (2 * e)
-        step = s - g / slope
+        step = s - g / steep
         s = step if low < step < high else 0.5 * (low + high)
     return s
 
 
 @kernel
-def transport(
-    p, t, strides, pore, s, birth, source, pinned, ratio, power, dt, now, heap, n, seen, out, through, excess, ledger
-):
+def limited(before, here, after):
+    """Slope between neighbours along the stream, 0 at extrema: the harmonic mean of the two differences (van Leer)."""
+    a, b = here - before, after - here
+    return 2.0 * a * b / (a + b) if a * b > 0.0 else 0.0
+
+
+@kernel
+def piston_exits(held, rate_in, dt, rates, gates, left):
+    """Fill a cell with a sharp front: `left` gets the volume that leaves through each exit; returns what is held then.
+
+    All volumes are shares of the pore volume. An exit carries the injected fluid once the cell is filled up to its gate
+    (a plane front perpendicular to the stream has then passed the face's centre). Between gates the fill changes at a
+    constant rate; where opening a gate would let the fill fall, the gate carries just what keeps it.
+    """
+    left[:] = 0.0
+    s, rest = held, dt
+    for _ in range(12):
+        open_rate = at_rate = 0.0
+        above, below = 1.0, 0.0
+        for e in range(4):
+            if rates[e] > 0.0:
+                if gates[e] < s:
+                    open_rate += rates[e]
+                    below = max(below, gates[e])
+                elif gates[e] == s:
+                    at_rate += rates[e]
+                else:
+                    above = min(above, gates[e])
+        low, high = rate_in - open_rate, rate_in - open_rate - at_rate
+        share, speed, target = 0.0, 0.0, s
+        if high > 0.0 and s < 1.0:
+            share, speed, target = 1.0, high, above
+        elif low < 0.0:
+            speed, target = low, below
+        elif at_rate > 0.0:
+            share = min(1.0, low / at_rate)
+        time = rest
+        if speed != 0.0 and (target - s) / speed < rest:
+            time = (target - s) / speed
+        for e in range(4):
+            if rates[e] > 0.0 and gates[e] <= s:
+                left[e] += rates[e] * time * (share if gates[e] == s else 1.0)
+        if time == rest:
+            return s + speed * time
+        s, rest = target, rest - time
+    return s
+
+
+@kernel
+def corey_exits(held, rate_in, dt, rates, lead, ratio, power, upstream, upstream_now, downstream, sharp, left):
+    """As `piston_exits` for powers of the saturation: limited second order along the stream, or implicit upwind.
+
+    `lead` is how far each exit's face lies ahead of the cell's centre along the stream, in distances to the neighbours.
+    The second order holds while the fastest wave stays inside the cell; elsewhere (near the needle) all exits carry the
+    flowing share of the new saturation.
+    """
+    through, volume_in = rates.sum() * dt, rate_in * dt
+    share, above = flowing_share(held, ratio, power), flowing_share(upstream, ratio, power)
+    steep = power * share * (1.0 - share) / (held * (1.0 - held)) if 0.0 < held < 1.0 else 0.0
+    wave = max(steep, (above - share) / (upstream - held) if upstream != held else 0.0)
+    explicit = sharp and through * wave <= 1.0
+    s, slope = held, 0.0
+    if explicit:
+        slope = limited(upstream, held, downstream)
+        s = held - 0.5 * through * steep * slope
+    else:
+        s = implicit_saturation(held, volume_in, dt, rates, lead, 0.0, ratio, power)
+        if sharp:
+            slope = limited(upstream_now, s, downstream)
+            s = implicit_saturation(held, volume_in, dt, rates, lead, slope, ratio, power)
+    gone = 0.0
+    for e in range(4):
+        left[e] = rates[e] * dt * flowing_share(s + lead[e] * slope, ratio, power)
+        gone += left[e]
+    allowed = min(max(gone, held + volume_in - 1.0), held + volume_in)
+    # traces stay where they are: they would run to the outlets ahead of the front
+    if gone < 1e-9 and allowed < 1e-9:
+        allowed = 0.0
+    for e in range(4):
+        left[e] = left[e] * allowed / gone if gone > 0.0 else allowed * rates[e] * dt / max(through, 1e-300)
+    return held + volume_in - allowed
+
+
+@kernel
+def stream(net, source, gates, lead):
+    """Where the faces of the three axes lie along the stream `net` [m³/s]: fill at which each is reached, and lead."""
+    fastest = max(abs(net[0]), abs(net[1]), abs(net[2]))
+    total = abs(net[0]) + abs(net[1]) + abs(net[2])
+    square = net[0] * net[0] + net[1] * net[1] + net[2] * net[2]
+    gates[3], lead[3] = 1.0, 0.5
+    for d in range(3):
+        gates[d] = lead[d] = 1.0
+        if fastest > 0.0 and source == 0.0:
+            gates[d] = 0.5 + 0.5 * (abs(net[d]) / fastest) ** 0.75
+        lead[d] = 0.5 * abs(net[d]) * total / square if square > 0.0 and source == 0.0 else 0.5
+
+
+@kernel(nogil=True)
+def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, heap, n, seen, work, ledger):
     """Move the injected fluid over one step; `s` and `birth` change in place. Flat padded arrays, `t` is (3, cells).
 
     Cells are taken from a heap by falling pressure, so all inflow of a cell is known when it is reached. Outflows are
     scaled so that each visited cell's outflow equals its corrected inflow: the fluxes become divergence-free to
-    round-off whatever the solver left. `power` 0 is the piston: a cell passes on what exceeds its room. `source` is
-    the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's number; the first `n` of `heap` are the cells to start
-    from. Work: seen (zeros), out and through : injected and total outflow per raw outflow. birth : (2, cells) mean
-    injection time of what is held and of what leaves [s]; excess : what found no way out [m³]; ledger : injected volume
-    [m³] that left through each outlet. Returns the number of cells visited.
+    round-off whatever the solver left. `source` is the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's
+    number; the first `n` of `heap` are the cells to start from; `seen` starts at 0. birth : mean injection time [s].
+    work (8, cells) : injected outflow per raw outflow along each axis, total outflow per raw outflow, volume that found
+    no way out [m³], injection time of what leaves, copies of `s` and `birth` from before. ledger : injected volume [m³]
+    out of each outlet. Returns the number of cells visited.
     """
+    out, through, excess, gone_birth, old_s, old_birth = work[:3], work[3], work[4], work[5], work[6], work[7]
+    rates, gates, lead, left, net = np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(3)
     for m in range(1, n + 1):
         sift_up(heap, m, p)
     visited = 0
@@ -92,69 +197,88 @@ def transport(
         heap[0] = heap[n]
         sift_down(heap, n, p)
         visited += 1
-        flow_in = cement_in = age_in = flow_out = 0.0
+        seen[i] = 1
+        # pairs of opposite faces are summed first: mirrored data give mirrored bits
+        n_in = flow_in = cement_in = age_in = flow_out = raw_in = s_in = b_in = b_weight = s_out = b_out = full_out = (
+            0.0
+        )
         for d in range(3):
-            pair_flow = pair_cement = pair_age = pair_out = 0.0
+            f1 = c1 = a1 = o1 = r1 = s1 = b1 = w1 = s2 = b2 = w2 = 0.0
+            net[d] = 0.0
             for side in range(2):
                 j = i + strides[d] if side == 0 else i - strides[d]
                 face = t[d, i] if side == 0 else t[d, j]
-                if face == 0.0:
-                    continue
-                q = face * (p[j] - p[i])
+                q = face * (p[j] - p[i]) if face > 0.0 else 0.0
+                net[d] += q if side == 0 else -q
                 if q > 0.0:
+                    r1 += q
+                    s1 += q * old_s[j]
+                    n_in += q * s[j]
                     if seen[j] == 1:
-                        pair_flow += q * through[j]
-                        pair_cement += q * out[j]
-                        pair_age += q * out[j] * birth[1, j]
+                        f1 += q * through[j]
+                        c1 += q * out[d, j]
+                        a1 += q * out[d, j] * gone_birth[j]
                     else:
-                        pair_flow += q
-                else:
-                    pair_out -= q
-            flow_in += pair_flow
-            cement_in += pair_cement
-            age_in += pair_age
-            flow_out += pair_out
-        flow_in += source[i]
-        cement_in += source[i]
-        age_in += source[i] * (now + 0.5 * dt)
-        to_outlet = 0.0
+                        f1 += q
+                    if old_s[j] > 0.0:
+                        b1 += q * old_birth[j]
+                        w1 += q
+                elif q < 0.0:
+                    o1 -= q
+                    s2 -= q * old_s[j]
+                    if old_s[j] > 0.0:
+                        b2 -= q * old_birth[j]
+                        w2 -= q
+            rates[d] = o1
+            flow_in, cement_in, age_in, flow_out = flow_in + f1, cement_in + c1, age_in + a1, flow_out + o1
+            raw_in, s_in, b_in, b_weight = raw_in + r1, s_in + s1, b_in + b1, b_weight + w1
+            s_out, b_out, full_out = s_out + s2, b_out + b2, full_out + w2
+        rate, mid = source[i], now + 0.5 * dt
+        flow_in, cement_in, age_in = flow_in + rate, cement_in + rate, age_in + rate * mid
+        raw_in, s_in, b_in, b_weight = raw_in + rate, s_in + rate, b_in + rate * (now - 0.5 * dt), b_weight + rate
+        n_in += rate
+        rates[3] = 0.0
         if pinned[i] > 0:
-            to_outlet = max(0.0, flow_in - flow_out)
+            rates[3] = max(0.0, flow_in - flow_out)
             flow_in = max(flow_in, flow_out)
-        volume_in = cement_in * dt
-        held = s[i] * pore[i]
+        exits = flow_out + rates[3]
+        room, volume_in, held = pore[i], cement_in * dt, s[i] * pore[i]
+        through[i] = flow_in / exits if exits > 0.0 else 0.0
+        for e in range(4):
+            rates[e] *= through[i] / room
+        stream(net, rate, gates, lead)
         if power == 0.0:
-            left = max(0.0, volume_in - (pore[i] - held))
-            now_held = min(held + volume_in, pore[i])
+            kept = room * piston_exits(s[i], cement_in / room, dt, rates, gates, left)
         else:
-            s_new = implicit_saturation(s[i], volume_in / pore[i], flow_in * dt / pore[i], ratio[i], power)
-            left = held + volume_in - s_new * pore[i]
-            # traces stay where they are: they would run to the outlets ahead of the front
-            if left < 1e-9 * pore[i] and held + volume_in <= pore[i]:
-                left = 0.0
-            now_held = held + volume_in - left
+            above = s_in / raw_in if raw_in > 0.0 else s[i]
+            below = s_out / flow_out if flow_out > 0.0 else s[i]
+            one = ratio[i % ratio.size]
+            fresh = n_in / raw_in if raw_in > 0.0 else s[i]
+            kept = room * corey_exits(
+                s[i], cement_in / room, dt, rates, lead, one, power, above, fresh, below, sharp, left
+            )
+        gone = room * left.sum()
+        if exits == 0.0 and held + volume_in > room:
+            excess[i] += held + volume_in - room
+            kept = room
         time_in = age_in / cement_in if cement_in > 0.0 else 0.0
-        old_birth = birth[0, i] if held > 0.0 else time_in
+        here = birth[i] if held > 0.0 else time_in
         # plug flow through the cell: what was there first leaves first
-        old_out = min(left, held)
-        birth[1, i] = (old_out * old_birth + (left - old_out) * time_in) / left if left > 0.0 else 0.0
-        kept_old, kept_new = held - old_out, volume_in - (left - old_out)
-        if now_held > 0.0:
-            birth[0, i] = (kept_old * old_birth + kept_new * time_in) / max(kept_old + kept_new, 1e-300)
-        s[i] = min(1.0, now_held / pore[i])
-        exits = flow_out + to_outlet
-        if exits > 0.0:
-            through[i] = flow_in / exits
-            out[i] = left / dt / exits
-            if to_outlet > 0.0:
-                ledger[pinned[i] - 1] += left * to_outlet / exits
-        else:
-            out[i] = 0.0
-            through[i] = 0.0
-            excess[i] += left
-        seen[i] = 1
-        if out[i] > 0.0:
-            for d in range(3):
+        old_gone = min(gone, held)
+        time_gone = (old_gone * here + (gone - old_gone) * time_in) / gone if gone > 0.0 else 0.0
+        courant = flow_in * dt / room
+        if sharp and courant < 1.0 and gone < held and b_weight > 0.0 and full_out > 0.0:
+            time_gone = here + 0.5 * (1.0 - courant) * limited(b_in / b_weight, here, b_out / full_out)
+        if kept > 0.0:
+            birth[i] = (held * here + volume_in * time_in - gone * time_gone) / max(held + volume_in - gone, 1e-300)
+        s[i] = min(1.0, max(0.0, kept / room))
+        gone_birth[i] = time_gone
+        for d in range(3):
+            out[d, i] = left[d] / (rates[d] * dt) * through[i] if rates[d] > 0.0 else 0.0
+        if pinned[i] > 0:
+            ledger[pinned[i] - 1] += room * left[3]
+        for d in range(3):
+            if out[d, i] > 0.0:
                 for side in range(2):
                     j = i + strides[d] if side == 0 else i - strides[d]
                     face = t[d, i] if side == 0 else t[d, j]

@@ -57,10 +57,10 @@ class PressureField:
         self.t = np.zeros((3, *shape))
         self.free = np.zeros(shape, np.uint8)
         self.ratio = np.ones(shape)
-        self.thick = np.zeros(shape)
         self.solver = Multigrid(shape, sweeps)
         self.power = RELATIVE_PERMEABILITY[problem.relative_permeability]
         self.sealed = ~box.active
+        self.series = True
 
     def pin(self, s: Float) -> None:
         """Choose the free cells for a fill `s` and write the pressures of the pinned ones."""
@@ -85,11 +85,11 @@ class PressureField:
         thick = self._viscosity(problem.law("injected"), s, now)
         if problem.mode == "cement-only":
             np.multiply(thick, EMPTY_SHARE + (1.0 - EMPTY_SHARE) * s, out=self.res)
-            self.thick[...] = thick
             return
         thin = self._viscosity(problem.law("displaced"), s, now)
-        self.thick[...] = thick
         np.divide(thick, thin, out=self.ratio)
+        # a thin fluid behind the front amplifies the grid's directions; resistances in series halve that, upwind is sharper
+        self.series = self.power == 0.0 or bool(np.all(self.ratio < 1.0))
         if self.power == 0.0:
             np.multiply(s, thick - thin, out=self.res)
             self.res += thin
@@ -105,7 +105,7 @@ class PressureField:
 
     def faces(self) -> None:
         """Compute the face transmissibilities and the multigrid hierarchy."""
-        box, series = self.box, self.power == 0.0
+        box, series = self.box, self.series
         self.solver.team.share(
             0,
             self.res.shape[0] - 1,

@@ -83,6 +83,8 @@ class Stepper:
         Longest step.
     picard : int
         Extra solves per step for shear-dependent viscosity.
+    sharp : bool
+        Second-order limited fluxes along the stream, for Corey fronts and for the age; first order if false.
 
     Examples
     --------
@@ -97,12 +99,14 @@ class Stepper:
         front_step: float = 1.0,
         max_step: float = math.inf,
         picard: int = 0,
+        sharp: bool = True,
     ) -> None:
         for name, value in (("tolerance", tolerance), ("front_step", front_step), ("max_step", max_step)):
             if not value > 0:
                 raise CaseError(name, where=name, value=value, allowed="> 0")
         self.problem = problem
         self.tolerance, self.front_step, self.max_step, self.picard = tolerance, front_step, max_step, picard
+        self.sharp = sharp
         self._wells: dict[str, Well] = {w.name: w for w in problem.wells}
         self._flip = orientation(problem)
         self._flow: PressureField | None = None
@@ -197,7 +201,7 @@ class Stepper:
     def _flow_out(self, state: FlowState, flow: PressureField, front: Front, step: float) -> None:
         names = [o.name for o in self.problem.outlets]
         net = front.outlet_flow(len(names))
-        gone, lost = front.move(flow.source, step, state.time, len(names))
+        gone, lost = front.move(step, state.time, len(names))
         for name, injected, all_out in zip(names, gone, net, strict=True):
             state.outflow[name] += float(injected)
             state.outflow_displaced[name] += float(all_out) * step - float(injected)
@@ -249,7 +253,7 @@ class Stepper:
         flow, front = self._ready_box()
         window = flow.box.window
         front.s[...] = window.take(state.saturation)
-        front.birth[0] = np.nan_to_num(window.take(state.injection_time))
+        front.birth[...] = np.nan_to_num(window.take(state.injection_time))
         pressure = window.take(state.pressure)
         flow.p[...] = pressure
 
@@ -258,7 +262,7 @@ class Stepper:
         only = problem.mode == "cement-only"
         window = filled_window(problem, filled, self._flip) if only else whole_window(problem)
         self._flow = PressureField(problem, make_box(problem, window))
-        self._front = Front(self._flow)
+        self._front = Front(self._flow, self.sharp)
         self._runs = [place_well(problem, well, self._flow) for well in self._wells.values()]
 
     def _ready_box(self) -> tuple[PressureField, Front]:
@@ -287,7 +291,7 @@ class Stepper:
         window = flow.box.window
         window.put(flow.p, state.pressure)
         window.put(front.s, state.saturation)
-        age = np.where(front.s > 0, front.birth[0], np.nan)
+        age = np.where(front.s > 0, front.birth, np.nan)
         window.put(age, state.injection_time)
 
     def _balance(self, state: FlowState) -> float:
