@@ -55,7 +55,7 @@ class InteriorSettings:
     segmental_veins : int
         Number of segmental veins, 0…12 (usually 4–8).
     segmental_radius : float [m]
-        Mean radius of a segmental vein, 0.25…1 mm (recalled: diameter 0.5–2 mm).
+        Mean radius of a segmental vein in its foramen, 0.25…1 mm (recalled: diameter 0.5–2 mm); wider outside.
     basivertebral_size : (3,) float [m]
         Width, depth and height of the basivertebral foramen (wang2023: 7.8, 12.4, 5.4 mm).
     mirrored : bool
@@ -84,7 +84,7 @@ class InteriorSettings:
     tissue_pressure: float = TISSUE_PRESSURE
     veins: bool = True
     segmental_veins: int = 6
-    segmental_radius: float = 0.5e-3
+    segmental_radius: float = 0.6e-3
     basivertebral_size: tuple[float, float, float] = (7.8e-3, 12.4e-3, 5.4e-3)
     mirrored: bool = False
 

@@ -16,7 +16,8 @@ from vertebro.tissue import Compartment
 SINUSOID_RADIUS = Constant(0.6e-3, "m", 0.5e-3, 0.75e-3, "vertebro", "ours", "radial sinusoids, diameter 1-1.5 mm")
 PLEXUS_RADIUS = Constant(1.25e-3, "m", 1.0e-3, 2.5e-3, "vertebro", "recalled", "anterior internal plexus, ∅ 2-5 mm")
 FORAMEN_RISE = Constant(0.06, "1", 0.0, 0.15, "wang2023", "seen", "share of body height; nearer the upper endplate")
-SEGMENTAL_DEPTH = Constant(7e-3, "m", 3e-3, 12e-3, "vertebro", "ours", "reach of a segmental vein into the body")
+SEGMENTAL_DEPTH = Constant(10e-3, "m", 3e-3, 12e-3, "vertebro", "ours", "reach of a segmental vein into the body")
+SEGMENTAL_WIDENING = Constant(1.8, "1", 1.0, 3.0, "vertebro", "recalled", "lumbar vein outside over its foramen")
 SEGMENTAL_LENGTH = Constant(20e-3, "m", 10e-3, 40e-3, "vertebro", "ours", "course outside, along the waist")
 ANTERIOR = np.array([0.0, 1.0, 0.0])
 BUNDLE = 0.88  # of a voxel edge: just above half the diagonal of a cube's face-to-face path, √3/2
@@ -171,7 +172,7 @@ def segmental(scene: Scene, settings: InteriorSettings, seed: int) -> list[Duct]
         angle = np.radians(random.uniform(28.0, 72.0))
         rung = (n // 2 + 0.5) / max((settings.segmental_veins + 1) // 2, 1) - 0.5  # own height: veins stay apart
         s = middle + height * (0.36 * rung + random.uniform(-0.02, 0.02))
-        radius = settings.segmental_radius * random.uniform(0.8, 1.25)
+        radius = settings.segmental_radius * random.uniform(0.7, 1.3)
         name = f"segmental vein, {'left' if side < 0 else 'right'} {n // 2 + 1}"
         ducts += _segmental_pair(scene, name, side, float(angle), float(s), float(radius))
     return ducts
@@ -179,7 +180,8 @@ def segmental(scene: Scene, settings: InteriorSettings, seed: int) -> list[Duct]
 
 def _segmental_pair(scene: Scene, name: str, side: float, angle: float, s: float, radius: float) -> list[Duct]:
     """The part in the bone and the part outside of one segmental vein; nothing if it has no free way out."""
-    gap = max(radius, BUNDLE * max(scene.grid.spacing)) + 1.1 * max(scene.grid.spacing)
+    wide = SEGMENTAL_WIDENING * radius
+    gap = max(wide, BUNDLE * max(scene.grid.spacing)) + 1.1 * max(scene.grid.spacing)
     angles = np.linspace(angle, np.radians(115.0), 40)
     wall = _wall_radius(scene, side, angles, s)
     if not np.isfinite(wall[0]):
@@ -197,7 +199,9 @@ def _segmental_pair(scene: Scene, name: str, side: float, angle: float, s: float
     inner = np.stack([level + (wall[0] - SEGMENTAL_DEPTH) * ray, level + wall[0] * ray])
     outer = np.concatenate([(level + wall[0] * ray)[None], outer])
     within = _tube(f"{name}, in bone", "segmental", inner, True, radius)
-    return [within, replace(_tube(name, "segmental", outer, False, radius), ends=(-1,))]
+    travelled = np.linalg.norm(outer - outer[0], axis=1)
+    radii = np.interp(travelled, [0.0, 4e-3], [radius, wide])
+    return [within, replace(_tube(name, "segmental", outer, False), radius=radii, ends=(-1,))]
 
 
 def _wall_radius(scene: Scene, side: float, angles: NDArray[np.float64], s: float) -> NDArray[np.float64]:
