@@ -35,7 +35,7 @@ class Bones:
     ----------
     body, arch : this vertebra
     above, below : the neighbours' whole bones (all False where there is none)
-    others : every other labelled vertebra
+    others : every other labelled bone
     holes : inside of the closed canal rings of all labelled vertebrae
     """
 
@@ -80,8 +80,9 @@ def mark_compartments(
     """
     out = np.full(grid.shape, Compartment.PARAVERTEBRAL, np.uint8)
     free = ~bones.solid
+    seen = in_sight(bones.solid, tube, grid)
     for name, region in foramina(tube, wall, foramen_reach, grid).items():
-        out[region & free] = name
+        out[region & free & seen] = name
     out[canal_region(bones, tube, wall, grid)] = Compartment.CANAL
     out[disc(bones, bones.above, wall, grid, upward=True) & free] = Compartment.DISC_SUPERIOR
     out[disc(bones, bones.below, wall, grid, upward=False) & free] = Compartment.DISC_INFERIOR
@@ -115,6 +116,15 @@ def foramina(
     left = deep & (r < middle - 0.7 * half) & (r > reach[0])
     right = deep & (r > middle + 0.7 * half) & (r < reach[1])
     return {Compartment.FORAMEN_LEFT: left, Compartment.FORAMEN_RIGHT: right}
+
+
+def in_sight(solid: Bools, tube: CanalTube, grid: VoxelGrid) -> Bools:
+    """Voxels that a straight look sideways from the canal's middle reaches without meeting bone."""
+    r, _, _ = grid.open_mesh()
+    away = r - tube.centre[None, None, :, 0]
+    rightwards = np.logical_or.accumulate(solid & (away >= 0), axis=0)
+    leftwards = np.logical_or.accumulate((solid & (away < 0))[::-1], axis=0)[::-1]
+    return np.asarray(np.where(away >= 0, ~rightwards, ~leftwards))
 
 
 def disc(bones: Bones, neighbour: Bools, wall: NDArray[np.float64], grid: VoxelGrid, *, upward: bool) -> Bools:

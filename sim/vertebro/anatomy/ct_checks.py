@@ -102,7 +102,9 @@ def check_on_bone(ct_values: NDArray[np.floating[Any]], distance: NDArray[np.flo
         )
 
 
-def quality(ct_values: NDArray[np.float32], distance: NDArray[np.float32]) -> tuple[dict[str, Any], list[str]]:
+def quality(
+    ct_values: NDArray[np.float32], distance: NDArray[np.float32], bone: NDArray[np.bool_]
+) -> tuple[dict[str, Any], list[str]]:
     """Noise, core density, metal and contrast around the vertebra, and remarks on them.
 
     Parameters
@@ -111,13 +113,15 @@ def quality(ct_values: NDArray[np.float32], distance: NDArray[np.float32]) -> tu
         Native voxels around the vertebra.
     distance : (…) float32 array [m]
         Signed distance to it.
+    bone : (…) bool array
+        Every labelled bone; what is bright elsewhere, and thick, is contrast medium.
     """
     steps = np.diff(ct_values, axis=0) / np.sqrt(2)
     soft = (ct_values[1:] > 0) & (ct_values[1:] < 110) & (ct_values[:-1] > 0) & (ct_values[:-1] < 110)
     # the middle 110 HU of a wider noise distribution were kept: a lower bound, good to some tens of percent
     noise = float(1.4826 * np.median(np.abs(steps[soft]))) if soft.sum() > 100 else float("nan")
     core = ct_values[distance < -5 * mm]
-    outside = distance > 2 * mm
+    outside = (distance > 2 * mm) & ~ndimage.binary_dilation(bone, iterations=2)
     metal = float(np.mean(ct_values > METAL_HU))
     bright = outside & (ct_values > CONTRAST_HU) & (ct_values < 700)
     vessel = ndimage.binary_erosion(bright, iterations=3)

@@ -14,7 +14,7 @@ from vertebro.anatomy import labels as numbering
 from vertebro.anatomy.ct_checks import check_hounsfield, check_labels, check_on_bone, quality
 from vertebro.anatomy.frame import Scout
 from vertebro.anatomy.resampling import resample, signed_distance
-from vertebro.anatomy.volumes import Volume, read_volume
+from vertebro.anatomy.volumes import Volume, read_volume, same_grid
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
 from vertebro.units import mm
@@ -55,6 +55,12 @@ class Job:
     above: int | None
     below: int | None
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def bone_ids(self) -> set[int]:
+        """Ids of all vertebrae, and of sacrum and ribs where the scheme has them."""
+        ids = set(numbering.SCHEMES[self.scheme].values())
+        return ids | {numbering.TS_SACRUM, *numbering.TS_RIBS} if self.scheme == "totalsegmentator" else ids
 
     def field(self, distance: Volume | None, grid: VoxelGrid, frame: Floats) -> NDArray[np.float32]:
         """Signed distance [m] on a grid; far away everywhere for a bone that is not there."""
@@ -97,8 +103,8 @@ def read_job(
         above=above,
         below=below,
     )
-    if resample_labels:
-        job.remarks.append("labels may lie on another grid than the CT: they were carried over by position")
+    if not same_grid(marks, scan):
+        job.remarks.append("the labels lie on another grid than the CT; they were carried over by position")
     if scan.spacing.max() > 3.0 * mm:
         job.remarks.append(f"thick slices ({scan.spacing.max() / mm:.1f} mm): walls and endplates are approximate")
     return job
@@ -171,13 +177,20 @@ def check_field(job: Job, own: Volume, scout: Scout) -> None:
 
 def check_values(job: Job, own: Volume) -> dict[str, Any]:
     """Look at the CT numbers around the vertebra on its label's voxels; returns the quality report."""
-    affine = np.linalg.inv(job.ct.ras_from_voxel) @ own.ras_from_voxel
-    values = np.empty(own.data.shape, np.float32)
-    ndimage.affine_transform(job.ct.data, affine[:3, :3], affine[:3, 3], values.shape, values, order=0, mode="nearest")
+    values = _at(job.ct, own)
     check_on_bone(values, own.data, job.labels.name)
-    report, remarks = quality(values, own.data)
+    labelled = np.isin(_at(job.labels, own), sorted(job.bone_ids))
+    report, remarks = quality(values, own.data, labelled)
     job.remarks.extend(remarks)
     return report
+
+
+def _at(source: Volume, place: Volume) -> NDArray[np.float32]:
+    """Nearest values of a volume at another volume's voxels."""
+    affine = np.linalg.inv(source.ras_from_voxel) @ place.ras_from_voxel
+    values = np.empty(place.data.shape, np.float32)
+    ndimage.affine_transform(source.data, affine[:3, :3], affine[:3, 3], values.shape, values, order=0, mode="nearest")
+    return values
 
 
 def around(volume: Volume, grid: VoxelGrid, ras_from_world: Floats, margin: float = 6 * mm) -> Volume:

@@ -184,9 +184,7 @@ def _bones(job: Job, own: Volume, scout: Scout, grid: VoxelGrid) -> tuple[CanalT
     ring = Volume(data=holes, ras_from_voxel=frame @ scout.grid.world_from_voxel, name="canal", digest="")
     bone = job.field(own, grid, frame) < 0
     body = _own_body(job, bone, scout, grid)
-    others = set(numbering.SCHEMES[job.scheme].values()) - {job.number, job.above, job.below}
-    if job.scheme == "totalsegmentator":
-        others.add(numbering.TS_SACRUM)
+    others = {n for n in job.bone_ids if n not in {job.number, job.above, job.below}}
     return tube, Bones(
         body=body,
         arch=bone & ~body,

@@ -22,7 +22,7 @@ SCHEMES = {"totalsegmentator": TOTALSEGMENTATOR, "verse": VERSE}
 
 # ids of organs that an import can use when the map is a complete TotalSegmentator map
 TS_SACRUM, TS_AORTA, TS_CAVA, TS_CORD = 25, 52, 63, 79
-TS_LUNGS = (10, 11, 12, 13, 14)
+TS_RIBS = tuple(range(92, 116))
 
 
 def parse_level(text: str) -> str:
