@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vertebro.errors import CaseError
-from vertebro.imaging.display import Display, open_window, to_bytes, to_grey
+from vertebro.imaging.display import Display, open_window, to_bytes, to_grey, tone_curve
 
 RAMP = np.exp(np.linspace(3, 8, 64)).astype(np.float32)[None, :].repeat(64, axis=0)
 EVERYWHERE = np.ones((64, 64), bool)
@@ -61,3 +61,17 @@ def test_grey_values_fill_8_and_16_bits() -> None:
 def test_impossible_displays_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(CaseError, match="impossible display"):
         Display(**wrong)
+
+
+def test_thick_cement_is_darker_than_thin_cement() -> None:
+    """Losses far below the window still differ: the toe of the curve is long."""
+    even = np.full((64, 64), 1e4, np.float32)
+    window = open_window(RAMP[:, ::-1].copy(), Display(), EVERYWHERE)
+    greys = [to_bytes(to_grey(even * np.exp(-loss), window, Display()))[0, 0] for loss in (0.0, 4.0, 5.2, 7.5)]
+    assert np.all(np.diff(np.array(greys, int)) < -2)
+
+
+def test_tone_curve_runs_from_black_to_white_without_a_kink_backwards() -> None:
+    curve = tone_curve(0.15, 0.3, False)
+    assert (curve[0], curve[-1]) == (0.0, 1.0)
+    assert np.all(np.diff(curve) >= 0)

@@ -6,6 +6,7 @@ flicker, and cement is dark because it absorbs, not because a frame was rescaled
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from vertebro.imaging.scatter import coarsened, refined
 
 Image = NDArray[np.float32]
 LOWEST_SIGNAL = 0.5  # detected quanta; keeps the logarithm finite where nothing arrives
+CURVE_RANGE, CURVE_SIZE = (-5.0, 3.0), 65536
 NARROWEST = 0.3  # span of the logarithm that an even picture gets, so that noise is not blown up
 
 
@@ -37,6 +39,8 @@ class Display:
     dark, bright : float
         Place (0 to 1, before the S-curve) of the darkest and brightest anatomy in the measuring field; cement and
         metal go below `dark`.
+    toe : float
+        Below `dark` the curve flattens within this length; 0 for none.
     invert : bool
         Bone and cement bright (radiograph) instead of dark (fluoroscopy).
 
@@ -51,11 +55,14 @@ class Display:
     sharpen: float = 0.5
     sharpen_width: float = 2.5
     dark: float = 0.3
+    toe: float = 0.15
     bright: float = 0.8
     invert: bool = False
 
     def __post_init__(self) -> None:
-        if not (0 <= self.compression <= 1 and 0 <= self.dark < self.bright <= 1 and self.sharpen >= 0):
+        if not (
+            0 <= self.compression <= 1 and 0 <= self.dark < self.bright <= 1 and self.sharpen >= 0 and self.toe >= 0
+        ):
             raise CaseError("impossible display", value=self, allowed="0 <= dark < bright <= 1, 0 <= compression <= 1")
         if not (self.compression_width > 0 and self.sharpen_width > 0):
             raise CaseError("impossible display", value=self, allowed="widths > 0")
@@ -117,12 +124,30 @@ def to_grey(signal: Image, window: Window, display: Display) -> Image:
     window : Window
     display : Display
     """
-    level = np.log(np.maximum(signal, np.float32(LOWEST_SIGNAL))) - window.base
+    level = np.log(np.maximum(signal, np.float32(LOWEST_SIGNAL)))
+    level -= window.base
     if display.sharpen > 0:
         level += np.float32(display.sharpen) * (level - blurred(level, gaussian_taps(display.sharpen_width)))
-    place = (level - np.float32(window.low)) / np.float32(window.width)
-    slope = np.float32(4.0 if display.invert else -4.0)  # 4: slope 1 in the middle of the curve
-    return np.asarray(1 / (1 + np.exp(slope * (np.clip(place, -2, 3) - np.float32(0.5)))), np.float32)
+    level -= np.float32(window.low)
+    level *= np.float32(1 / window.width)
+    first, last = CURVE_RANGE
+    level -= np.float32(first)
+    level *= np.float32((CURVE_SIZE - 1) / (last - first))
+    np.clip(level, 0, CURVE_SIZE - 1, out=level)
+    return tone_curve(display.toe, display.dark, display.invert)[level.astype(np.uint16)]
+
+
+@functools.lru_cache(maxsize=16)
+def tone_curve(toe: float, dark: float, invert: bool) -> Image:
+    """(65536,) grey over `CURVE_RANGE`: S-shaped, with a long toe so that thick cement is darker than thin cement."""
+    place = np.linspace(*CURVE_RANGE, CURVE_SIZE)
+    below = np.maximum(dark - place, 0)
+    place = np.maximum(place, dark) - (toe * np.log1p(below / toe) if toe > 0 else below)
+    grey = 1 / (1 + np.exp(-4 * (place - 0.5)))  # 4: slope 1 in the middle
+    grey = (grey - grey[0]) / (grey[-1] - grey[0])
+    curve = np.asarray(1 - grey if invert else grey, np.float32)
+    curve.flags.writeable = False  # the cache hands it to everybody
+    return curve
 
 
 def to_bytes(grey: Image, *, bits: int = 8) -> NDArray[np.unsignedinteger]:

@@ -105,14 +105,16 @@ def coarsened(image: Image, factor: int = COARSE) -> Image:
 
 
 def refined(coarse: Image, shape: tuple[int, int], factor: int = COARSE) -> Image:
-    """Linear interpolation of a coarse picture back to `shape`."""
-    tall = _stretched(np.ascontiguousarray(coarse.T), shape[0], factor).T
-    return _stretched(np.ascontiguousarray(tall), shape[1], factor)
+    """Linear interpolation of a coarse picture back to `shape`; beyond the outermost coarse centres values stay."""
+    # columns first, while there are few rows: the second pass then runs along whole rows
+    wide = _stretched(np.ascontiguousarray(coarse.T), shape[1], factor).T
+    return _stretched(np.ascontiguousarray(wide), shape[0], factor)
 
 
-def _stretched(lines: Image, length: int, factor: int) -> Image:
-    """Stretch each row by an even factor; beyond the outermost coarse centres the values stay."""
-    share = ((np.arange(factor) + 0.5) / factor).astype(np.float32)
-    grown = np.pad(lines, ((0, 0), (1, 1)), mode="edge")[..., None]
-    fine = grown[:, :-1] * (1 - share) + grown[:, 1:] * share
-    return np.ascontiguousarray(fine.reshape(len(lines), -1)[:, factor // 2 : factor // 2 + length])
+def _stretched(image: Image, rows: int, factor: int) -> Image:
+    """Interpolate an even number of rows between neighbouring rows."""
+    share = ((np.arange(factor) + 0.5) / factor).astype(np.float32)[:, None]
+    grown = np.pad(image, ((1, 1), (0, 0)), mode="edge")[:, None, :]
+    fine = grown[:-1] * (1 - share)
+    fine += grown[1:] * share
+    return fine.reshape(-1, image.shape[1])[factor // 2 : factor // 2 + rows]
