@@ -85,7 +85,8 @@ def _lung(trunk: Trunk, side: float) -> Shape:
 
     def distance(r: Array, a: Array, s: Array) -> Array:
         beside = np.float32(21 * mm) - np.float32(side) * r
-        heart = np.float32(30 * mm) * np.clip((a - np.float32(trunk.centre - 60 * mm)) / np.float32(40 * mm), 0, 1)
+        forward = np.clip((a - np.float32(trunk.back + 62 * mm)) / np.float32(120 * mm), 0, 1)
+        heart = np.float32((42 if side > 0 else 56) * mm) * forward  # the mediastinum widens gently to the front
         return np.asarray(np.maximum(np.maximum(-dome.distance(r, a, s), np.float32(floor) - s), beside + heart))
 
     low = np.array([0.0 if side > 0 else -trunk.half_width, trunk.back, floor])
