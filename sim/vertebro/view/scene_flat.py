@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vertebro.view import theme
-from vertebro.view.cement_fields import inside_and_outside, spread_times
+from vertebro.view.cement_fields import IN_BONE, inside_and_outside, spread_times
 from vertebro.view.gl import gl_help
 from vertebro.view.panels import PLANES, STYLE, blank, letters, scale_bar, write
 
@@ -25,7 +25,7 @@ DPI = 100
 
 
 def draw_flat_scene(run: Run, *, size: tuple[int, int] = (1100, 860), time: float | None = None) -> NDArray[np.uint8]:
-    """Projections from behind, from the left and from above: brightest bone, cement by injection time, leaks in red.
+    """Projections from behind, from the left and from above: summed bone, cement by injection time, leaks in red.
 
     Returns
     -------
@@ -57,7 +57,8 @@ def _projection(
     through = 3 - across - along
     left, right = (high[across], low[across]) if sign < 0 else (low[across], high[across])
     picture = {"extent": (left, right, low[along], high[along]), "interpolation": "bilinear"}
-    axes.imshow(_turn(run.anatomy.hu.max(axis=through), sign), cmap="gray", vmin=-100, vmax=1300, **picture)
+    bone = _bone_sum(run, through)
+    axes.imshow(_turn(bone, sign), cmap="gray", vmin=0, vmax=1.15 * np.percentile(bone, 99.5), **picture)
     deepest = inside.argmax(axis=through)
     when = np.take_along_axis(times, np.expand_dims(deepest, through), through).squeeze(through)
     shades = theme.time_map()(when / max(float(run.times[-1]), 1e-6))
@@ -74,7 +75,15 @@ def _projection(
     blank(axes)
     letters(axes, *words)
     scale_bar(axes)
-    write(axes, 0.03, 0.965, f"{name}, brightest bone", va="top", size=8)
+    write(axes, 0.03, 0.965, f"{name}, bone summed", va="top", size=8)
+
+
+def _bone_sum(run: Run, axis: int) -> NDArray[np.float32]:
+    """Bone along an axis: this vertebra in full, its neighbours faint. A maximum would be white with cortex."""
+    hu = np.clip(run.anatomy.hu - 20.0, 0.0, 900.0)
+    own = np.isin(run.anatomy.compartment, IN_BONE)
+    total: NDArray[np.float32] = np.where(own, hu, 0.25 * hu).sum(axis=axis, dtype=np.float32)
+    return total
 
 
 def _turn(values: NDArray[Any], sign: int) -> NDArray[Any]:
