@@ -40,7 +40,7 @@ def test_chord_across_falls_as_a_circle() -> None:
 
 @pytest.mark.parametrize("bevel", [0.0, math.radians(30)])
 def test_chords_equal_dense_sampling_along_each_ray(bevel: float) -> None:
-    """The naive twin counts 200 000 samples a ray (5 micrometres): p99.9 error of the path below 10 micrometres."""
+    """The naive twin counts 60 000 samples a ray, 17 micrometres apart: no path differs by more than 50."""
     geometry = CArm(orbital=0.4, cranial=0.2, rows=7, cols=9, pitch=1.2e-3).geometry
     side = np.array([0.0, 0.3, 1.0])
     fast = cylinder_path(
@@ -62,7 +62,7 @@ def test_chords_equal_dense_sampling_along_each_ray(bevel: float) -> None:
             geometry.source, ray, np.array([0.004, -0.01, 0.003]), axis, radius, planes, sign, window, slow
         )
     assert fast.max() > 2e-3
-    assert np.abs(fast - slow).max() < 2e-5
+    assert np.abs(fast - slow).max() < 5e-5
 
 
 def test_kernel_equals_its_naive_twin_when_a_plane_runs_along_the_rays() -> None:
@@ -73,7 +73,7 @@ def test_kernel_equals_its_naive_twin_when_a_plane_runs_along_the_rays() -> None
     start, axis = np.zeros(3), np.array([0, 0, 1.0])
     for kernel, image in zip((add_cut_cylinder, naive.add_cut_cylinder), images, strict=True):
         kernel(source, ray, start, axis, 2.5e-3, planes, 1.0, np.array([0, 4, 0, 4]), image)
-    assert np.abs(images[0] - images[1]).max() < 5e-5
+    assert np.abs(images[0] - images[1]).max() < 1e-4
     assert images[0][0, 0] == pytest.approx(0.02)
 
 

@@ -80,7 +80,7 @@ def add_cut_cylinder(
     sign: float,
     window: Array,
     image: Array,
-    samples: int = 200_000,
+    samples: int = 60_000,
 ) -> None:
     """Count many samples of each ray that lie within the radius and on the kept side of every plane."""
     for row in range(window[0], window[1]):
