@@ -88,7 +88,7 @@ class PressureField:
             return
         thin = self._viscosity(problem.law("displaced"), s, now)
         np.divide(thick, thin, out=self.ratio)
-        # a thin fluid behind the front amplifies the grid's directions; resistances in series halve that, upwind is sharper
+        # thin fluid behind the front amplifies the grid's directions: series halves that, upwind is sharper else
         self.series = self.power == 0.0 or bool(np.all(self.ratio < 1.0))
         if self.power == 0.0:
             np.multiply(s, thick - thin, out=self.res)
