@@ -64,7 +64,7 @@ def check_labels(labels: Volume, ct: Volume, resample_labels: bool) -> Volume:
             where=labels.name,
             value=labels.geometry,
             allowed=ct.geometry,
-            hint="give the CT that was segmented; if both show the same scan, allow it: resample_labels=True",
+            hint="give the CT that was segmented; if both show one scan: --resample-labels (resample_labels=True)",
         )
     return labels
 

@@ -28,8 +28,16 @@ from vertebro.anatomy.ct_job import (
 )
 from vertebro.anatomy.frame import Scout, find_frame, split_body, wall_line
 from vertebro.anatomy.landmarks_from_labels import foramen_reach, measure_landmarks, scout_box
-from vertebro.anatomy.resampling import resample, soften
-from vertebro.anatomy.surround import HU_RANGE, build_surround, ends_near, posterior_skin, soft_outside, without_table
+from vertebro.anatomy.resampling import inside_field, resample, soften
+from vertebro.anatomy.surround import (
+    HU_RANGE,
+    build_surround,
+    continued,
+    ends_near,
+    posterior_skin,
+    soft_outside,
+    without_table,
+)
 from vertebro.anatomy.volumes import Volume
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
@@ -164,10 +172,12 @@ def _voxels(
     tube, bones = _bones(job, own, scout, grid)
     wall = np.interp(grid.axes()[2], scout.grid.axes()[2], wall_line(scout.tube, scout.grid))
     compartment = mark_compartments(bones, tube, wall, foramen_reach(landmarks), grid)
-    hu = resample(soften(around(job.ct, grid, frame), min(grid.spacing)), grid, frame, order=3)
+    near = continued(around(job.ct, grid, frame))
+    hu = resample(soften(near, min(grid.spacing)), grid, frame, order=3)
     np.clip(hu, *HU_RANGE, out=hu)
-    if soft_outside(hu, job.ct, grid, frame) > 0.01:
-        job.remarks.append("the simulation grid leaves the field of view; soft tissue was assumed there")
+    soft_outside(hu, near, grid, frame)
+    if not np.all(inside_field(job.ct, grid, frame)):
+        job.remarks.append("the simulation grid leaves the field of view: mirrored slices or soft tissue fill the rest")
     vessels = {numbering.TS_AORTA, numbering.TS_CAVA} if job.scheme == "totalsegmentator" else set()
     tissue = classify_tissue(bones, compartment, hu, job.mask(vessels, grid, frame), grid)
     return hu, tissue, compartment

@@ -80,13 +80,13 @@ def ends_near(ct: Volume, ras_from_world: NDArray[np.float64], reach: float = 80
     return bool(min(centre, ct.data.shape[axis] - 1 - centre) * ct.spacing[axis] < reach)
 
 
-def continued(clean: Volume, reach: float = 80.0 * mm) -> Volume:
+def continued(clean: Volume, reach: float = 110.0 * mm) -> Volume:
     """The CT made longer by mirrored slices at both ends.
 
     An end of the CT within an X-ray field would cast the edge of a cut body; nothing but pictures sees these slices.
     """
     axis = next(n for n, letter in enumerate(clean.axes) if letter in "SI")
-    extra = min(int(np.ceil(reach / clean.spacing[axis])), clean.data.shape[axis])
+    extra = int(np.ceil(reach / clean.spacing[axis]))  # a short stack is mirrored more than once
     width = [(extra, extra) if n == axis else (0, 0) for n in range(3)]
     affine = clean.ras_from_voxel.copy()
     affine[:3, 3] -= extra * affine[:3, axis]
@@ -115,11 +115,9 @@ def posterior_skin(surround: Surround, behind: float) -> tuple[float, bool]:
 
 def soft_outside(
     hu: NDArray[np.float32], ct: Volume, grid: VoxelGrid, ras_from_world: NDArray[np.float64], value: float = 30.0
-) -> float:
-    """Write soft tissue where the simulation grid leaves the field of view; changes `hu`, returns the share changed."""
-    seen = inside_field(ct, grid, ras_from_world)
-    hu[~seen] = value
-    return float(1.0 - seen.mean())
+) -> None:
+    """Write soft tissue into `hu` where the simulation grid leaves the field of view; changes `hu`."""
+    hu[~inside_field(ct, grid, ras_from_world)] = value
 
 
 def _filled_axially(mask: NDArray[np.bool_], axes: str) -> NDArray[np.bool_]:
