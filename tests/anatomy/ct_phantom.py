@@ -6,6 +6,7 @@ vertebra's body centre.
 
 from __future__ import annotations
 
+import locale
 from dataclasses import dataclass, field
 from itertools import permutations, product
 from pathlib import Path
@@ -146,6 +147,7 @@ def write_dicom(folder: Path, phantom: Phantom, skip: tuple[int, ...] = (), shea
     lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ phantom.affine
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
     direction = lps[:3, :3] / spacing
+    before = locale.setlocale(locale.LC_CTYPE)
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
     for k in range(phantom.hu.shape[2]):
@@ -170,4 +172,5 @@ def write_dicom(folder: Path, phantom: Phantom, skip: tuple[int, ...] = (), shea
             plane.SetMetaData(tag, value)
         writer.SetFileName(str(folder / f"{k:03d}.dcm"))
         writer.Execute(plane)
+    locale.setlocale(locale.LC_CTYPE, before)  # the DICOM library leaves the process in the C locale
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -166,6 +167,12 @@ def test_a_tilted_gantry_is_refused(tmp_path: Path, made: phantom.Phantom) -> No
     folder = phantom.write_dicom(tmp_path / "series", made, shear=0.4)
     with pytest.raises(DataError, match="gantry was tilted"):
         read_volume(folder)
+
+
+def test_reading_dicom_leaves_the_locale_alone(tmp_path: Path, made: phantom.Phantom) -> None:
+    before = locale.setlocale(locale.LC_CTYPE)
+    read_volume(phantom.write_dicom(tmp_path / "series", made))
+    assert locale.setlocale(locale.LC_CTYPE) == before
 
 
 def test_two_series_in_one_folder_are_refused(tmp_path: Path, made: phantom.Phantom) -> None:

@@ -184,6 +184,14 @@ def _locale_kept() -> Iterator[None]:
 
 @_locale_kept()
 def _read_dicom_folder(folder: Path, name: str) -> Volume:
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        return _read_series(folder, name)
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)  # the DICOM library leaves the process in the C locale
+
+
+def _read_series(folder: Path, name: str) -> Volume:
     files = _series_files(folder, name)
     _check_slices(files, name)
     try:
