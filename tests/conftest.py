@@ -53,7 +53,7 @@ def _close_figures() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _locale_is_put_back() -> Iterator[None]:
-    """DICOM libraries switch the process to the C locale, where the next test could not read a UTF-8 text."""
+    """ITK's DICOM writer leaves the process in the C locale, where the next test could not read a UTF-8 text."""
     before = locale.setlocale(locale.LC_CTYPE)
     yield
     locale.setlocale(locale.LC_CTYPE, before)

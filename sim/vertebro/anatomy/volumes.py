@@ -6,11 +6,8 @@ SimpleITK speaks LPS millimetres; the turn to RAS metres happens here, once, and
 from __future__ import annotations
 
 import hashlib
-import locale
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -172,17 +169,6 @@ def _read_zip(path: Path) -> Volume:
     return replace(volume, digest=_digest([path]))
 
 
-@contextmanager
-def _locale_kept() -> Iterator[None]:
-    """GDCM leaves the whole process in the C locale, where our own UTF-8 texts cannot be read: put back what was."""
-    before = locale.setlocale(locale.LC_CTYPE)
-    try:
-        yield
-    finally:
-        locale.setlocale(locale.LC_CTYPE, before)
-
-
-@_locale_kept()
 def _read_dicom_folder(folder: Path, name: str) -> Volume:
     before = locale.setlocale(locale.LC_CTYPE)
     try:
