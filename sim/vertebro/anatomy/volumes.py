@@ -6,6 +6,7 @@ SimpleITK speaks LPS millimetres; the turn to RAS metres happens here, once, and
 from __future__ import annotations
 
 import hashlib
+import locale
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
