@@ -181,7 +181,7 @@ def test_kernels_equal_their_naive_twins(pose: CArm, rng: np.random.Generator) -
             plan.group_start,
             plan.group_z,
             np.empty((8, n_z + 2), np.float32),
-            np.empty((n_z + 2, 8), np.float32),
+            np.zeros((n_z + 2, 8), np.float32),
             np.empty((groups, n_k), np.int32),
             np.empty((groups, n_k), np.float32),
             np.empty((n_k, 8), np.float32),

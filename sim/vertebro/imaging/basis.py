@@ -7,6 +7,7 @@ voxel such that its CT number is kept.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,8 +114,8 @@ def tissue_layers(
     if surround_hu is None or surround_grid is None:
         return (TissueLayer(soft=soft, bone=bone, grid=grid),)
     surround_grid.check(surround_hu, "surround_hu")
-    longer = _longer(surround_grid)
-    wide_soft, wide_bone = basis_from_hu(_mirrored(surround_hu))
+    wide_hu, longer = _mirrored(surround_hu, surround_grid)
+    wide_soft, wide_bone = basis_from_hu(wide_hu)
     wide = TissueLayer(soft=wide_soft, bone=wide_bone, grid=longer)
     rim = _fade(grid)
     detail = TissueLayer(
@@ -125,17 +126,16 @@ def tissue_layers(
     return wide, detail
 
 
-MIRRORED = 16  # voxels; rays that leave the CT obliquely near its ends still meet tissue
+MIRRORED = 0.045  # m; rays that leave the CT obliquely near its ends still meet tissue
 
 
-def _longer(grid: VoxelGrid) -> VoxelGrid:
+def _mirrored(volume: NDArray[np.number], grid: VoxelGrid) -> tuple[NDArray[np.number], VoxelGrid]:
+    """The volume made longer along s by its own mirror image at both ends."""
+    extra = min(math.ceil(MIRRORED / grid.spacing[2]), grid.shape[2])
     r, a, s = grid.shape
-    origin = (grid.origin[0], grid.origin[1], grid.origin[2] - MIRRORED * grid.spacing[2])
-    return VoxelGrid((r, a, s + 2 * MIRRORED), grid.spacing, origin)
-
-
-def _mirrored(volume: NDArray[np.number]) -> NDArray[np.number]:
-    return np.pad(volume, ((0, 0), (0, 0), (MIRRORED, MIRRORED)), mode="symmetric")
+    origin = (grid.origin[0], grid.origin[1], grid.origin[2] - extra * grid.spacing[2])
+    longer = VoxelGrid((r, a, s + 2 * extra), grid.spacing, origin)
+    return np.pad(volume, ((0, 0), (0, 0), (extra, extra)), mode="symmetric"), longer
 
 
 def resample(volume: Volume, source: VoxelGrid, target: VoxelGrid, *, outside: float = 0.0) -> Volume:

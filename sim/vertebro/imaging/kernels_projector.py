@@ -29,7 +29,9 @@ def sum_slices(flat, strides, shape, y_map, group_start, group_z, rows, turned, 
     group_start : (groups + 1,) int64
         First slice of each group.
     group_z : (groups, 2) float64
-    rows : (8, z + 2), turned : (z + 2, 8), total : (nk, 8) float32
+    turned : (z + 2, 8) float32
+        Scratch, zero at the start.
+    rows : (8, z + 2), total : (nk, 8) float32
         Scratch.
     z_index : (groups, nk) int32, z_weight : (groups, nk) float32
         Scratch.
@@ -50,10 +52,16 @@ def sum_slices(flat, strides, shape, y_map, group_start, group_z, rows, turned, 
         last_j = min(first_j + ROWS, n_j)
         total[:] = 0.0
         for g in range(groups):
-            rows[:] = 0.0
+            # only what the group's rays can meet: bodies are longer than the field
+            ends = group_z[g, 0], group_z[g, 0] + group_z[g, 1] * (n_k - 1)
+            z_from = max(int(np.floor(min(ends))), 0)
+            z_to = min(int(np.floor(max(ends))) + 2, n_z)
+            if z_from >= z_to:
+                continue
+            rows[:, z_from + 1 : z_to + 1] = 0.0
             hit = False
             for j in range(first_j, last_j):
-                c = rows[j - first_j, 1 : n_z + 1]
+                c = rows[j - first_j, z_from + 1 : z_to + 1]
                 for i in range(group_start[g], group_start[g + 1]):
                     at = y_map[i, 0] + y_map[i, 1] * j
                     if at <= -1.0 or at >= n_y:
@@ -68,13 +76,13 @@ def sum_slices(flat, strides, shape, y_map, group_start, group_z, rows, turned, 
                     high = low + 1
                     if high >= n_y:
                         high, upper = low, np.float32(0.0)
-                    one = i * strides[0] + low * strides[1]
-                    two = i * strides[0] + high * strides[1]
-                    a, b = flat[one : one + n_z], flat[two : two + n_z]
-                    for z in range(n_z):
+                    one = i * strides[0] + low * strides[1] + z_from
+                    two = i * strides[0] + high * strides[1] + z_from
+                    a, b = flat[one : one + z_to - z_from], flat[two : two + z_to - z_from]
+                    for z in range(z_to - z_from):
                         c[z] += lower * a[z] + upper * b[z]
             if hit:
-                for z in range(n_z + 2):
+                for z in range(z_from + 1, z_to + 1):
                     for q in range(ROWS):
                         turned[z, q] = rows[q, z]
                 for k in range(n_k):

@@ -131,7 +131,7 @@ def _add(volume: NDArray[np.floating], plan: SlabPlan, image: Image) -> None:
         plan.group_start,
         plan.group_z,
         np.empty((ROWS, n_z + 2), np.float32),
-        np.empty((n_z + 2, ROWS), np.float32),
+        np.zeros((n_z + 2, ROWS), np.float32),
         np.empty((len(plan.group_z), n_k), np.int32),
         np.empty((len(plan.group_z), n_k), np.float32),
         np.empty((n_k, ROWS), np.float32),
