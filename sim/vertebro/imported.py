@@ -8,10 +8,16 @@ from typing import Any
 
 from vertebro import units
 from vertebro.anatomy.from_ct import import_ct
+from vertebro.anatomy.interior_settings import InteriorSettings
 from vertebro.anatomy.store import save_anatomy
 from vertebro.case import AnatomyInput, Case
 from vertebro.errors import CaseError
 from vertebro.record import check_free, whole_or_nothing
+from vertebro.sources import Constant
+
+K_SIGMA_BELOW_CT = Constant(
+    0.5, "1", 0.0, 0.8, "baroud2004", "ours", "sd of ln K: what a CT's slices blur away and density cannot tell"
+)
 
 
 def import_case(
@@ -23,6 +29,8 @@ def import_case(
     spacing: str | float = 0.8e-3,
     scheme: str = "auto",
     resample_labels: bool = False,
+    seed: int = 1,
+    title: str = "",
     licence: str = "",
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
@@ -40,6 +48,10 @@ def import_case(
         Edge of a simulation voxel, 0.4 to 1.5 mm.
     scheme, resample_labels, progress
         As `vertebro.anatomy.from_ct.import_ct`.
+    seed : int
+        Of what a CT cannot show: the veins and the scatter of permeability.
+    title, licence : str
+        For the case and the provenance.
 
     Returns
     -------
@@ -60,13 +72,15 @@ def import_case(
         Path(labels),
         level,
         spacing=edge,
+        settings=InteriorSettings(k_sigma=K_SIGMA_BELOW_CT),
+        seed=seed,
         label_scheme=scheme,
         resample_labels=resample_labels,
         progress=progress,
     )
     if licence:
         anatomy.provenance["licence"] = licence
-    case = imported_case(anatomy.level, title=f"{anatomy.level} of {Path(ct).name}", spacing=edge)
+    case = imported_case(anatomy.level, title=title or f"{anatomy.level} of {Path(ct).name}", spacing=edge)
     with whole_or_nothing(folder) as partial:
         save_anatomy(anatomy, partial / "anatomy.h5")
         case.save(partial / "case.toml")

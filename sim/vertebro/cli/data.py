@@ -34,6 +34,7 @@ def import_ct(
     spacing: Annotated[str, typer.Option(help="Edge of a simulation voxel, 0.4 to 1.5 mm.")] = "0.8 mm",
     scheme: Annotated[str, typer.Option(help="Label numbers: auto, totalsegmentator or verse.")] = "auto",
     resample_labels: Annotated[bool, typer.Option(help="Allow labels on another grid than the CT.")] = False,
+    seed: Annotated[int, typer.Option(help="Of what a CT cannot show: veins, scatter of permeability.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Make a case folder from a patient's CT: case.toml, anatomy.h5 and import-check.png."""
@@ -41,7 +42,15 @@ def import_ct(
 
     with progress(f"import {level}") as report:
         facts: dict[str, Any] = import_case(
-            ct, labels, level, out, spacing=spacing, scheme=scheme, resample_labels=resample_labels, progress=report
+            ct,
+            labels,
+            level,
+            out,
+            spacing=spacing,
+            scheme=scheme,
+            resample_labels=resample_labels,
+            seed=seed,
+            progress=report,
         )
         report("picture sheet", 0.9)
         from vertebro.anatomy.store import load_anatomy

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vertebro import __version__
 from vertebro.cli.output import NOTICE, JsonOption, emit, progress
 from vertebro.errors import CaseError
 
@@ -178,9 +179,18 @@ def _real_case_folder(fast: bool) -> Path:
     from vertebro.paths import cache_root
 
     spacing = "1.2 mm" if fast else "0.8 mm"
-    folder = cache_root() / "cases" / f"lidc-l1-{spacing.replace(' ', '')}"
+    folder = cache_root() / "cases" / f"lidc-l1-{spacing.replace(' ', '')}-{__version__}"
     with progress("real CT") as tell:
         paths = fetch_sample("lidc", progress=tell)
         if not (folder / "case.toml").is_file():
-            import_case(paths.ct, paths.labels, "L1", folder, spacing=spacing, licence=paths.licence, progress=tell)
+            import_case(
+                paths.ct,
+                paths.labels,
+                "L1",
+                folder,
+                spacing=spacing,
+                title="First injection into a real patient's L1 (LIDC-IDRI-0001)",
+                licence=f"{paths.licence}; {paths.citation}",
+                progress=tell,
+            )
     return folder
