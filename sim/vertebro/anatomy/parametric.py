@@ -15,7 +15,7 @@ from vertebro.anatomy.parametric_column import Column, build_column
 from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, dimensions
 from vertebro.anatomy.parametric_scene import paint_scene
 from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
-from vertebro.anatomy.parametric_vertebra import BOWL, BodyOutline, pedicle_axis, pedicle_centre
+from vertebro.anatomy.parametric_vertebra import BOWL, body_outline, pedicle_axis, pedicle_centre
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
 from vertebro.materials.bone import bone_fraction_from_density
@@ -178,7 +178,7 @@ def _scale(spec: ParametricSpec) -> float:
 
 def _landmarks(column: Column, trunk: Trunk) -> Landmarks:
     dim = column.main.dim
-    outline = BodyOutline(dim)
+    outline = body_outline(dim)
     _, radius, _, waist = outline.polar(np.zeros(2), np.array([1.0, -1.0]))
     walls = radius * (1 - waist)
     half = 0.5 * dim.height

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def _pattern(dim: Dimensions, a: Array, s: Array) -> Array:
     return np.asarray(1 + ends + back + lower)
 
 
+@functools.lru_cache(maxsize=64)
 def _mean_pattern(dim: Dimensions) -> float:
     """Mean over the core (where a QCT region of interest lies) on a fixed lattice, whatever the grid."""
     line = (np.arange(-16, 17) * 1.5 * mm).astype(np.float32)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from vertebro.anatomy.parametric_dimensions import ORDER, Dimensions, Sex, dimensions
-from vertebro.anatomy.parametric_vertebra import BodyOutline, Joint, upper_joint
+from vertebro.anatomy.parametric_vertebra import Joint, body_outline, upper_joint
 from vertebro.anatomy.shapes import Pose, Shape, bar, ellipsoid, smooth_max
 from vertebro.units import mm
 
@@ -210,7 +210,7 @@ def _pedicle_floor(dim: Dimensions) -> Array:
 
 def disc_shape(upper: Bone, lower: Bone, shrink: float = 0.0) -> tuple[Shape, Pose]:
     """Disc between two bones, reaching into both endplates (bones are painted over it), and its pose."""
-    outline = BodyOutline(lower.dim)
+    outline = body_outline(lower.dim)
     place = upper.pose.to_world([0.0, 0.0, -0.5 * (upper.dim.height + upper.dim.disc)])
     pose = Pose(float(place[1]), float(place[2]), 0.5 * (upper.pose.angle + lower.pose.angle))
     half = 0.5 * upper.dim.disc + 3.5 * mm

@@ -11,17 +11,21 @@ from vertebro.anatomy.parametric_canvas import Canvas
 from vertebro.anatomy.parametric_column import Bone, Column
 from vertebro.anatomy.parametric_trunk import Trunk
 from vertebro.anatomy.shapes import Pose, evaluate, is_empty, tube
-from vertebro.units import mm
+from vertebro.units import cm, mm
 
 Array = NDArray[Any]
 
 
 def paint_ribs(canvas: Canvas, trunk: Trunk, column: Column) -> None:
     """Ribs 6 to 12 as flattened tubes from the bodies around the wall (changes the canvas in place)."""
+    low, high = canvas.grid.extent
     for number, length in ((12, 90.0), (11, 150.0), (10, 195.0), (9, 225.0), (8, 245.0), (7, 255.0), (6, 255.0)):
         bone = next(b for b in column.bones if b.level == f"T{number}")
         for side in (1.0, -1.0):
             line = _rib_line(trunk, bone, number, length * mm * trunk.scale, side)
+            beside = np.any(line.max(axis=0) < low - 1 * cm) or np.any(line.min(axis=0) > high + 1 * cm)
+            if beside:
+                continue
             shapes = tube(line, 4.9 * mm * trunk.scale, 0.6)
             region = canvas.region(shapes, Pose())
             if not is_empty(region):

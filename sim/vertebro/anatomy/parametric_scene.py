@@ -30,7 +30,7 @@ from vertebro.anatomy.shapes import FAR, Slices, coordinates, crop, evaluate, is
 from vertebro.anatomy.vessels import funnel
 from vertebro.grid import VoxelGrid
 from vertebro.tissue import Compartment, Tissue
-from vertebro.units import mm
+from vertebro.units import cm, mm
 
 Array = NDArray[Any]
 HU_EPIDURAL, HU_DURA, HU_ROOT = -70.0, 18.0, 30.0
@@ -160,6 +160,9 @@ def _paint_vertebra(
     canvas: Canvas, bone: Bone, above: Placed | None, canal: Canal, mean: float, spec: FieldSpec, *, own: bool
 ) -> Placed | None:
     """One bone with its cortex, spongy core and basivertebral void (changes the canvas in place)."""
+    low, high = canvas.grid.extent[:, 2]
+    if not low - 6 * cm < bone.pose.s < high + 6 * cm:
+        return None
     body_part = body_shape(bone.dim)
     arch = arch_shapes(bone.dim, bone.upper, bone.lower)
     region = canvas.region([body_part, *arch], bone.pose)

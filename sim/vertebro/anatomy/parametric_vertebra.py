@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,9 +75,15 @@ class BodyOutline:
         return rho, radius, cosine, waist
 
 
+@functools.lru_cache(maxsize=64)
+def body_outline(dim: Dimensions) -> BodyOutline:
+    """The outline of these dimensions, made once."""
+    return BodyOutline(dim)
+
+
 def body_shape(dim: Dimensions) -> Shape:
     """Vertebral body: waisted kidney section, concave endplates with a rim, wedge as in the table."""
-    outline = BodyOutline(dim)
+    outline = body_outline(dim)
     half = 0.5 * dim.height
     mean = 0.5 * (dim.upper_width + dim.lower_width)
     taper = 0.5 * (dim.upper_width - dim.lower_width) / mean
