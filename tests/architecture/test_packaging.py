@@ -17,6 +17,7 @@ from architecture.tree import ROOT, SOURCE, tracked
 
 LIGHT_HELP = ("numba", "llvmlite", "scipy", "matplotlib", "pyvista", "vtk", "SimpleITK", "highdicom", "h5py")
 CONDA_GROUPS = ("test", "notebook")
+PICTURE_BYTES = 300_000
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,12 @@ def test_readme_links_lead_somewhere() -> None:
         links = re.findall(r"\]\(([^)#\s]+)\)", (ROOT / page).read_text("utf-8"))
         lost = [link for link in links if "://" not in link and not (ROOT / link).exists()]
         assert not lost, f"{page}: {lost}"
+
+
+def test_readme_pictures_are_small() -> None:
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    heavy = [name for name in pictures if (ROOT / name).stat().st_size > PICTURE_BYTES]
+    assert not heavy
 
 
 def _bounds(requirements: list[str]) -> dict[str, str]:
