@@ -158,8 +158,8 @@ def _surround(job: Job, scout: Scout) -> Surround:
 
 def _skin(job: Job, scout: Scout, surround: Surround) -> float:
     behind = float(scout.grid.world(np.argwhere(scout.bone))[:, 1].min())
-    skin, seen = posterior_skin(surround, behind)
-    if not seen:
+    skin = posterior_skin(surround, behind)
+    if not in_field(job.ct, scout.ras_from_world, np.array([0.0, skin - 4 * mm, 0.0])):
         job.remarks.append("the skin behind the vertebra is outside the field of view; its distance is a lower bound")
     return skin
 

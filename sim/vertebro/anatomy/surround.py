@@ -93,8 +93,8 @@ def continued(clean: Volume, reach: float = 110.0 * mm) -> Volume:
     return replace(clean, data=np.pad(clean.data, width, mode="symmetric"), ras_from_voxel=affine)
 
 
-def posterior_skin(surround: Surround, behind: float) -> tuple[float, bool]:
-    """a-coordinate [m] of the skin behind the vertebra, and whether it is in the picture.
+def posterior_skin(surround: Surround, behind: float) -> float:
+    """a-coordinate [m] of the skin behind the vertebra: the first air going back, or the picture's end.
 
     Parameters
     ----------
@@ -106,11 +106,14 @@ def posterior_skin(surround: Surround, behind: float) -> tuple[float, bool]:
     column = surround.hu[np.ix_(np.abs(r) < 15 * mm, np.ones(len(a), bool), np.abs(s) < 15 * mm)]
     soft = np.median(column, axis=(0, 2)) > _SKIN_HU
     air = np.flatnonzero(~soft & (a < behind))
-    if not air.size:
-        return float(a[0]), False
-    inside = int(air[-1]) + 1
-    field_ends = inside <= 1 or bool(np.all(column[:, : max(inside - 3, 1)] == np.int16(AIR)) and inside < 4)
-    return float(a[inside] - grid.spacing[1] / 2), not field_ends
+    inside = int(air[-1]) + 1 if air.size else 0
+    return float(a[inside] - grid.spacing[1] / 2)
+
+
+def in_field(ct: Volume, ras_from_world: NDArray[np.float64], point: NDArray[np.float64]) -> bool:
+    """Whether a world point (3,) [m] lies in the CT's field of view."""
+    index = np.linalg.inv(ct.ras_from_voxel) @ ras_from_world @ np.append(point, 1.0)
+    return bool(np.all(index[:3] > -0.5) and np.all(index[:3] < np.array(ct.data.shape) - 0.5))
 
 
 def soft_outside(
