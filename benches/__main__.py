@@ -1,4 +1,4 @@
-"""``python -m benches [--quick] [--only NAME] [--list] [--json FILE]``: one table, one JSON file."""
+"""``python -m benches [--quick] [--only NAME] [--list] [--json FILE] [--readme]``: one table, one JSON file."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ import benches
 from benches.measure import Result
 
 Bench = Callable[[bool], "Result | list[Result]"]
+README = Path(__file__).resolve().parents[1] / "README.md"
+MARKS = ("<!-- measured -->\n", "<!-- /measured -->")
 NO_BENCHES = {"__main__", "measure"}
 FIRST = ("machine", "start")
 
@@ -42,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     rows, failures = _measure(chosen, options.quick)
     _print(rows, failures)
     _write(rows, failures, options)
+    if options.readme:
+        _write_readme(rows)
     return 1 if failures or not chosen else 0
 
 
@@ -51,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", metavar="NAME", help="run benches whose file.function contains NAME")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     parser.add_argument("--json", type=Path, default=Path(__file__).with_name("results.json"), help="where to write")
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
     return parser
 
 
@@ -84,6 +89,20 @@ def _write(rows: list[dict[str, object]], failures: dict[str, str], options: arg
 
     report = {"quick": options.quick, "machine": describe(), "results": rows, "failures": failures}
     options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _write_readme(rows: list[dict[str, object]]) -> None:
+    from benches.machine import describe
+
+    facts = describe()
+    lines = [f"| {row['name']} | {row['value']:.3g} {row['unit']} | {row['note']} |" for row in rows]
+    where = (
+        f"{facts['processor']}, {facts['cores']} cores, Python {facts['python']}, numba {facts['libraries']['numba']}"
+    )
+    table = "\n".join(["| measured | value | conditions |", "|---|---|---|", *lines, "", f"Measured on {where}.", ""])
+    before, rest = README.read_text("utf-8").split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    README.write_text(before + MARKS[0] + table + MARKS[1] + after, "utf-8")
 
 
 if __name__ == "__main__":
