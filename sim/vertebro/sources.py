@@ -145,5 +145,6 @@ SOURCES: dict[str, Source] = _table(
     ("openrad", "OpenRad teaching text, vertebroplasty technique", ""),
     ("jp_tech", "Japanese technique paper: anterior quarter target, posterior-quarter stop", ""),
     ("gangi2008", "Gangi et al. 2008, percutaneous vertebroplasty: indications, technique, leak drill", ""),
+    ("rose1948", "Rose 1948, J Opt Soc Am 38:196-208, the sensitivity of the eye on an absolute scale", ""),
 )
 # fmt: on

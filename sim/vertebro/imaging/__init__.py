@@ -34,6 +34,7 @@ from vertebro.imaging.fluoroscope import Fluoroscope
 from vertebro.imaging.projector import project, project_box
 from vertebro.imaging.scanner import Scanner, window_level
 from vertebro.imaging.solids import cylinder_path, needle_path
+from vertebro.imaging.visibility import Visibility, measure_visibility
 
 __all__ = [
     "CArm",
@@ -46,10 +47,12 @@ __all__ = [
     "ProjectionGeometry",
     "Scanner",
     "TissueLayer",
+    "Visibility",
     "basis_from_hu",
     "covered_field",
     "ct_slice",
     "cylinder_path",
+    "measure_visibility",
     "needle_path",
     "project",
     "project_box",
