@@ -34,6 +34,7 @@ from vertebro.anatomy.surround import (
     build_surround,
     continued,
     ends_near,
+    in_field,
     posterior_skin,
     soft_outside,
     without_table,
