@@ -242,6 +242,7 @@ def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
         posterior_skin=marks.posterior_skin,
         gauge=spec.gauge,
         target_depth=1 - spec.depth,
+        target_lateral=spec.lateral,
     )
     return path.needle(spec.name)
 

@@ -87,6 +87,8 @@ class NeedleInput(_Record):
     """8, 10, 11, 13 or 15"""
     depth: Annotated[float, Within("1", 0.3, 0.95, "jp_tech")] = 0.7
     """tip depth in the body: 0 = posterior wall, 1 = anterior wall; the usual target is the anterior third"""
+    lateral: Annotated[float, Within("mm", -15, 20, "openrad")] = 0.0
+    """where the tip aims beside the midline, positive towards the needle's own side; 0 for a single needle"""
     entry: tuple[float, float, float] | None = None
     """points only: skin entry [mm] as right, anterior, superior of the body centre"""
     tip: tuple[float, float, float] | None = None

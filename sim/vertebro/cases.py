@@ -12,25 +12,35 @@ def _inject(needle: str, volume: str, rate: str = "3 ml/min") -> dict[str, Any]:
     return {"do": "inject", "needle": needle, "volume": volume, "rate": rate}
 
 
+# an elderly woman with wide veins; marrow that resists more than a liquid (physics.md 3.4), as leaks in life suggest
+_WIDE_VEINS = {"segmental_radius": "1 mm"}
+_TOUGH_MARROW = {"viscosity": "10 Pa.s"}
+
 CASES: dict[str, dict[str, Any]] = {
     "first-injection": {
-        "title": "First injection: osteoporotic L1, one left transpedicular needle, 4 ml",
+        "title": "First injection: osteoporotic L1, one left transpedicular needle, 5 ml",
+        "anatomy": _WIDE_VEINS,
+        "marrow": {"viscosity": "1 Pa.s"},
         "needles": [_LEFT],
-        "steps": [_inject("left", "4 ml")],
+        "steps": [_inject("left", "5 ml")],
     },
     "two-needles": {
-        "title": "Osteoporotic L1, both pedicles, 2 ml each",
-        "needles": [_LEFT, _RIGHT],
-        "steps": [_inject("left", "2 ml"), {"do": "wait", "duration": "20 s"}, _inject("right", "2 ml")],
+        "title": "Osteoporotic L1, both pedicles, 2.5 ml each",
+        "needles": [_LEFT | {"lateral": "9 mm"}, _RIGHT | {"lateral": "9 mm"}],
+        "steps": [_inject("left", "2.5 ml"), {"do": "wait", "duration": "20 s"}, _inject("right", "2.5 ml")],
     },
     "runny-cement": {
-        "title": "Too early: low-viscosity cement two minutes after mixing",
+        "title": "Too early: low-viscosity cement two minutes after mixing, wide veins",
+        "anatomy": _WIDE_VEINS,
+        "marrow": _TOUGH_MARROW,
         "cement": {"preset": "generic-low", "age_at_start": "2 min"},
         "needles": [_LEFT],
         "steps": [_inject("left", "4 ml", "6 ml/min")],
     },
     "thick-cement": {
-        "title": "High-viscosity cement through a thin cannula: the hand is the limit",
+        "title": "The same vertebra, high-viscosity cement through a thin cannula",
+        "anatomy": _WIDE_VEINS,
+        "marrow": _TOUGH_MARROW,
         "cement": {"preset": "generic-high", "age_at_start": "7 min"},
         "needles": [{**_LEFT, "gauge": 13}],
         "steps": [_inject("left", "4 ml")],
