@@ -2,7 +2,7 @@
 
 Rose (1948): a disc of contrast C over n pixels with N quanta each has the signal-to-noise ratio C sqrt(N n), and an
 observer finds it reliably above about 5. Summed over a shadow of any shape, SNR² = sum of (drop in quanta)² / quanta.
-Anatomy hides more than noise does, so the drop must also reach a few per cent somewhere.
+Anatomy hides more than noise does, so the drop must also stand out from the edges of overlying bone somewhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vertebro.sources import Constant
 
 Image = NDArray[np.float32]
 ROSE_SNR = Constant(5.0, "1", 3.0, 8.0, "rose1948", "recalled", "signal-to-noise ratio above which a disc is found")
-CLUTTER = Constant(0.05, "1", 0.02, 0.15, "vertebro", "ours", "drop in signal that stands out from overlying anatomy")
+CLUTTER = Constant(0.12, "1", 0.02, 0.3, "vertebro", "ours", "drop in signal that stands out from overlying anatomy")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
