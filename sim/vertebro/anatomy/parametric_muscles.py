@@ -37,8 +37,7 @@ def paint_muscles(canvas: Canvas, trunk: Trunk, column: Column, seed: int) -> No
             (_mm(62, 50, 0), _mm(15, 9, 900)),
         ]
         for centre, half in masses:
-            at = np.array([0.0, trunk.back, trunk.l1]) + k * centre * np.array([side, 1.0, 1.0])
-            canvas.paint([ellipsoid(at, k * half)], flesh, Tissue.MUSCLE)
+            canvas.paint([_back_muscle(trunk, side, centre, half)], flesh, Tissue.MUSCLE)
         septum = bar(
             [side * 27 * mm * k, trunk.back + 13 * mm * k, trunk.l1 - 0.4],
             [side * 25 * mm * k, trunk.back + 13 * mm * k, trunk.l1 + 0.4],
@@ -48,6 +47,22 @@ def paint_muscles(canvas: Canvas, trunk: Trunk, column: Column, seed: int) -> No
         )
         canvas.paint([septum], -60.0, Tissue.FAT)
         canvas.paint([_psoas(trunk, column, side)], HU["muscle"], Tissue.MUSCLE)
+
+
+def _back_muscle(trunk: Trunk, side: float, centre: Array, half: Array) -> Shape:
+    """A muscle belly along the spine, full at the lumbar levels and thinner towards the chest and the sacrum."""
+    k, root = trunk.scale, trunk.back + 13 * mm * trunk.scale
+    belly = ellipsoid(k * (centre * np.array([side, 1.0, 0.0]) - _mm(0, 13, 0)), k * half)
+    heights = trunk.l1 + _mm(-200, -130, -80, 20, 100, 200)
+    fullness = [0.6, 0.8, 1.0, 1.0, 0.68, 0.6]
+
+    def distance(r: Array, a: Array, s: Array) -> Array:
+        size = np.interp(s, heights, fullness).astype(np.float32)
+        return belly.distance(r / size, (a - np.float32(root)) / size, np.zeros_like(s)) * size
+
+    at = np.array([0.0, root, trunk.l1])
+    low, high = np.minimum(belly.low, 0.5 * belly.low), np.maximum(belly.high, 0.5 * belly.high)
+    return Shape(distance, at + low, at + high)
 
 
 def _fat_streaks(canvas: Canvas, seed: int) -> NDArray[np.float32]:
