@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy, Landmarks, Pedicle, Surround
 from vertebro.anatomy.assemble import assemble
@@ -19,7 +20,7 @@ from vertebro.anatomy.parametric_vertebra import BOWL, body_outline, pedicle_axi
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
 from vertebro.materials.bone import bone_fraction_from_density
-from vertebro.tissue import Tissue
+from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
 PARAMETRIC_INTERIOR = InteriorSettings(denoise=0.0, k_sigma=0.5)
@@ -153,6 +154,24 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
         seed=spec.seed,
         provenance={"source": "parametric", "spec": _plain(asdict(spec))},
     )
+
+
+def vertebra_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
+    """The whole bone of the level, processes included, as a label on a grid of its own (for surfaces and printing).
+
+    Returns
+    -------
+    grid : VoxelGrid
+    label : (nr, na, ns) bool array
+    """
+    column = build_column(spec.level, sex=spec.sex, stature=spec.stature)
+    dim = column.main.dim
+    back = -0.5 * dim.depth - dim.reach - 10 * mm
+    high = 0.5 * dim.height + 30 * mm
+    grid = VoxelGrid.around((-55 * mm, back, -high), (55 * mm, 0.5 * dim.depth + 10 * mm, high), spec.spacing)
+    labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
+    paint_scene(Canvas.blank(grid, labels), column, build_trunk(column, _scale(spec)), spec.mean_bone_fraction, spec)
+    return grid, np.isin(labels.compartment, (Compartment.BODY, Compartment.ARCH))
 
 
 def simulation_grid(column: Column, spacing: float) -> VoxelGrid:

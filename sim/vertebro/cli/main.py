@@ -7,7 +7,7 @@ import sys
 import typer
 
 from vertebro import __version__
-from vertebro.cli import cases, data, explain, machine, output, runs
+from vertebro.cli import cases, data, explain, machine, mesh, output, runs
 from vertebro.errors import VertebroError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (runs, cases, explain, data, machine):
+for room in (runs, cases, explain, data, mesh, machine):
     room.register(app)
 
 

@@ -170,7 +170,8 @@ def stream(net, source, gates, lead):
     for d in range(3):
         gates[d] = lead[d] = 1.0
         if fastest > 0.0 and source == 0.0:
-            gates[d] = 0.5 + 0.5 * (abs(net[d]) / fastest) ** 0.75
+            # in steps of 1/32: faces that are reached together open together, whatever the last bits say
+            gates[d] = 0.5 + np.round(16.0 * (abs(net[d]) / fastest) ** 0.75) / 32.0
         lead[d] = 0.5 * abs(net[d]) * total / square if square > 0.0 and source == 0.0 else 0.5
 
 
@@ -247,15 +248,16 @@ def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp
         for e in range(4):
             rates[e] *= through[i] / room
         stream(net, rate, gates, lead)
-        if power == 0.0:
+        if power == 0.0 and pinned[i] == 0:
             kept = room * piston_exits(s[i], cement_in / room, dt, rates, gates, left)
         else:
             above = s_in / raw_in if raw_in > 0.0 else s[i]
             below = s_out / flow_out if flow_out > 0.0 else s[i]
-            one = ratio[i % ratio.size]
+            # what streams together at an outlet leaves as it comes, not when the cell is full
+            one, curve = (1.0, 1.0) if power == 0.0 else (ratio[i % ratio.size], power)
             fresh = n_in / raw_in if raw_in > 0.0 else s[i]
             kept = room * corey_exits(
-                s[i], cement_in / room, dt, rates, lead, one, power, above, fresh, below, sharp, left
+                s[i], cement_in / room, dt, rates, lead, one, curve, above, fresh, below, sharp and power > 0.0, left
             )
         gone = room * left.sum()
         if exits == 0.0 and held + volume_in > room:

@@ -112,6 +112,7 @@ class Stepper:
         self._flow: PressureField | None = None
         self._announced: set[tuple[str, str]] = set()
         self._last_viscosity = 0.0
+        self._solved_at = math.nan
 
     def set_well(self, name: str, *, rate: float | None = None, pressure: float | None = None) -> None:
         """Give a well a new rate [m³/s], pressure [Pa], or a rate with a pressure cap; neither closes it."""
@@ -119,6 +120,7 @@ class Stepper:
             raise CaseError("no such well", where="name", value=name, allowed=", ".join(self._wells) or "none")
         check_control(rate, pressure, None, f"wells[{name}]")
         self._wells[name] = replace(self._wells[name], rate=rate, pressure=pressure)
+        self._solved_at = math.nan
         for run in self._runs if self._flow is not None else ():
             if run.well.name == name:
                 run.well, run.capped = self._wells[name], False
@@ -142,6 +144,8 @@ class Stepper:
         while state.time < end:
             step = self._step_to(state, end, tally)
             state.time = end if step >= end - state.time else state.time + step
+        # the pressures handed out belong to the fill handed out; the next step starts from them
+        self._solve(state, tally)
         self._store(state)
         self._release_flags()
         return tally.report(self._runs, self._balance(state), time.thread_time() - cpu)
@@ -149,21 +153,25 @@ class Stepper:
     # one step ---------------------------------------------------------------------------------------------------
 
     def _step_to(self, state: FlowState, end: float, tally: _Tally) -> float:
-        flow, front = self._ready(state)
-        self._solve(state, flow, front, tally)
-        tally.events += self._news(state.time)
+        self._solve(state, tally)
+        flow, front = self._ready_box()
         total = sum(w.rate for w in self._runs)
         step = min(self._longest(flow, front, total), end - state.time)
         count = max(1, math.ceil((end - state.time) / step - 1e-9)) if step > 0 else 1
         step = (end - state.time) / count
         if total > 0:
             self._flow_out(state, flow, front, step)
+        self._solved_at = math.nan
         for run in self._runs:
             state.injected[run.well.name] += run.rate * step
         tally.steps += 1
         return step
 
-    def _solve(self, state: FlowState, flow: PressureField, front: Front, tally: _Tally) -> None:
+    def _solve(self, state: FlowState, tally: _Tally) -> None:
+        """Pressure of the present fill, time and controls, unless it is the one that was found last."""
+        if self._solved_at == state.time:
+            return
+        flow, front = self._ready(state)
         now = state.time
         thick = float(evaluate(self.problem.law("injected"), np.array([1.0]), now)[0])
         if self._last_viscosity > 0 and self._last_viscosity != thick:
@@ -181,6 +189,8 @@ class Stepper:
             iterations, residual = solve_with_wells(flow, self._runs, tolerance=self.tolerance, now=now)
             tally.iterations += iterations
         tally.residual = max(tally.residual, residual)
+        tally.events += self._news(now)
+        self._solved_at = now
 
     def _scale_start(self, flow: PressureField, ratio: float) -> None:
         """Warm start: with the viscosity the pressure above the outlets changes in proportion."""
@@ -252,7 +262,11 @@ class Stepper:
             self._draw(state.saturation > 0)
         flow, front = self._ready_box()
         window = flow.box.window
-        front.s[...] = window.take(state.saturation)
+        s = window.take(state.saturation)
+        if self._solved_at == state.time and np.array_equal(s, front.s):
+            return
+        self._solved_at = math.nan
+        front.s[...] = s
         front.birth[...] = np.nan_to_num(window.take(state.injection_time))
         pressure = window.take(state.pressure)
         flow.p[...] = pressure

@@ -1,0 +1,33 @@
+"""``vertebro mesh``: generated vertebrae as surfaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vertebro.cli.output import JsonOption, emit
+from vertebro.errors import CaseError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command("mesh")(mesh)
+
+
+def mesh(
+    level: Annotated[str, typer.Argument(help="T10 to L5.")],
+    out: Annotated[Path, typer.Option(help="File to write: .stl")],
+    registry: Annotated[bool, typer.Option(help="Also write registry.toml beside it.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a generated vertebra as a watertight surface in millimetres, RAS+."""
+    if out.suffix != ".stl":
+        raise CaseError("unknown kind of file", where="--out", value=str(out), allowed=".stl")
+    from vertebro.view.meshes import registry_text, write_mesh
+
+    entry = write_mesh(level, out)
+    if registry:
+        (out.parent / "registry.toml").write_text(registry_text([entry]), encoding="utf-8")
+    emit(entry, "\n".join(f"{key:<10} {value}" for key, value in entry.items()), as_json)
