@@ -16,7 +16,7 @@ from vertebro.imaging.detector import blurred, detect, gaussian_taps
 from vertebro.imaging.display import Window, to_bytes, to_grey
 from vertebro.imaging.dose import Dose
 from vertebro.imaging.projector import project_box
-from vertebro.imaging.scatter import COARSE, coarsened, refined
+from vertebro.imaging.scatter import coarse_factor, coarsened, refined
 from vertebro.imaging.spectrum import EnergyBins, Spectrum
 from vertebro.materials.attenuation import Material, cement_material, material
 
@@ -170,13 +170,14 @@ def add_scatter(
     sharp = blurred(primary, gaussian_taps(sigma)) if sigma > 0.05 else primary
     if fluoroscope.scatter is None:
         return sharp
-    coarse, bare = coarsened(primary), coarsened(open_quanta)
+    factor = coarse_factor(geometry.pitch[0])
+    coarse, bare = coarsened(primary, factor), coarsened(open_quanta, factor)
     water = float(material("water").linear_attenuation(60.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         thickness = np.where(bare > 0, -np.log(np.maximum(coarse, 1e-12) / bare) / water, 0)
-    picture = fluoroscope.scatter.picture(coarse, thickness.astype(np.float32), COARSE * geometry.pitch[0])
+    picture = fluoroscope.scatter.picture(coarse, thickness.astype(np.float32), factor * geometry.pitch[0])
     total = np.float32(fluoroscope.scatter.primary_share()) * sharp
-    total += refined(picture, (geometry.rows, geometry.cols))
+    total += refined(picture, (geometry.rows, geometry.cols), factor)
     return total
 
 

@@ -25,7 +25,8 @@ NARROW = Constant(0.025, "m", 0.01, 0.05, "vertebro", "ours", "narrow Gaussian a
 WIDE = Constant(0.08, "m", 0.05, 0.15, "vertebro", "ours", "wide Gaussian at the detector")
 GRID_PRIMARY = Constant(0.72, "1", 0.6, 0.8, "vertebro", "ours", "primary transmission of an anti-scatter grid")
 GRID_SCATTER = Constant(0.15, "1", 0.05, 0.25, "vertebro", "ours", "scatter transmission of an anti-scatter grid")
-COARSE = 8
+COARSE = 8  # pixels per coarse pixel unless told otherwise
+COARSE_PITCH = 4e-3  # m
 REFERENCE = 0.2
 
 
@@ -94,6 +95,11 @@ def _spread(emitted: Image, sigma: float, limit: int) -> Image:
     taps = gaussian_taps(sigma, min(max(1, int(np.ceil(3 * sigma))), limit))
     rim = len(taps) - 1
     return blurred(np.pad(emitted, rim), taps)[rim:-rim, rim:-rim]
+
+
+def coarse_factor(pitch: float) -> int:
+    """Even number of pixels of `pitch` [m] that make a coarse pixel of about 4 mm, fine enough for scatter."""
+    return 2 * max(1, round(0.5 * COARSE_PITCH / pitch))
 
 
 def coarsened(image: Image, factor: int = COARSE) -> Image:
