@@ -205,7 +205,7 @@ def limited(before, here, after):
 def piston_exits(held, rate_in, dt, rates, gates, left):
     """Small steps: open gates pass all, the gate at the fill passes what does not let it fall."""
     left[:] = 0.0
-    s, steps = held, 20_000
+    s, steps = held, 2_000
     h = dt / steps
     for _ in range(steps):
         volume = rate_in * h
@@ -250,14 +250,14 @@ def stream(net, source, gates, lead):
     size = np.abs(net)
     gates[3], lead[3] = 1.0, 0.5
     still = size.max() == 0 or source != 0
-    gates[:3] = 1.0 if still else 0.5 + 0.5 * (size / size.max()) ** 0.75
+    gates[:3] = 1.0 if still else 0.5 + np.round(16 * (size / size.max()) ** 0.75) / 32
     lead[:3] = 0.5 if still else 0.5 * size * size.sum() / (size**2).sum()
 
 
 def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, heap, n, seen, work, ledger):
     """Every cell in the order of falling pressure; cells that nothing injected reaches change nothing."""
     injected, through = np.zeros((3, s.size)), np.ones(s.size)
-    leaving_birth, old_s, old_birth = np.zeros(s.size), s.copy(), birth.copy()
+    first, last, old_s, old_birth = np.zeros(s.size), np.zeros(s.size), s.copy(), birth.copy()
     touched = np.zeros(s.size, bool)
     touched[heap[:n]] = True
     for i in sorted(range(s.size), key=lambda c: (-p[c], c)):
@@ -274,7 +274,8 @@ def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp
         net = np.array([sum(q * side for _, q, e, side in flows if e == d) for d in range(3)])
         flow_in = source[i] + sum(q * (through[j] if touched[j] else 1.0) for j, q, _ in into)
         cement_in = source[i] + sum(q * injected[d, j] for j, q, d in into)
-        age_in = source[i] * (now + dt / 2) + sum(q * injected[d, j] * leaving_birth[j] for j, q, d in into)
+        early = source[i] * now + sum(q * injected[d, j] * first[j] for j, q, d in into)
+        late = source[i] * (now + dt) + sum(q * injected[d, j] * last[j] for j, q, d in into)
         if pinned[i]:
             rates[3] = max(0.0, flow_in - rates.sum())
             flow_in = max(flow_in, rates[:3].sum())
@@ -283,7 +284,7 @@ def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp
         left, gates, lead = np.zeros(4), np.zeros(4), np.zeros(4)
         stream(net, source[i], gates, lead)
         scaled = rates * through[i] / pore[i]
-        if power == 0:
+        if power == 0 and not pinned[i]:
             kept = piston_exits(s[i], cement_in / pore[i], dt, scaled, gates, left)
         else:
             raw = source[i] + sum(q for _, q, _ in into)
@@ -291,25 +292,29 @@ def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp
             fresh = (source[i] + sum(q * s[j] for j, q, _ in into)) / raw if raw > 0 else s[i]
             out = rates[:3].sum()
             below = sum(-q * old_s[j] for j, q, _, _ in flows if q < 0) / out if out > 0 else s[i]
-            args = (scaled, lead, ratio[i % ratio.size], power, above, fresh, below, sharp, left)
+            curve = (ratio[i % ratio.size], power) if power else (1.0, 1.0)
+            args = (scaled, lead, *curve, above, fresh, below, sharp and power > 0, left)
             kept = corey_exits(s[i], cement_in / pore[i], dt, *args)
         kept, gone, held, volume_in = kept * pore[i], left.sum() * pore[i], s[i] * pore[i], cement_in * dt
         if exits == 0 and held + volume_in > pore[i]:
             work[4, i] += held + volume_in - pore[i]
             kept = pore[i]
-        time_in = age_in / cement_in if cement_in > 0 else 0.0
-        here = birth[i] if held > 0 else time_in
-        first = min(gone, held)
-        leaving_birth[i] = (first * here + (gone - first) * time_in) / gone if gone > 0 else 0.0
+        early, late = (early / cement_in, late / cement_in) if cement_in > 0 else (now, now)
+        here = birth[i] if held > 0 else early
+        mean = ends = here
+        if gone > held:
+            ends = early + (late - early) * (gone - held) / volume_in
+            mean = np.average([here, (early + ends) / 2], weights=[held, gone - held])
         ups = [(q, old_birth[j]) for j, q, _ in into if old_s[j] > 0] + [(source[i], now - dt / 2)] * int(source[i] > 0)
         downs = [(-q, old_birth[j]) for j, q, _, _ in flows if q < 0 and old_s[j] > 0]
         courant = flow_in * dt / pore[i]
         if sharp and courant < 1 and gone < held and ups and downs:
             up, down = (np.average([b for _, b in group], weights=[w for w, _ in group]) for group in (ups, downs))
-            leaving_birth[i] = here + (1 - courant) / 2 * limited(up, here, down)
+            mean = ends = here + (1 - courant) / 2 * limited(up, here, down)
+        first[i], last[i] = 2 * mean - ends, ends
         if kept > 0:
             total = held + volume_in - gone
-            birth[i] = (held * here + volume_in * time_in - gone * leaving_birth[i]) / total
+            birth[i] = (held * here + volume_in * (early + late) / 2 - gone * mean) / total
         s[i] = min(1.0, max(0.0, kept / pore[i]))
         for d in range(3):
             injected[d, i] = left[d] / (scaled[d] * dt) * through[i] if scaled[d] > 0 else 0.0

@@ -21,7 +21,7 @@ class Front:
         self.flow, self.sharp = flow, sharp
         self.s = np.zeros(shape)
         self.birth = np.zeros(shape)
-        self.work = np.zeros((8, self.s.size))
+        self.work = np.zeros((9, self.s.size))
         self.seen = np.zeros(self.s.size, np.uint8)
         self.heap = np.zeros(self.s.size, np.int64)
         self.strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
@@ -34,7 +34,7 @@ class Front:
         self.heap[: starts.size] = starts
         self.seen[:] = 0
         self.seen[starts] = 2
-        self.work[6], self.work[7] = s, birth
+        self.work[5], self.work[6] = s, birth
         ledger = np.zeros(max(outlets, 1))
         kernels_front.transport(
             flow.p.reshape(-1),

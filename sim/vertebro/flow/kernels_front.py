@@ -183,11 +183,11 @@ def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp
     scaled so that each visited cell's outflow equals its corrected inflow: the fluxes become divergence-free to
     round-off whatever the solver left. `source` is the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's
     number; the first `n` of `heap` are the cells to start from; `seen` starts at 0. birth : mean injection time [s].
-    work (8, cells) : injected outflow per raw outflow along each axis, total outflow per raw outflow, volume that found
-    no way out [m³], injection time of what leaves, copies of `s` and `birth` from before. ledger : injected volume [m³]
-    out of each outlet. Returns the number of cells visited.
+    work (9, cells) : injected outflow per raw outflow along each axis, total outflow per raw outflow, volume that found
+    no way out [m³], copies of `s` and `birth` from before, injection times of what leaves first and last.
+    ledger : injected volume [m³] out of each outlet. Returns the number of cells visited.
     """
-    out, through, excess, gone_birth, old_s, old_birth = work[:3], work[3], work[4], work[5], work[6], work[7]
+    out, through, excess, old_s, old_birth, first, last = work[:3], work[3], work[4], work[5], work[6], work[7], work[8]
     rates, gates, lead, left, net = np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(3)
     for m in range(1, n + 1):
         sift_up(heap, m, p)
@@ -200,11 +200,11 @@ def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp
         visited += 1
         seen[i] = 1
         # pairs of opposite faces are summed first: mirrored data give mirrored bits
-        n_in = flow_in = cement_in = age_in = flow_out = raw_in = s_in = b_in = b_weight = s_out = b_out = full_out = (
-            0.0
-        )
+        n_in = flow_in = cement_in = age_in = late_in = flow_out = raw_in = s_in = b_in = b_weight = s_out = b_out = (
+            full_out
+        ) = 0.0
         for d in range(3):
-            f1 = c1 = a1 = o1 = r1 = s1 = b1 = w1 = s2 = b2 = w2 = 0.0
+            f1 = c1 = a1 = l1 = o1 = r1 = s1 = b1 = w1 = s2 = b2 = w2 = 0.0
             net[d] = 0.0
             for side in range(2):
                 j = i + strides[d] if side == 0 else i - strides[d]
@@ -218,7 +218,8 @@ def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp
                     if seen[j] == 1:
                         f1 += q * through[j]
                         c1 += q * out[d, j]
-                        a1 += q * out[d, j] * gone_birth[j]
+                        a1 += q * out[d, j] * first[j]
+                        l1 += q * out[d, j] * last[j]
                     else:
                         f1 += q
                     if old_s[j] > 0.0:
@@ -231,13 +232,15 @@ def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp
                         b2 -= q * old_birth[j]
                         w2 -= q
             rates[d] = o1
+            late_in += l1
             flow_in, cement_in, age_in, flow_out = flow_in + f1, cement_in + c1, age_in + a1, flow_out + o1
             raw_in, s_in, b_in, b_weight = raw_in + r1, s_in + s1, b_in + b1, b_weight + w1
             s_out, b_out, full_out = s_out + s2, b_out + b2, full_out + w2
-        rate, mid = source[i], now + 0.5 * dt
-        flow_in, cement_in, age_in = flow_in + rate, cement_in + rate, age_in + rate * mid
+        rate = source[i]
+        flow_in, cement_in, age_in = flow_in + rate, cement_in + rate, age_in + rate * now
         raw_in, s_in, b_in, b_weight = raw_in + rate, s_in + rate, b_in + rate * (now - 0.5 * dt), b_weight + rate
         n_in += rate
+        late_in += rate * (now + dt)
         rates[3] = 0.0
         if pinned[i] > 0:
             rates[3] = max(0.0, flow_in - flow_out)
@@ -263,18 +266,24 @@ def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp
         if exits == 0.0 and held + volume_in > room:
             excess[i] += held + volume_in - room
             kept = room
-        time_in = age_in / cement_in if cement_in > 0.0 else 0.0
-        here = birth[i] if held > 0.0 else time_in
-        # plug flow through the cell: what was there first leaves first
-        old_gone = min(gone, held)
-        time_gone = (old_gone * here + (gone - old_gone) * time_in) / gone if gone > 0.0 else 0.0
+        early, late = now, now
+        if cement_in > 0.0:
+            early, late = age_in / cement_in, late_in / cement_in
+        here = birth[i] if held > 0.0 else early
+        # plug flow through the cell: what was there first leaves first, then the inflow from its first to its last
+        ends, mean = here, here
+        if gone > held:
+            ends = early + (late - early) * (gone - held) / volume_in
+            mean = (held * here + (gone - held) * 0.5 * (early + ends)) / gone
         courant = flow_in * dt / room
         if sharp and courant < 1.0 and gone < held and b_weight > 0.0 and full_out > 0.0:
-            time_gone = here + 0.5 * (1.0 - courant) * limited(b_in / b_weight, here, b_out / full_out)
+            mean = here + 0.5 * (1.0 - courant) * limited(b_in / b_weight, here, b_out / full_out)
+            ends = mean
         if kept > 0.0:
-            birth[i] = (held * here + volume_in * time_in - gone * time_gone) / max(held + volume_in - gone, 1e-300)
+            total = held + volume_in - gone
+            birth[i] = (held * here + volume_in * 0.5 * (early + late) - gone * mean) / max(total, 1e-300)
+        first[i], last[i] = 2.0 * mean - ends, ends
         s[i] = min(1.0, max(0.0, kept / room))
-        gone_birth[i] = time_gone
         for d in range(3):
             out[d, i] = left[d] / (rates[d] * dt) * through[i] if rates[d] > 0.0 else 0.0
         if pinned[i] > 0:

@@ -1,0 +1,269 @@
+"""Time stepping: schedules, controls, events, ledgers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from vertebro.errors import CaseError, SolverError
+from vertebro.flow import Outlet, Stepper, Well, solve_pressure
+from vertebro.flow.multigrid import Multigrid
+from vertebro.flow.team import Team
+
+
+def run(problem, seconds, **settings):
+    state = problem.initial_state()
+    return state, Stepper(problem, **settings).advance(state, seconds)
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-6])
+@pytest.mark.parametrize("kind", ["piston", "linear", "corey2"])
+def test_injected_volume_is_conserved_whatever_the_solver_leaves(bone, tolerance, kind):
+    """1.5 mL into 0.9 mL of bone: most of it leaves; the ledger closes to round-off even at a tolerance of 1e-2."""
+    problem = bone(relative_permeability=kind, injected=5.0, displaced=1.0)
+    state, report = run(problem, 30.0, tolerance=tolerance)
+    assert state.injected_volume == pytest.approx(1.5e-6, rel=1e-14)
+    assert report.balance_error < 1e-12
+    assert sum(state.outflow.values()) > 0.1e-6
+    assert state.saturation.min() >= 0
+    assert state.saturation.max() <= 1
+
+
+def test_each_step_closes_its_ledger_to_1e_10(bone):
+    problem = bone()
+    state, stepper = problem.initial_state(), Stepper(problem)
+    for _ in range(15):
+        assert stepper.advance(state, 0.7).balance_error < 1e-10
+
+
+def test_displaced_fluid_leaves_as_fast_as_the_injected_enters(bone):
+    problem = bone()
+    state, _ = run(problem, 5.0, tolerance=1e-9)
+    out = sum(state.outflow.values()) + sum(state.outflow_displaced.values())
+    assert out == pytest.approx(state.injected_volume, rel=1e-6)
+
+
+def test_time_is_exact_at_schedule_points(bone):
+    problem = bone()
+    state, stepper = problem.initial_state(), Stepper(problem, max_step=0.3)
+    for dt in (0.1, 0.2, 1.0, 0.0):
+        stepper.advance(state, dt)
+    assert state.time == 0.1 + 0.2 + 1.0
+    assert state.injected_volume == pytest.approx(5e-8 * 1.3, rel=1e-13)
+
+
+@pytest.mark.parametrize("dt", [-1.0, np.nan, np.inf])
+def test_impossible_time_steps_are_refused(bone, dt):
+    problem = bone()
+    with pytest.raises(CaseError, match="time step"):
+        Stepper(problem).advance(problem.initial_state(), dt)
+
+
+def test_a_pause_moves_nothing_but_the_clock(bone):
+    problem = bone()
+    state, stepper = problem.initial_state(), Stepper(problem)
+    stepper.advance(state, 5.0)
+    before = state.copy()
+    stepper.set_well("well", rate=0.0)
+    report = stepper.advance(state, 60.0)
+    np.testing.assert_array_equal(state.saturation, before.saturation)
+    assert state.time == 65.0
+    assert report.well_rates == {"well": 0.0}
+    assert report.well_pressures["well"] == pytest.approx(0.0, abs=1e-6)
+    stepper.set_well("well", rate=5e-8)
+    stepper.advance(state, 5.0)
+    assert state.injected_volume == pytest.approx(5e-7)
+
+
+@pytest.mark.parametrize(("radius", "cap"), [(None, 3e4), (0.2e-3, 3e4), (1.5e-3, 1e4)])
+def test_a_pressure_cap_holds_the_pressure_and_lowers_the_rate(bone, radius, cap):
+    well = Well(cells=[(5, 4, 5)], rate=5e-8, pressure=cap, radius=radius)
+    problem = bone(wells=[well])
+    state, report = run(problem, 15.0)
+    assert report.well_pressures["well"] == pytest.approx(cap, rel=1e-4)
+    assert 0 < report.well_rates["well"] < 5e-8
+    assert [event.kind for event in report.events] == ["pressure-cap"]
+    assert state.injected_volume < 15 * 5e-8
+
+
+def test_a_cap_that_is_never_reached_changes_no_bit(bone):
+    problem = bone()
+    plain, _ = run(problem, 5.0)
+    capped, report = run(problem.with_well("well", pressure=1e9), 5.0)
+    np.testing.assert_array_equal(plain.saturation, capped.saturation)
+    assert not report.events
+
+
+def test_a_falling_viscosity_releases_the_cap(bone):
+    problem = bone(
+        injected=lambda rate, time: 100.0 if time < 4 else 1.0, wells=[Well(cells=[(5, 4, 5)], rate=5e-8, pressure=1e4)]
+    )
+    _, report = run(problem, 8.0, max_step=1.0)
+    assert [event.kind for event in report.events] == ["pressure-cap", "cap-released"]
+    assert report.well_rates["well"] == 5e-8
+
+
+def test_pressure_control_injects_what_a_rate_of_the_same_pressure_would(bone):
+    """At time 0 the problem is linear: the pressure found for a rate gives back the rate."""
+    problem = bone()
+    state = problem.initial_state()
+    pressure = Stepper(problem).advance(state, 1e-6).well_pressures["well"]
+    held = problem.with_well("well", rate=None, pressure=pressure)
+    _, report = run(held, 1e-6)
+    assert report.well_rates["well"] == pytest.approx(5e-8, rel=2e-3)
+
+
+def test_several_wells_share_a_bone(bone):
+    wells = [
+        Well(cells=[(3, 4, 5), (3, 4, 6)], rate=2e-8, name="left", radius=1e-3),
+        Well(cells=[(8, 4, 5)], pressure=2e4, name="right"),
+        Well(cells=[(8, 4, 2)], name="closed"),
+    ]
+    problem = bone(wells=wells)
+    state, report = run(problem, 6.0)
+    assert state.injected["left"] == pytest.approx(1.2e-7)
+    assert report.well_pressures["right"] == pytest.approx(2e4, rel=1e-4)
+    assert state.injected["closed"] == 0.0
+    assert report.balance_error < 1e-12
+
+
+def test_a_stronger_pressure_elsewhere_does_not_suck_on_a_well(bone):
+    wells = [Well(cells=[(3, 4, 5)], rate=5e-8, name="strong"), Well(cells=[(4, 4, 5)], pressure=10.0, name="weak")]
+    _, report = run(bone(wells=wells), 2.0)
+    assert report.well_rates["weak"] == 0.0
+
+
+def test_unknown_wells_and_bad_controls_are_refused(bone):
+    stepper = Stepper(bone())
+    with pytest.raises(CaseError, match="no such well"):
+        stepper.set_well("needle", rate=1e-8)
+    with pytest.raises(CaseError, match="well rate"):
+        stepper.set_well("well", rate=-1.0)
+
+
+# no way out -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cap", [None, 5e4])
+def test_a_well_in_a_sealed_region_makes_an_event_and_a_pressure_that_explains_it(bone, cap):
+    walls = np.zeros((3, 11, 9, 10))
+    walls[0, 2] = np.inf
+    wells = [Well(cells=[(1, 4, 5)], rate=5e-8, pressure=cap, name="sealed")]
+    problem = bone(wells=wells, face_resistance=walls, outlets=[Outlet(cells=[(10, 0, 0)])])
+    state, report = run(problem, 5.0)
+    assert [event.kind for event in report.events] == ["sealed"]
+    assert report.well_pressures["sealed"] == (np.inf if cap is None else cap)
+    assert state.injected_volume == 0.0
+    assert state.time == 5.0
+    assert np.all(np.isfinite(state.pressure))
+
+
+def test_without_outlets_everything_is_sealed(bone):
+    state, report = run(bone(outlets=()), 2.0)
+    assert [event.kind for event in report.events] == ["sealed"]
+    assert state.saturation.max() == 0
+
+
+def test_a_pocket_behind_closed_cells_stays_untouched(bone):
+    porosity = np.full((11, 9, 10), 0.9)
+    porosity[8] = 0.0
+    state, report = run(bone(porosity=porosity, outlets=[Outlet(cells=[(0, 0, 0)])]), 10.0)
+    assert state.saturation[8:].max() == 0
+    assert report.balance_error < 1e-12
+
+
+def test_cells_of_zero_permeability_take_no_part(bone):
+    k = np.full((3, 11, 9, 10), 1e-8)
+    k[:, 5, 4, 7] = 0.0
+    state, _ = run(bone(permeability=k), 10.0)
+    assert state.saturation[5, 4, 7] == 0.0
+
+
+def test_cement_only_mode_fills_a_closed_body_until_it_is_full(bone):
+    problem = bone(mode="cement-only", outlets=())
+    pores = problem.pore_volume.sum()
+    state, report = run(problem, 1.2 * pores / 5e-8)
+    assert any(event.kind == "sealed" for event in report.events)
+    assert report.balance_error < 1e-9
+    assert state.injected_volume <= pores * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("shape", [(30, 1, 1), (12, 13, 1), (1, 9, 14), (3, 3, 3)])
+def test_thin_grids_work(bone, shape):
+    ends = [Outlet(cells=[(0, 0, 0), tuple(n - 1 for n in shape)])]
+    problem = bone(shape=shape, permeability=1e-8, outlets=ends)
+    state, report = run(problem, 0.3 * problem.pore_volume.sum() / 5e-8)
+    assert report.balance_error < 1e-12
+    assert np.all(np.isfinite(state.pressure))
+
+
+# solver ---------------------------------------------------------------------------------------------------------
+
+
+def test_solver_failure_carries_the_residual_history(bone, monkeypatch):
+    original = Multigrid.solve
+    monkeypatch.setattr(Multigrid, "solve", lambda self, *a, **k: original(self, *a, **{**k, "limit": 1}))
+    with pytest.raises(SolverError, match="did not converge") as caught:
+        run(bone(), 1.0, tolerance=1e-12)
+    assert len(caught.value.residuals) == 2
+    assert caught.value.hint
+
+
+def test_permeability_contrast_of_1e10_converges(bone, rng):
+    k = 10.0 ** rng.uniform(-16, -6, (11, 9, 10))
+    problem = bone(permeability=k)
+    report = solve_pressure(problem, problem.initial_state(), tolerance=1e-8)
+    assert report.residual <= 1e-8
+    assert report.iterations < 100
+
+
+def test_threads_do_not_change_a_bit():
+    """Planes are shared, sums are added in fixed order: one and two threads give the same bytes."""
+    code = """
+import hashlib, numpy as np
+from vertebro.flow import *
+from vertebro.flow import multigrid
+from vertebro.grid import VoxelGrid
+multigrid.SMALL = 500
+n = 18
+k = 1e-8 * np.exp(np.random.default_rng(3).normal(size=(3, n, n, n)))
+problem = FlowProblem(grid=VoxelGrid(shape=(n,) * 3, spacing=(1e-3,) * 3), porosity=0.9, permeability=k, injected=100.0,
+                      displaced=0.05, wells=[Well(cells=[(8, 9, 7)], rate=5e-8)], outlets=[Outlet(cells=[(0, 0, 0)])])
+state = problem.initial_state()
+Stepper(problem).advance(state, 4.0)
+print(hashlib.sha256(state.pressure.tobytes() + state.saturation.tobytes()).hexdigest())
+"""
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "NUMBA_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_a_team_covers_every_plane_once_and_hands_errors_over():
+    team, seen = Team(3), np.zeros(20, int)
+
+    def mark(first, end, who):
+        seen[first:end] += 1
+
+    team.share(1, 19, mark)
+    team.share(1, 19, mark, even_chunks=True)
+    assert seen[1:19].tolist() == [2] * 18
+
+    def fail(first, end, who):
+        raise ValueError(who)
+
+    with pytest.raises(ValueError, match=r"[012]"):
+        team.share(0, 20, fail)
+    team.share(1, 19, mark)
+    assert seen[5] == 3

@@ -1,0 +1,241 @@
+"""The pressure equation against closed solutions (research notes, physics 7.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import elliprf
+
+from physics.flow_cases import PHI, ball, column
+from vertebro.flow import FlowProblem, Outlet, Stepper, Well, lattice_green, solve_pressure
+from vertebro.flow.wells import needle_gauge
+from vertebro.grid import VoxelGrid
+
+
+def solved(problem, tolerance=1e-10):
+    state = problem.initial_state()
+    report = solve_pressure(problem, state, tolerance=tolerance)
+    assert report.residual <= tolerance
+    return state.pressure
+
+
+def test_lattice_constant_of_the_cube():
+    """Watson's integral: a unit source raises its own cell by 0.252731 μ/(K h); its neighbour by 1/6 less, since
+    6 G(0) - 6 G(1) = 1. The equivalent radius is 1/(4π 0.252731) h = 0.31487 h."""
+    g = lattice_green([(0, 0, 0), (1, 0, 0), (9, 7, 8)], (1.0, 1.0, 1.0))
+    assert g[0] == pytest.approx(0.252731009858663, abs=1e-9)
+    assert g[0] - g[1] == pytest.approx(1 / 6, abs=3e-9)
+    assert g[2] == pytest.approx(1 / (4 * np.pi * np.sqrt(81 + 49 + 64)), rel=2e-3)
+    assert 1 / (4 * np.pi * g[0]) == pytest.approx(0.31487, abs=1e-5)
+
+
+@pytest.mark.parametrize("k", [(1e-8, 1e-8, 1e-8), (1e-8, 1e-8, 2.05e-8), (0.5e-8, 1e-8, 2e-8)])
+def test_point_source_in_a_box_that_holds_its_own_field(k):
+    """p = μQ / (4π √(k1 k2 k3) ρ), ρ² = Σ x²/k: put on the border, it appears inside; in the source's cell the lattice
+    value stands for it, also for anisotropic bone."""
+    n, h, rate, mu = 25, 1e-3, 5e-8, 10.0
+    grid = VoxelGrid(shape=(n,) * 3, spacing=(h,) * 3, origin=(-(n // 2) * h,) * 3)
+    x, y, z = grid.open_mesh()
+    rho = np.sqrt(x**2 / k[0] + y**2 / k[1] + z**2 / k[2])
+    rho[n // 2, n // 2, n // 2] = np.inf
+    exact = mu * rate / (4 * np.pi * np.sqrt(np.prod(k)) * rho)
+    border = np.ones(rho.shape, bool)
+    border[1:-1, 1:-1, 1:-1] = False
+    problem = FlowProblem(
+        grid=grid,
+        porosity=PHI,
+        permeability=np.broadcast_to(np.reshape(k, (3, 1, 1, 1)), (3, n, n, n)),
+        injected=mu,
+        displaced=mu,
+        wells=[Well(cells=[(n // 2,) * 3], rate=rate)],
+        outlets=[Outlet(cells=np.argwhere(border), pressure=exact[border])],
+    )
+    p = solved(problem)
+    far = (np.sqrt(x**2 + y**2 + z**2) > 8 * h) & ~border
+    assert np.max(np.abs(p / exact - 1)[far]) < 0.02
+    centre = mu * rate * lattice_green((0, 0, 0), np.array(k) * h)
+    assert p[n // 2, n // 2, n // 2] == pytest.approx(float(centre), rel=2e-3)
+
+
+@pytest.mark.parametrize("radius", [0.2e-3, 0.5e-3, 1.5e-3, 2.4e-3])
+@pytest.mark.parametrize("cells", [[(12, 12, 12)], [(12, 12, 12), (12, 12, 13)]])
+def test_needle_pressure_does_not_depend_on_the_grid(radius, cells):
+    """Sphere of radius r_w in endless rock: p_w = μQ/(4πK r_w). Thin needles get the lattice correction, thick ones are
+    read between two shells; both agree with the closed form on any grid because the source is uniform."""
+    n, k, rate, mu = 25, 1e-8, 5e-8, 10.0
+    for h in (1e-3, 0.5e-3):
+        active = np.ones((n,) * 3, bool)
+        where = np.array(cells)
+        gauge = needle_gauge(where, np.full(len(cells), 1 / len(cells)), np.full(3, k), (h,) * 3, radius, active)
+        offsets = gauge.cells[:, None, :] - where[None]
+        p = mu * rate * lattice_green(offsets, np.full(3, k * h)).mean(axis=1)
+        needle = float(gauge.weights @ p) + gauge.index * rate * mu
+        assert needle == pytest.approx(mu * rate / (4 * np.pi * k * radius), rel=1e-6)
+        assert np.all(gauge.weights >= 0)
+
+
+def test_needle_in_anisotropic_rock_is_an_ellipsoid():
+    """In stretched coordinates the sphere is an ellipsoid: its capacity is Carlson's R_F."""
+    k, r = np.array([1e-8, 2e-8, 3e-8]), 0.05e-3
+    gauge = needle_gauge(np.array([[5, 5, 5]]), np.ones(1), k, (1e-3,) * 3, r, np.ones((11,) * 3, bool))
+    own = float(lattice_green((0, 0, 0), k * 1e-3))
+    assert own + gauge.index == pytest.approx(elliprf(*(r**2 / k)) / (4 * np.pi * np.sqrt(k.prod())), rel=1e-9)
+
+
+def test_source_off_the_centre_of_a_ball():
+    """Image charge: p = (μQ/4πK) [1/|x - x0| - (R/|x0|)/|x - x0 R²/|x0|²|] with p = 0 at R."""
+    n, h, big, rate, mu, k = 45, 1e-3, 20e-3, 5e-8, 10.0, 1e-8
+    grid = VoxelGrid(shape=(n,) * 3, spacing=(h,) * 3, origin=(-(n // 2) * h,) * 3)
+    x = np.stack(np.broadcast_arrays(*grid.open_mesh()), axis=-1)
+    x0 = np.array([6e-3, -3e-3, 2e-3])
+    r = np.linalg.norm(x, axis=-1)
+    with np.errstate(divide="ignore"):
+        image = np.linalg.norm(x - x0 * big**2 / (x0 @ x0), axis=-1)
+        exact = mu * rate / (4 * np.pi * k) * (1 / np.linalg.norm(x - x0, axis=-1) - big / np.linalg.norm(x0) / image)
+    outside = (r >= big) & (r < big + 1.8 * h)
+    problem = FlowProblem(
+        grid=grid,
+        porosity=np.where(r < big + 1.8 * h, PHI, 0.0),
+        permeability=k,
+        injected=mu,
+        displaced=mu,
+        wells=[Well(cells=[grid.nearest(x0)], rate=rate)],
+        outlets=[Outlet(cells=np.argwhere(outside), pressure=exact[outside])],
+    )
+    p = solved(problem)
+    probe = (r < big - h) & (np.linalg.norm(x - x0, axis=-1) > 6 * h)
+    assert np.max(np.abs(p - exact)[probe]) < 0.02 * exact[probe].max()
+
+
+def test_layers_in_series_are_exact():
+    """Linear flow through layers: Δp = (μQ/A) Σ d/K; half cells at both ends. Faces add their resistance exactly."""
+    n, h, rate, mu = 24, 1e-3, 1e-8, 7.0
+    k = np.array([1e-8, 1e-12, 3e-7])[np.arange(n) % 3].reshape(n, 1, 1)
+    walls = np.zeros((3, n, 1, 1))
+    walls[0, 10] = 2e9
+    problem = column(n, h, rate=rate, injected=mu, displaced=mu, permeability=k, face_resistance=walls)
+    p = solved(problem, 1e-13)[:, 0, 0]
+    d = np.full(n, h)
+    d[[0, -1]] = h / 2
+    assert p[0] == pytest.approx(mu * rate / h**2 * ((d / k[:, 0, 0]).sum() + 2e9), rel=1e-10)
+
+
+def test_layers_in_parallel_are_exact():
+    """Layers along the flow share it in proportion to K: all have the same pressure."""
+    n, m, rate, mu = 12, 6, 1e-8, 7.0
+    k = np.broadcast_to(10.0 ** -np.arange(6, 12).reshape(1, m, 1), (n, m, 1))
+    ends = [Outlet(cells=[(n - 1, j, 0) for j in range(m)])]
+    well = Well(cells=[(0, j, 0) for j in range(m)], rate=rate)
+    grid = VoxelGrid(shape=(n, m, 1), spacing=(1e-3,) * 3)
+    problem = FlowProblem(
+        grid=grid, porosity=PHI, permeability=k, injected=mu, displaced=mu, wells=[well], outlets=ends
+    )
+    state = problem.initial_state()
+    report = Stepper(problem, tolerance=1e-13).advance(state, 1e-9)
+    assert report.well_pressures["well"] == pytest.approx(mu * rate * (n - 1) / (1e-3 * k[0].sum()), rel=1e-10)
+    assert np.ptp(state.pressure[3]) < 1e-9 * state.pressure[3].max()
+
+
+def test_thin_shell_adds_its_own_pressure():
+    """A layer of resistance R = δ/K_s [1/m] over an area A: extra drop μ Q R / A."""
+    shell = np.zeros((3, 20, 1, 1))
+    shell[0, 9] = 1e6
+    with_shell, without = (solved(column(20, face_resistance=f), 1e-12) for f in (shell, None))
+    extra = with_shell[0, 0, 0] - without[0, 0, 0]
+    assert extra == pytest.approx(0.05 * 1e-8 * 1e6 / 1e-6, rel=1e-8)
+
+
+def test_manufactured_solution_converges_with_order_two():
+    """p = sin-shaped in a box with K = 1 + x/2 (smooth): the source that makes it exact is put into every cell."""
+    errors = []
+    for n in (16, 32, 48):
+        h = 1.0 / n
+        grid = VoxelGrid(shape=(n,) * 3, spacing=(h,) * 3, origin=(h / 2,) * 3)
+        x, y, z = (a / 1.0 for a in grid.open_mesh())
+        exact = np.cos(2 * x) * np.cos(3 * y) * np.cos(z)
+        k = (1 + x / 2) + 0 * exact
+        minus_div = 14 * k * exact + np.sin(2 * x) * np.cos(3 * y) * np.cos(z)
+        border = np.ones(exact.shape, bool)
+        border[1:-1, 1:-1, 1:-1] = False
+        problem = FlowProblem(
+            grid=grid, porosity=PHI, permeability=k * 1e-3, injected=1e-3, displaced=1e-3,
+            outlets=[Outlet(cells=np.argwhere(border), pressure=exact[border])],
+        )  # fmt: skip
+        errors.append(np.max(np.abs(manufactured(problem, minus_div * h**3) - exact)))
+    assert np.log2(errors[0] / errors[1]) > 1.8
+    assert np.log(errors[1] / errors[2]) / np.log(1.5) > 1.8
+
+
+def manufactured(problem, source):
+    """Pressure for a source field [m³/s], through the parts that `solve_pressure` is made of."""
+    from vertebro.flow.domain import make_box, whole_window
+    from vertebro.flow.pressure import PressureField
+
+    flow = PressureField(problem, make_box(problem, whole_window(problem)))
+    s = np.zeros(flow.p.shape)
+    flow.pin(s)
+    flow.fluids(s, 0.0)
+    flow.faces()
+    right = flow.box.window.take(source)
+    flow.solve(flow.p, right, 1e-10, float(np.linalg.norm(right)), 0.0)
+    out = np.zeros(problem.grid.shape)
+    flow.box.window.put(flow.p, out)
+    return out
+
+
+def test_residual_recomputed_outside_the_solver(rng):
+    """Σ T (p_i - p_j) with harmonic T equals the source in every free cell, without any code of the room."""
+    n, h, mu, rate = 14, 1e-3, 5.0, 5e-8
+    k = 1e-8 * np.exp(2 * rng.normal(size=(3, n, n, n)))
+    problem = FlowProblem(
+        grid=VoxelGrid(shape=(n,) * 3, spacing=(h,) * 3), porosity=PHI, permeability=k, injected=mu, displaced=mu,
+        wells=[Well(cells=[(6, 7, 5)], rate=rate)], outlets=[Outlet(cells=[(0, 0, 0), (13, 13, 0)])],
+    )  # fmt: skip
+    p = solved(problem, 1e-9)
+    balance = np.zeros_like(p)
+    balance[6, 7, 5] = rate
+    for axis in range(3):
+        a, b = (np.take(k[axis], range(*r), axis) for r in ((0, n - 1), (1, n)))
+        flow = 2 * h / mu * a * b / (a + b) * np.diff(p, axis=axis) * -1
+        first, last = ([slice(None)] * 3 for _ in range(2))
+        first[axis], last[axis] = slice(0, n - 1), slice(1, n)
+        balance[tuple(first)] -= flow
+        balance[tuple(last)] += flow
+    balance[0, 0, 0] = balance[13, 13, 0] = 0
+    assert np.linalg.norm(balance) < 2e-9 * rate
+
+
+def test_five_spot_rate():
+    """Quarter of a five-spot, unit mobility: Q = πKhΔp / (μ [ln(d/r_w) - 0.6190]).
+
+    Mirrored, the corner cell is one of four around the well. On the plane lattice G(0) - G(1,0) = 1/4 and
+    G(0) - G(1,1) = 1/π, and a single cell stands at Peaceman's r_o = 0.1985 h, so four stand at
+    r = r_o exp[2π (2/4 + 1/π)/4] = 0.718 h."""
+    n, h, k, mu, rate = 48, 1.0, 1e-8, 1.0, 1e-6
+    grid = VoxelGrid(shape=(n, n, 1), spacing=(h,) * 3)
+    problem = FlowProblem(
+        grid=grid, porosity=PHI, permeability=k, injected=mu, displaced=mu,
+        wells=[Well(cells=[(0, 0, 0)], rate=rate)], outlets=[Outlet(cells=[(n - 1, n - 1, 0)])],
+    )  # fmt: skip
+    drop = solved(problem, 1e-10)[0, 0, 0]
+    distance, r_o = np.sqrt(2) * n * h, 0.1985 * h * np.exp(np.pi / 2 * (1 / 2 + 1 / np.pi))
+    whole = np.pi * k * h * drop / (mu * (np.log(distance / r_o) - 0.6190))
+    assert 4 * rate == pytest.approx(whole, rel=0.005)
+
+
+def test_iterations_hardly_grow_with_the_grid():
+    """A log-normal ball with a hundredfold cement core: iterations at 20, 40 and 60 cells across stay within a few."""
+    counts = []
+    for n in (21, 41, 61):
+        problem = ball(n, 42e-3 / n)
+        x, y, z = problem.grid.open_mesh()
+        wave = np.sin(900 * x) * np.cos(700 * y) + np.sin(800 * z + 300 * x)
+        core = x**2 + y**2 + z**2 < 8e-3**2
+        k = 1e-8 * np.exp(wave) * np.where(core, 0.01, 1.0)
+        problem = FlowProblem(
+            grid=problem.grid, porosity=problem.porosity, permeability=k, injected=1.0, displaced=1.0,
+            wells=problem.wells, outlets=problem.outlets,
+        )  # fmt: skip
+        counts.append(solve_pressure(problem, problem.initial_state()).iterations)
+    assert max(counts) <= 16
+    assert counts[-1] <= counts[0] + 6
