@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vertebro.imaging.fluoroscope import Fluoroscope
 
 Image = NDArray[np.float32]
+WELL_FILLED = 0.3  # share above which whole rows are faster than picking pixels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,8 +189,22 @@ def _through(tissue: Image, primary: Image, layers: Sequence[tuple[Image, NDArra
     for path, _ in layers:
         if path.shape != primary.shape or not np.isfinite(path).all():
             raise DataError("a path does not fit the picture", value=path.shape, allowed=f"{primary.shape}, finite [m]")
-    touched = np.flatnonzero(np.any([path.ravel() != 0 for path, _ in layers], axis=0))
-    exponent = sum(np.outer(mu.astype(np.float32), path.ravel()[touched]) for path, mu in layers)
+    touched = np.any([path != 0 for path, _ in layers], axis=0)
+    pick = _pick(touched)
+    paths = [path[pick] for path, _ in layers]
+    total = np.zeros_like(paths[0])
+    for number, quanta in enumerate(tissue):
+        exponent = sum(np.float32(-mu[number]) * path for path, (_, mu) in zip(paths, layers, strict=True))
+        total += quanta[pick] * np.exp(exponent)
     seen = primary.copy()
-    seen.ravel()[touched] = (tissue.reshape(len(tissue), -1)[:, touched] * np.exp(-exponent)).sum(axis=0)
+    seen[pick] = total
     return seen
+
+
+def _pick(touched: NDArray[np.bool_]) -> Any:
+    """The box around the touched pixels where it is well filled (cement), else the pixels themselves (needles)."""
+    rows, cols = np.flatnonzero(touched.any(axis=1)), np.flatnonzero(touched.any(axis=0))
+    if rows.size == 0:
+        return np.s_[0:0, 0:0]
+    box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    return box if touched[box].mean() > WELL_FILLED else np.nonzero(touched)
