@@ -27,6 +27,7 @@ from vertebro.imaging import (
     Scanner,
     covered_field,
     ct_slice,
+    measure_visibility,
     needle_path,
     tissue_layers,
 )
@@ -151,6 +152,23 @@ class Camera:
         return Picture(
             name=f"{number:03d}-{view.replace(',', '_')}", time=time, view=view, display16=frame.display16, facts=facts
         )
+
+    def sees(self, view: str, leak_fraction: NDArray[np.float32], cement_fraction: NDArray[np.float32]) -> bool:
+        """Whether the leaked part of the cement can be told from the rest of the picture (Rose's criterion).
+
+        Parameters
+        ----------
+        view : str
+        leak_fraction, cement_fraction : (nr, na, ns) arrays
+            Volume share of the leak in question, and of all cement.
+        """
+        prepared, grid = self.view(view), self.scene.anatomy.grid
+        leak = prepared.cement_line(leak_fraction, grid)
+        rest = prepared.cement_line(cement_fraction - leak_fraction, grid)
+        found = measure_visibility(
+            prepared, leak, cement_line=rest, needle_line=self._needles[view], cement=self.cement
+        )
+        return bool(found.visible)
 
     def view(self, name: str) -> FluoroView:
         """The prepared view of that name; see `shoot`."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.build import Scene, build, flow_problem, leak_monitor
@@ -85,6 +86,7 @@ class Simulation:
         self._pressure = np.zeros(self.scene.anatomy.grid.shape, np.float32)
         self._peak = 0.0
         self._balance = 0.0
+        self._visible: dict[int, float] = {}  # leak -> time of the first frame that shows it
         self._wells = {needle.name: (0.0, 0.0) for needle in self.scene.needles}  # rest pressure, resistance
 
     def run(self) -> Run:
@@ -234,7 +236,22 @@ class Simulation:
         for view in VIEWS:
             number = len(self._pictures)
             self._pictures.append(self.camera.shoot(view, self.state.time, fraction, number=number))
+        self._find_visible(self.camera, fraction)
         self.seconds["imaging"] += wall_clock.perf_counter() - start
+
+    def _find_visible(self, camera: Camera, fraction: NDArray[np.float32]) -> None:
+        """Note the leaks that the frames just taken show for the first time."""
+        for leak in self.monitor.leaks():
+            cells = tuple(self.monitor.cells(leak).T)
+            if leak.key in self._visible or not len(cells[0]):
+                continue
+            leaked = np.zeros_like(fraction)
+            leaked[cells] = fraction[cells]
+            for view in VIEWS:
+                if camera.sees(view, leaked, fraction):
+                    self._visible[leak.key] = self.state.time
+                    self._happens("leak visible", kind=leak.kind.value, compartment=leak.compartment, view=view)
+                    break
 
     def _note(self, needle: str | None, rate: float, bone: float, iterations: int) -> None:
         delivery = self.deliveries[needle or self.scene.needles[0].name]
@@ -280,6 +297,7 @@ class Simulation:
                 balance_error=self._balance,
                 status=self.status,
                 seconds=self.seconds,
+                visible=self._visible,
                 cement_volume=self.state.saturation * self.voxel_pores,
                 outflow=sum(self.state.outflow.values()),
             )

@@ -26,6 +26,7 @@ def summarise(
     balance_error: float,
     status: str,
     seconds: dict[str, float],
+    visible: dict[int, float],
     cement_volume: NDArray[np.float64],
     outflow: float,
 ) -> dict[str, Any]:
@@ -41,6 +42,8 @@ def summarise(
         ``"finished"`` or ``"interrupted"``.
     seconds : dict
         Wall times by part [s].
+    visible : dict
+        Leak key to the time of the first frame that shows it [s].
     cement_volume : (nr, na, ns) array [m³]
     outflow : float [m³]
         Cement that left the grid through the exits.
@@ -72,7 +75,7 @@ def summarise(
         "peak_syringe_pressure_kpa": _peak(run, "syringe_pressure_pa") / kPa,
         "peak_bone_pressure_kpa": _peak(run, "bone_pressure_pa") / kPa,
         "peak_temperature_c": None,
-        "leaks": [leak.to_dict() | {"t_visible_s": None} for leak in monitor.leaks()],
+        "leaks": [leak.to_dict() | {"t_visible_s": visible.get(leak.key)} for leak in monitor.leaks()],
         "result": measures.to_dict(),
         "needles": [placement.to_dict() for placement in run.scene.placements],
         "dose": _dose(run),

@@ -159,7 +159,7 @@ def leak_rows(summary: dict[str, Any]) -> list[Row]:
             "compartment": words.readable(str(leak.get("compartment", ""))),
             "volume": words.ml(leak["volume_ml"]),
             "onset": words.clock(leak["t_leak_s"]),
-            "visible": "not assessed" if leak.get("t_visible_s") is None else words.clock(leak["t_visible_s"]),
+            "visible": "on no stored frame" if leak.get("t_visible_s") is None else words.clock(leak["t_visible_s"]),
             "place": words.leak_place(leak),
             "position": _position(leak.get("position_mm")),
         }
