@@ -1,9 +1,9 @@
 """Permeability fields on which pressure solvers are compared; deterministic, defined in space, not per grid.
 
-``smooth`` coefficients; ``vertebra``: log-normal trabecular bone in soft tissue, a shell of 1e-4, veins of 1e2, a cement
-ball of mobility 1/100, outflow at the box; ``marrow``: the same with nothing outside the shell and outflow by veins only;
-``channels``: winding ones in tight rock, like SPE10; ``blocks``: random blocks of four voxels; ``hard``: sigma 2, shell
-1e-5, veins 1e3, oblique one-voxel clefts and barriers.
+``smooth`` coefficients; ``vertebra``: log-normal trabecular bone in soft tissue, a shell of 1e-4, veins of 1e2, a
+cement ball of mobility 1/100, outflow at the box; ``marrow``: the same with nothing outside the shell and outflow by
+veins only; ``channels``: winding ones in tight rock, like SPE10; ``blocks``: random blocks of four voxels; ``hard``:
+sigma 2, shell 1e-5, veins 1e3, oblique one-voxel clefts and barriers.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _tube(n: int, start: tuple[float, ...], end: tuple[float, ...], radius: floa
     a, b = np.asarray(start), np.asarray(end)
     along = np.clip(((x - a) @ (b - a)) / float((b - a) @ (b - a)), 0.0, 1.0)
     distance = np.linalg.norm(x - a - along[..., None] * (b - a), axis=-1)
-    return np.asarray(distance < max(radius, 0.6 / n))
+    return np.asarray(distance < max(radius, 0.9 / n))
 
 
 def _veins(n: int, reach: float) -> NDArray[np.bool_]:
@@ -84,9 +84,7 @@ def vertebra(n: int, *, sigma: float = 1.0, shell_factor: float = 1e-4, vein_fac
 def channels(n: int) -> Float:
     """Winding channels, 2e7 times more open than the tightest rock around."""
     rock = np.exp(2.0 * smooth_noise(n, 0.01, 2))
-    path = smooth_noise(n, 0.05, 3)
-    other = smooth_noise(n, 0.05, 4)
-    inside = (np.abs(path) < 0.12) & (np.abs(other) < 0.8)
+    inside = (np.abs(smooth_noise(n, 0.08, 3)) < 0.4) & (np.abs(smooth_noise(n, 0.08, 4)) < 0.4)
     return np.clip(np.where(inside, 1e3 * rock, 1e-2 * rock), 1e-4, 2e3)
 
 
@@ -101,9 +99,9 @@ def hard(n: int) -> Float:
     """The vertebra at its worst: contrast 2e10, oblique clefts and barriers of one voxel."""
     k = vertebra(n, sigma=2.0, shell_factor=1e-5, vein_factor=1e3)
     inside, _ = _body(n)
-    i, j, l = np.indices((n,) * 3)
-    k[inside & ((i + 2 * j + l) % (n // 2) == 0)] = 1e4
-    k[inside & ((2 * i - j + l) % (n // 3) == 0)] = 1e-6
+    i, j, m = np.indices((n,) * 3)
+    k[inside & ((i + 2 * j + m) % (n // 2) == 0)] = 1e4
+    k[inside & ((2 * i - j + m) % (n // 3) == 0)] = 1e-6
     return k
 
 

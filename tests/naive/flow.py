@@ -87,7 +87,7 @@ def shear_rates(t, p, half, storage, scale, out):
 def unpack(flat, row, lead=()):
     """Natural (…, ni, nj, nk) array of one level in the flat storage."""
     start, ni, nj, nm, nk = (int(v) for v in row)
-    count = 3 if lead else 1
+    count = lead[0] if lead else 1
     split = flat[count * start : count * (start + 2 * ni * nj * nm)].reshape(2, *lead, ni, nj, nm)
     out = np.zeros((*lead, ni, nj, nk))
     for i, j, k in itertools.product(range(ni), range(nj), range(nk)):
@@ -103,9 +103,16 @@ def pack(array, flat, row):
         split[(i + j + k) % 2, i, j, k // 2] = array[i, j, k]
 
 
-def cycle_steps(us, bs, ts, ds, table, program, first, end, inverse, work, row):
+def level_faces(coef):
+    """(3, …) faces ahead from natural coefficients: the upper face of an even cell is 'same place', of an odd '+1'."""
+    odd = np.arange(coef.shape[-1]) % 2 == 1
+    return np.stack([coef[0], coef[2], np.where(odd, coef[6], coef[4])])
+
+
+def cycle_steps(us, bs, cs, table, program, first, end, inverse, work, row):
     for job, n, colour in program:
-        u, b, dinv, t = unpack(us, table[n]), unpack(bs, table[n]), unpack(ds, table[n]), unpack(ts, table[n], (3,))
+        u, b, coef = unpack(us, table[n]), unpack(bs, table[n]), unpack(cs, table[n], (8,))
+        t, dinv = level_faces(coef), coef[7]
         near = min(n + 1, len(table) - 1)
         uc, bc = unpack(us, table[near]), unpack(bs, table[near])
         low, high = (first, end) if end > 0 else (1, len(u) - 1)
@@ -141,35 +148,45 @@ def bottom(us, bs, start, ni, nj, nm, nk, inverse, work):
     pack(u, us, row)
 
 
-def fine_level(t64, free, scale, t, dinv, sink):
+def spread(t, lost, nk, coef):
+    """Coefficients of a level from its (3, …) faces ahead and its sinks, all natural; `coef` (2, 8, …) has colours."""
+    for cell in inner(t.shape[1:]):
+        c, (i, j, k), m = sum(cell) % 2, cell, cell[2] // 2
+        faces = [(t[0, i, j, k], 0), (t[0, i - 1, j, k], 1), (t[1, i, j, k], 2), (t[1, i, j - 1, k], 3)]
+        faces += [(t[2, i, j, k], 6 if k % 2 else 4), (t[2, i, j, k - 1], 4 if k % 2 else 5)]
+        coef[c, :, i, j, m] = 0.0
+        for face, place in faces:
+            coef[c, place, i, j, m] = face
+        total = lost[cell] + sum(face for face, _ in faces)
+        coef[c, 7, i, j, m] = 1 / total if total > 0 else 0.0
+
+
+def fine_level(t64, free, scale, coef, sink):
+    t, lost = np.zeros(t64.shape), np.zeros(free.shape)
     for cell in inner(free.shape):
-        place = (sum(cell) % 2, *cell[:2], cell[2] // 2)
-        faces = [(scale * face * free[cell], free[other]) for other, face, _ in face_neighbours(cell, t64)]
-        total = sum(face for face, _ in faces)
-        sink[place] = sum(face for face, on in faces if not on)
-        dinv[place] = 1 / total if total > 0 else 0.0
         for d, step in enumerate(AXES):
-            value = scale * t64[(d, *cell)] * free[cell] * free[tuple(np.add(cell, step))]
-            t[(place[0], d, *place[1:])] = value
+            t[(d, *cell)] = scale * t64[(d, *cell)] * free[cell] * free[tuple(np.add(cell, step))]
+        lost[cell] = sum(scale * f * free[cell] * (1 - free[other]) for other, f, _ in face_neighbours(cell, t64))
+        sink[sum(cell) % 2, cell[0], cell[1], cell[2] // 2] = lost[cell]
+    spread(t, lost, free.shape[2], coef)
 
 
-def coarsen(t, sink, nk, tc, sinkc, nkc, dinvc):
+def coarsen(coef, sink, nk, coarse, sinkc, nkc):
     def at(cell):
         return (sum(cell) % 2, *cell[:2], cell[2] // 2)
 
-    tc[:], sinkc[:] = 0.0, 0.0
+    shape = (*sinkc.shape[1:3], nkc)
+    t, lost = np.zeros((3, *shape)), np.zeros(shape)
     for cell in inner((*sink.shape[1:3], nk)):
-        place, parent = at(cell), at(tuple((v + 1) // 2 for v in cell))
-        sinkc[parent] += sink[place]
+        parent = tuple((v + 1) // 2 for v in cell)
+        lost[parent] += sink[at(cell)]
+        ahead = [coef[at(cell)[0], row, *at(cell)[1:]] for row in (0, 2, 6 if cell[2] % 2 else 4)]
         for d in range(3):
             if cell[d] % 2 == 0:
-                tc[(parent[0], d, *parent[1:])] += t[(place[0], d, *place[1:])] / 2
-    for cell in inner((*sinkc.shape[1:3], nkc)):
-        total = sinkc[at(cell)]
-        for d, step in enumerate(AXES):
-            here, behind = at(cell), at(tuple(np.subtract(cell, step)))
-            total += tc[(here[0], d, *here[1:])] + tc[(behind[0], d, *behind[1:])]
-        dinvc[at(cell)] = 1 / total if total > 0 else 0.0
+                t[(d, *parent)] += ahead[d] / 2
+    for cell in inner(shape):
+        sinkc[at(cell)] = lost[cell]
+    spread(t, lost, nkc, coarse)
 
 
 # kernels_front.py -----------------------------------------------------------------------------------------------

@@ -1,9 +1,12 @@
 """Kernels of the multigrid cycle: float32, cells of the two colours apart.
 
-A cell (i, j, k) of a padded grid is stored at ``[c, i, j, k // 2]`` with the colour ``c = (i + j + k) % 2``: a sweep
-over one colour then reads and writes whole rows. `t` is ``(2, 3, …)``: faces to the next cells along the axes. Loops
-over a row are split so that each has few streams: only then does the compiler check aliasing and vectorise. One kernel
-does all jobs, because compiling is dear; it frees the interpreter, so that threads can share the planes of a level.
+A cell (i, j, k) of a padded grid is stored at ``[c, i, j, k // 2]`` with the colour ``c = (i + j + k) % 2``. All its
+neighbours have the other colour and lie at the same place of the planes i - 1, i + 1, of the rows j - 1, j + 1, and in
+its own row at the same place and at one beside it: which one depends on k. Seven coefficients per cell make the sweep
+over a colour one pass over whole planes, whatever the length of the rows: x+, x-, y+, y-, same place, place - 1,
+place + 1; the eighth is the inverse diagonal. Loops are split so that each has few streams: only then does the compiler
+check aliasing and vectorise. One kernel does all jobs, because compiling is dear; it frees the interpreter, so that
+threads can share the planes of a level.
 """
 
 import numpy as np
@@ -12,25 +15,24 @@ from vertebro._jit import kernel
 
 
 @kernel(fastmath=True, nogil=True)
-def cycle_steps(us, bs, ts, ds, table, program, first, end, inverse, work, row):
+def cycle_steps(us, bs, cs, table, program, first, end, inverse, work, row):
     """Do the steps (job, level, colour) of `program`, on planes ``[first, end)`` of a level or, if end is 0, on all.
 
     Job 0: half a Gauss-Seidel sweep over `colour`. 1: residual of colour 0 (that of colour 1 is 0 after its sweep) to
     the next coarser right-hand side; `first` must be odd. 2: add the coarse correction to colour 0 (colour 1 is
     overwritten by the next half sweep). 3: first half sweep from zero over colour 0. 4: dense solve at the bottom.
-    Flat level storage us, bs, ts, ds: solution, right-hand side, faces, inverse diagonal; `table` holds offset, ni,
-    nj, m, nk of each level.
+    Flat level storage us, bs, cs: solution, right-hand side, eight coefficients; `table` holds offset, ni, nj, m, nk
+    of each level; `row` has room for a plane of one colour.
     """
     for step in range(program.shape[0]):
         job, n, colour = program[step, 0], program[step, 1], program[step, 2]
         start, ni, nj, nm, nk = table[n, 0], table[n, 1], table[n, 2], table[n, 3], table[n, 4]
-        size = ni * nj * nm
+        plane, width = nj * nm, (nj - 2) * nm
+        size = ni * plane
         at, to = start + colour * size, start + (1 - colour) * size
-        mine, far = us[at : at + size].reshape((ni, nj, nm)), us[to : to + size].reshape((ni, nj, nm))
-        right, scale = bs[at : at + size].reshape((ni, nj, nm)), ds[at : at + size].reshape((ni, nj, nm))
-        at, to = 3 * at, 3 * to
-        face = ts[at : at + 3 * size].reshape((3, ni, nj, nm))
-        back = ts[to : to + 3 * size].reshape((3, ni, nj, nm))
+        mine, far = us[at : at + size].reshape((ni, plane)), us[to : to + size].reshape((ni, plane))
+        right = bs[at : at + size].reshape((ni, plane))
+        coef = cs[8 * at : 8 * (at + size)].reshape((8, ni, plane))
         if job == 4:
             bottom(us, bs, start, ni, nj, nm, nk, inverse, work)
             continue
@@ -42,35 +44,40 @@ def cycle_steps(us, bs, ts, ds, table, program, first, end, inverse, work, row):
         if job == 1:
             other[:, (low_plane + 1) // 2 : high_plane // 2 + 1] = np.float32(0.0)
         for i in range(low_plane, high_plane):
-            for j in range(1, nj - 1):
-                par, a, q = (i + j + colour) % 2, (i + 1) // 2, (j + 1) // 2
-                low, high = 1 - par, nm - par
-                if job < 2:
-                    for m in range(low, high):
-                        row[m] = right[i, j, m] + (
-                            face[0, i, j, m] * far[i + 1, j, m] + back[0, i - 1, j, m] * far[i - 1, j, m]
-                        )
-                    for m in range(low, high):
-                        row[m] += face[1, i, j, m] * far[i, j + 1, m] + back[1, i, j - 1, m] * far[i, j - 1, m]
-                    for m in range(low, high):
-                        up, down = m + par, m + par - 1
-                        row[m] += face[2, i, j, m] * far[i, j, up] + back[2, i, j, down] * far[i, j, down]
-                if job == 0:
-                    for m in range(low, high):
-                        mine[i, j, m] = row[m] * scale[i, j, m]
-                elif job == 1:
-                    for m in range(low, high):
-                        if scale[i, j, m] > np.float32(0.0):
-                            s = m + par
-                            other[(a + q + s) % 2, a, q, s // 2] += row[m] - mine[i, j, m] / scale[i, j, m]
-                elif job == 2:
-                    for m in range(low, high):
-                        if scale[i, j, m] > np.float32(0.0):
-                            s = m + par
-                            mine[i, j, m] += other[(a + q + s) % 2, a, q, s // 2]
-                else:
-                    for m in range(low, high):
-                        mine[i, j, m] = right[i, j, m] * scale[i, j, m]
+            # slices to the inner rows, so that every stream has the index e and no index can be negative
+            here, add, scale = mine[i, nm : nm + width], right[i, nm : nm + width], coef[7, i, nm : nm + width]
+            if job < 2:
+                c0, c1, c2 = coef[0, i, nm : nm + width], coef[1, i, nm : nm + width], coef[2, i, nm : nm + width]
+                c3, c4, c5 = coef[3, i, nm : nm + width], coef[4, i, nm : nm + width], coef[5, i, nm : nm + width]
+                c6, x0, x1 = coef[6, i, nm : nm + width], far[i + 1, nm : nm + width], far[i - 1, nm : nm + width]
+                y0, y1 = far[i, 2 * nm : 2 * nm + width], far[i, 0:width]
+                z0, z1 = far[i, nm : nm + width], far[i, nm - 1 : nm - 1 + width]
+                z2 = far[i, nm + 1 : nm + 1 + width]
+                for e in range(width):
+                    row[e] = add[e] + (c0[e] * x0[e] + c1[e] * x1[e])
+                for e in range(width):
+                    row[e] += c2[e] * y0[e] + c3[e] * y1[e]
+                for e in range(width):
+                    row[e] += c4[e] * z0[e] + (c5[e] * z1[e] + c6[e] * z2[e])
+            if job == 0:
+                for e in range(width):
+                    here[e] = row[e] * scale[e]
+            elif job == 3:
+                for e in range(width):
+                    here[e] = add[e] * scale[e]
+            else:
+                if job == 1:
+                    for e in range(width):
+                        row[e] = row[e] - here[e] / scale[e] if scale[e] > np.float32(0.0) else np.float32(0.0)
+                a = (i + 1) // 2
+                for j in range(1, nj - 1):
+                    par, q, base = (i + j + colour) % 2, (j + 1) // 2, (j - 1) * nm
+                    for m in range(1 - par, nm - par):
+                        s = m + par
+                        if job == 1:
+                            other[(a + q + s) % 2, a, q, s // 2] += row[base + m]
+                        elif scale[base + m] > np.float32(0.0):
+                            here[base + m] += other[(a + q + s) % 2, a, q, s // 2]
 
 
 @kernel
@@ -93,12 +100,12 @@ def bottom(us, bs, start, ni, nj, nm, nk, inverse, work):
 
 
 @kernel
-def fine_level(t64, free, scale, t, dinv, sink):
-    """Fill the finest level: faces among free cells, `sink` = faces to pinned cells, inverse diagonal."""
+def fine_level(t64, free, scale, coef, sink):
+    """Fill the finest level (2, 8, …) from float64 faces: faces among free cells; `sink` = faces to pinned cells."""
     for i in range(1, free.shape[0] - 1):
         for j in range(1, free.shape[1] - 1):
             for k in range(1, free.shape[2] - 1):
-                c, m = (i + j + k) % 2, k // 2
+                c, m, odd = (i + j + k) % 2, k // 2, k % 2
                 here = scale * free[i, j, k]
                 total, lost = 0.0, 0.0
                 for d in range(3):
@@ -106,18 +113,20 @@ def fine_level(t64, free, scale, t, dinv, sink):
                     ahead = t64[d, i, j, k] * here
                     behind = t64[d, i - x, j - y, k - z] * here
                     on, back = free[i + x, j + y, k + z], free[i - x, j - y, k - z]
-                    t[c, d, i, j, m] = ahead * on
                     total += ahead + behind
                     lost += ahead * (1 - on) + behind * (1 - back)
+                    coef[c, 2 * d + 2 * odd * z, i, j, m] = ahead * on
+                    coef[c, 2 * d + z - z * odd + x + y, i, j, m] = behind * back
+                coef[c, 6 - odd, i, j, m] = 0.0
                 sink[c, i, j, m] = lost
-                dinv[c, i, j, m] = 1.0 / total if total > 0.0 else 0.0
+                coef[c, 7, i, j, m] = 1.0 / total if total > 0.0 else 0.0
 
 
 @kernel
-def coarsen(t, sink, nk, tc, sinkc, nkc, dinvc):
+def coarsen(coef, sink, nk, coarse, sinkc, nkc):
     """Fill a coarse level: half the sum of the fine faces between aggregates, sinks summed, inverse diagonal."""
     half = np.float32(0.5)
-    tc[:] = np.float32(0.0)
+    coarse[:] = np.float32(0.0)
     sinkc[:] = np.float32(0.0)
     for i in range(1, sink.shape[1] - 1):
         for j in range(1, sink.shape[2] - 1):
@@ -127,16 +136,21 @@ def coarsen(t, sink, nk, tc, sinkc, nkc, dinvc):
                 cc, mc = (a + b + q) % 2, q // 2
                 sinkc[cc, a, b, mc] += sink[c, i, j, m]
                 if i % 2 == 0:
-                    tc[cc, 0, a, b, mc] += half * t[c, 0, i, j, m]
+                    coarse[cc, 0, a, b, mc] += half * coef[c, 0, i, j, m]
                 if j % 2 == 0:
-                    tc[cc, 1, a, b, mc] += half * t[c, 1, i, j, m]
+                    coarse[cc, 2, a, b, mc] += half * coef[c, 2, i, j, m]
                 if k % 2 == 0:
-                    tc[cc, 2, a, b, mc] += half * t[c, 2, i, j, m]
+                    coarse[cc, 4 + 2 * (q % 2), a, b, mc] += half * coef[c, 4, i, j, m]
     for a in range(1, sinkc.shape[1] - 1):
         for b in range(1, sinkc.shape[2] - 1):
             for q in range(1, nkc - 1):
-                c, m = (a + b + q) % 2, q // 2
+                c, m, odd = (a + b + q) % 2, q // 2, q % 2
                 o, below = 1 - c, (q - 1) // 2
-                total = sinkc[c, a, b, m] + (tc[c, 0, a, b, m] + tc[o, 0, a - 1, b, m])
-                total += (tc[c, 1, a, b, m] + tc[o, 1, a, b - 1, m]) + (tc[c, 2, a, b, m] + tc[o, 2, a, b, below])
-                dinvc[c, a, b, m] = np.float32(1.0) / total if total > np.float32(0.0) else np.float32(0.0)
+                coarse[c, 1, a, b, m] = coarse[o, 0, a - 1, b, m]
+                coarse[c, 3, a, b, m] = coarse[o, 2, a, b - 1, m]
+                # the face below belongs to the cell below as its face ahead
+                coarse[c, 5 - odd, a, b, m] = coarse[o, 4 + 2 * (1 - odd), a, b, below]
+                total = sinkc[c, a, b, m]
+                for e in range(7):
+                    total += coarse[c, e, a, b, m]
+                coarse[c, 7, a, b, m] = np.float32(1.0) / total if total > np.float32(0.0) else np.float32(0.0)

@@ -58,12 +58,12 @@ class Multigrid:
             a, b, c = ((n - 1) // 2 + 2 for n in shapes[-1])
             shapes.append((a, b, c))
         self.table, size = _table(shapes)
-        self.flat = tuple(np.zeros(size * (3 if n == 2 else 1), np.float32) for n in range(5))
-        self.u, self.b, self.t, self.dinv, self.sink = (self._views(n) for n in range(5))
+        self.flat = tuple(np.zeros(size * lead, np.float32) for lead in (1, 1, 8, 1))
+        self.u, self.b, self.coef, self.sink = (self._views(n) for n in range(4))
         cells = [math.prod(n - 2 for n in s) for s in shapes]
         self.first_small = next((n for n, count in enumerate(cells) if count <= SMALL), len(cells) - 1)
         self.team = Team((threads or usual_size()) if cells[0] > SMALL else 1)
-        self.rows = np.zeros((self.team.size, self.table[0, 3]), np.float32)
+        self.rows = np.zeros((self.team.size, self.table[0, 2] * self.table[0, 3]), np.float32)
         self.program = _program(self.first_small, len(cells) - 1, sweeps)
         self.inverse = np.zeros((cells[-1], cells[-1]), np.float32)
         self.work = np.zeros(cells[-1], np.float32)
@@ -74,20 +74,18 @@ class Multigrid:
     def _views(self, which: int) -> list[Single]:
         out = []
         for start, ni, nj, m, _ in self.table.tolist():
-            size, lead = 2 * ni * nj * m, ((2, 3) if which == 2 else (2,))
-            factor = 3 if which == 2 else 1
+            size, lead, factor = 2 * ni * nj * m, ((2, 8) if which == 2 else (2,)), 8 if which == 2 else 1
             out.append(self.flat[which][factor * start : factor * (start + size)].reshape(*lead, ni, nj, m))
         return out
 
     def setup(self, t: Double, free: NDArray[np.uint8]) -> None:
         """Build the hierarchy from float64 faces and the mask of free cells."""
         scale = 1.0 / max(float(t.max()), 1e-300)
-        mg.fine_level(t, free, scale, self.t[0], self.dinv[0], self.sink[0])
+        mg.fine_level(t, free, scale, self.coef[0], self.sink[0])
         depth = self.table[:, 4].tolist()
         for n in range(len(depth) - 1):
-            args = (self.t[n + 1], self.sink[n + 1], depth[n + 1], self.dinv[n + 1])
-            mg.coarsen(self.t[n], self.sink[n], depth[n], *args)
-        self.inverse[...] = _dense_inverse(*(natural(a[-1], depth[-1]) for a in (self.t, self.dinv)))
+            mg.coarsen(self.coef[n], self.sink[n], depth[n], self.coef[n + 1], self.sink[n + 1], depth[n + 1])
+        self.inverse[...] = _dense_inverse(natural(self.coef[-1], depth[-1]))
 
     def cycle(self, n: int = 0) -> None:
         """One V-cycle from level `n` down: its `u` becomes an approximate solution for its `b`, starting from 0."""
@@ -108,8 +106,8 @@ class Multigrid:
         )
 
     def _steps(self, program: NDArray[np.int64], first: int, end: int, who: int) -> None:
-        us, bs, ts, ds, _ = self.flat
-        mg.cycle_steps(us, bs, ts, ds, self.table, program, first, end, self.inverse, self.work, self.rows[who])
+        us, bs, cs, _ = self.flat
+        mg.cycle_steps(us, bs, cs, self.table, program, first, end, self.inverse, self.work, self.rows[who])
 
     def residual_norm(self, t: Double, free: NDArray[np.uint8], source: Double, x: Double) -> float:
         """Length of source minus outflow of `x` [m³/s]."""
@@ -208,15 +206,19 @@ def natural(split: Single, depth: int) -> Single:
     return out
 
 
-def _dense_inverse(t: Single, dinv: Single) -> Single:
-    shape = tuple(n - 2 for n in dinv.shape)
+def _dense_inverse(coef: Single) -> Single:
+    """Inverse over the inner cells of a level in natural order; closed cells get zero rows and columns."""
+    shape = tuple(n - 2 for n in coef.shape[1:])
     index = np.arange(math.prod(shape)).reshape(shape)
-    diagonal = dinv[1:-1, 1:-1, 1:-1].ravel().astype(float)
+    inner = coef[:, 1:-1, 1:-1, 1:-1].astype(float)
+    odd = np.arange(1, shape[2] + 1) % 2 == 1
+    ahead = (inner[0], inner[2], np.where(odd, inner[6], inner[4]))
+    diagonal = inner[7].ravel()
     matrix = np.diag(np.where(diagonal > 0, 1.0 / np.where(diagonal > 0, diagonal, 1.0), 1.0))
     for axis in range(3):
         here = np.take(index, range(shape[axis] - 1), axis).ravel()
         there = np.take(index, range(1, shape[axis]), axis).ravel()
-        face = np.take(t[axis][1:-1, 1:-1, 1:-1], range(shape[axis] - 1), axis).ravel()
+        face = np.take(ahead[axis], range(shape[axis] - 1), axis).ravel()
         matrix[here, there] -= face
         matrix[there, here] -= face
     inverse = np.linalg.inv(matrix) * np.outer(diagonal > 0, diagonal > 0)
