@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vertebro.anatomy import labels as numbering
 from vertebro.anatomy.anatomy import Anatomy, Landmarks, Surround
 from vertebro.anatomy.assemble import InteriorSettings, assemble
+from vertebro.anatomy.beyond_field import is_cut
 from vertebro.anatomy.canal import CanalTube, measure_tube, on_grid, ring_holes
 from vertebro.anatomy.compartments import Bones, classify_tissue, mark_compartments
 from vertebro.anatomy.ct_job import (
@@ -154,7 +155,10 @@ def _surround(job: Job, scout: Scout) -> Surround:
     part = job.ct.crop(np.floor(centre[:3] - half), np.ceil(centre[:3] + half))
     if ends_near(part, scout.ras_from_world):
         job.remarks.append("the CT ends near the level: pictures are continued by mirrored slices, for looks only")
-    return build_surround(without_table(part), scout.ras_from_world, SURROUND_SPACING)
+    clean = without_table(part)
+    if is_cut(clean):
+        job.remarks.append("the field of view cuts the patient's sides: a smooth trunk follows there, for looks only")
+    return build_surround(clean, scout.ras_from_world, SURROUND_SPACING)
 
 
 def _skin(job: Job, scout: Scout, surround: Surround) -> float:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from vertebro.anatomy.anatomy import Surround
+from vertebro.anatomy.beyond_field import fill_beyond, is_cut, trunk_box
 from vertebro.anatomy.resampling import inside_field, resample_hu, soften
 from vertebro.anatomy.volumes import Volume
 from vertebro.grid import VoxelGrid
@@ -56,7 +57,10 @@ def without_table(ct: Volume) -> Volume:
 
 
 def build_surround(clean: Volume, ras_from_world: NDArray[np.float64], spacing: float) -> Surround:
-    """Resample the patient around the vertebra; beyond the ends of the CT the pictures get mirrored slices.
+    """Resample the patient around the vertebra.
+
+    Beyond the ends of the CT the pictures get mirrored slices, beyond its sides (where they cut the patient) a smooth
+    trunk.
 
     Parameters
     ----------
@@ -67,10 +71,17 @@ def build_surround(clean: Volume, ras_from_world: NDArray[np.float64], spacing: 
     """
     clean = continued(clean)
     low, high = _extent(clean, ras_from_world)
+    cut = is_cut(clean)
+    if cut:
+        trunk_low, trunk_high = trunk_box()
+        low[:2], high[:2] = np.minimum(low[:2], trunk_low), np.maximum(high[:2], trunk_high)
     grid = VoxelGrid.around(low, high, spacing)
     # blurring first is worth its time only where voxels are much finer than the pictures
     source = soften(clean, spacing) if clean.spacing.min() < 0.5 * spacing else clean
-    return Surround(grid=grid, hu=resample_hu(source, grid, ras_from_world, AIR))
+    hu = resample_hu(source, grid, ras_from_world, AIR)
+    if cut:
+        fill_beyond(hu, ~inside_field(clean, grid, ras_from_world), grid)
+    return Surround(grid=grid, hu=hu)
 
 
 def ends_near(ct: Volume, ras_from_world: NDArray[np.float64], reach: float = 80.0 * mm) -> bool:
