@@ -102,7 +102,7 @@ for ratio in (0.1, 1.0, 10.0, 1000.0):
     state = column.initial_state()
     Stepper(column, max_step=seconds / 150).advance(state, seconds)
     x = np.arange(0.5, n)
-    plt.plot(np.r_[speed, speed[0]] * 0.6 * n / speed[0], np.r_[s, s[0]], "k", lw=1)
+    plt.plot(speed * 0.6 * n / speed[0], s, "k", lw=1)
     plt.plot([0.6 * n] * 2, [0, s[0]], "k", lw=1)
     plt.plot(x, state.saturation[:, 0, 0], ".", label=f"A = {ratio:g}")
     shock_error[ratio] = abs(np.flatnonzero(state.saturation[:, 0, 0] > s[0] / 2)[-1] + 1 - 0.6 * n)

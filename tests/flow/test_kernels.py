@@ -133,7 +133,7 @@ def test_natural_order_undoes_the_colours(rng):
 
 def test_heap_gives_cells_by_falling_pressure_then_index(rng):
     p = rng.integers(0, 5, 40).astype(float)
-    heap, n, given = np.zeros(40, np.int64), 0, []
+    heap, n, given = np.zeros(40, np.int32), 0, []
     for cell in rng.permutation(40):
         heap[n] = cell
         n += 1
@@ -207,7 +207,7 @@ def test_transport_equals_its_twin(rng, power, sharp):
     for code in (kernels_front.transport, naive.transport):
         s, birth, work = start.copy(), np.linspace(0, 3, 216), np.zeros((9, 216))
         work[5], work[6] = s, birth
-        heap, seen, ledger = np.zeros(216, np.int64), np.zeros(216, np.uint8), np.zeros(2)
+        heap, seen, ledger = np.zeros(216, np.int32), np.zeros(216, np.uint8), np.zeros(2)
         begin = np.flatnonzero((s > 0) & (t.sum(axis=0).ravel() > 0)) if power else np.flatnonzero(source)
         heap[: begin.size] = begin
         seen[begin] = 2

@@ -52,7 +52,7 @@ def test_point_source_in_a_box_that_holds_its_own_field(k):
     )
     p = solved(problem)
     far = (np.sqrt(x**2 + y**2 + z**2) > 8 * h) & ~border
-    assert np.max(np.abs(p / exact - 1)[far]) < 0.02
+    assert np.max(np.abs(p[far] / exact[far] - 1)) < 0.02
     centre = mu * rate * lattice_green((0, 0, 0), np.array(k) * h)
     assert p[n // 2, n // 2, n // 2] == pytest.approx(float(centre), rel=2e-3)
 

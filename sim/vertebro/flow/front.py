@@ -21,9 +21,9 @@ class Front:
         self.flow, self.sharp = flow, sharp
         self.s = np.zeros(shape)
         self.birth = np.zeros(shape)
-        self.work = np.zeros((9, self.s.size))
+        self.work = flow.solver.pool.reshape(9, -1)
         self.seen = np.zeros(self.s.size, np.uint8)
-        self.heap = np.zeros(self.s.size, np.int64)
+        self.heap = np.zeros(self.s.size, np.int32)
         self.strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
 
     def move(self, dt: float, now: float, outlets: int) -> tuple[Float, float]:
@@ -34,6 +34,7 @@ class Front:
         self.heap[: starts.size] = starts
         self.seen[:] = 0
         self.seen[starts] = 2
+        self.work[4] = 0.0
         self.work[5], self.work[6] = s, birth
         ledger = np.zeros(max(outlets, 1))
         kernels_front.transport(

@@ -67,7 +67,9 @@ class Multigrid:
         self.program = _program(self.first_small, len(cells) - 1, sweeps)
         self.inverse = np.zeros((cells[-1], cells[-1]), np.float32)
         self.work = np.zeros(cells[-1], np.float32)
-        self.r, self.d, self.q = (np.zeros(shape) for _ in range(3))
+        # the front works in the same memory between solves
+        self.pool = np.zeros((9, *shape))
+        self.r, self.d, self.q = self.pool[0], self.pool[1], self.pool[2]
         self.z = np.zeros(shape, np.float32)
         self.part = np.zeros((2, shape[0]))
 

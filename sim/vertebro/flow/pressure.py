@@ -51,14 +51,14 @@ class PressureField:
     def __init__(self, problem: FlowProblem, box: Box, sweeps: int = 2) -> None:
         self.problem, self.box = problem, box
         shape = box.window.padded
+        self.power = RELATIVE_PERMEABILITY[problem.relative_permeability]
         self.p = np.zeros(shape)
         self.res = np.zeros(shape)
         self.source = np.zeros(shape)
         self.t = np.zeros((3, *shape))
         self.free = np.zeros(shape, np.uint8)
-        self.ratio = np.ones(shape)
         self.solver = Multigrid(shape, sweeps)
-        self.power = RELATIVE_PERMEABILITY[problem.relative_permeability]
+        self.ratio = np.ones(shape if self.power > 0.0 else 1)
         self.sealed = ~box.active
         self.series = True
 
@@ -87,14 +87,14 @@ class PressureField:
             np.multiply(thick, EMPTY_SHARE + (1.0 - EMPTY_SHARE) * s, out=self.res)
             return
         thin = self._viscosity(problem.law("displaced"), s, now)
-        np.divide(thick, thin, out=self.ratio)
-        # thin fluid behind the front amplifies the grid's directions: series halves that, upwind is sharper else
-        self.series = self.power == 0.0 or bool(np.all(self.ratio < 1.0))
         if self.power == 0.0:
             np.multiply(s, thick - thin, out=self.res)
             self.res += thin
-        else:
-            np.divide(1.0, s**self.power / thick + (1.0 - s) ** self.power / thin, out=self.res)
+            return
+        np.divide(thick, thin, out=self.ratio)
+        # thin fluid behind the front amplifies the grid's directions: series halves that, upwind is sharper else
+        self.series = bool(np.all(self.ratio < 1.0))
+        np.divide(1.0, s**self.power / thick + (1.0 - s) ** self.power / thin, out=self.res)
 
     def _viscosity(self, law: ViscosityLaw, s: Float, now: float) -> Float | float:
         if not depends_on_shear(law, now):
