@@ -42,12 +42,20 @@ class Box:
     active: Mask
 
 
+def _pairs(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Slices to all cells with a next neighbour along the axis, and to those neighbours."""
+    here, ahead = [slice(None)] * 3, [slice(None)] * 3
+    here[axis], ahead[axis] = slice(0, -1), slice(1, None)
+    return tuple(here), tuple(ahead)
+
+
 def flow_faces(half: Float, layer: Float) -> Mask:
     """(3, …) mask of the faces through which fluid can pass, towards the next neighbour (padded arrays)."""
     open_faces = np.zeros(half.shape, bool)
     for axis in range(3):
-        ahead = np.roll(half[axis], -1, axis=axis)
-        open_faces[axis] = (half[axis] > 0) & (ahead > 0)
+        here, ahead = _pairs(axis)
+        conducting = half[axis] > 0
+        np.logical_and(conducting[here], conducting[ahead], out=open_faces[axis][here])
     if layer.shape[1] > 1:
         open_faces &= np.isfinite(layer)
     return open_faces
@@ -55,18 +63,23 @@ def flow_faces(half: Float, layer: Float) -> Mask:
 
 def label_regions(mask: Mask, faces: Mask) -> tuple[NDArray[np.int32], int]:
     """Number the regions of `mask` that are connected through open `faces`; 0 outside."""
-    inner = [mask & np.roll(mask, -1, axis=axis) for axis in range(3)]
-    if all(bool(np.all(faces[axis][inner[axis]])) for axis in range(3)):
+    closed = False
+    for axis in range(3):
+        here, ahead = _pairs(axis)
+        closed = closed or bool(np.any(mask[here] & mask[ahead] & ~faces[axis][here]))
+    if not closed:
         labels, count = ndimage.label(mask)
         return labels.astype(np.int32), int(count)
     index = np.full(mask.shape, -1)
     index[mask] = np.arange(int(mask.sum()))
-    pairs = [
-        (index[f], np.roll(index, -1, axis=axis)[f])
-        for axis, f in enumerate(i & g for i, g in zip(inner, faces, strict=True))
-    ]
-    rows, cols = (np.concatenate([p[side] for p in pairs]) for side in (0, 1))
-    graph = coo_array((np.ones(len(rows), np.int8), (rows, cols)), shape=(int(mask.sum()),) * 2)
+    rows, cols = [], []
+    for axis in range(3):
+        here, ahead = _pairs(axis)
+        joined = mask[here] & mask[ahead] & faces[axis][here]
+        rows.append(index[here][joined])
+        cols.append(index[ahead][joined])
+    row, col = np.concatenate(rows), np.concatenate(cols)
+    graph = coo_array((np.ones(len(row), np.int8), (row, col)), shape=(int(mask.sum()),) * 2)
     count, found = connected_components(graph, directed=False)
     labels = np.zeros(mask.shape, np.int32)
     labels[mask] = found + 1
@@ -126,8 +139,7 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
     active = window.take(problem.open_cells, bool)
     half = np.zeros(k.shape)
     for axis in range(3):
-        conducting = active & (k[axis] > 0)
-        half[axis][conducting] = h[axis] / (2 * area[axis] * k[axis][conducting])
+        np.divide(h[axis] / (2 * area[axis]), k[axis], out=half[axis], where=active & (k[axis] > 0))
     layer = np.zeros((3, 1, 1, 1))
     if problem.face_resistance is not None and np.any(problem.face_resistance > 0):
         layer = np.ascontiguousarray(window.take_faces(problem.face_resistance) / area[:, None, None, None])
