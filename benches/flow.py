@@ -242,7 +242,7 @@ def _arrays(part: object) -> list[np.ndarray]:
     names = part.__slots__ if hasattr(part, "__slots__") else vars(part)
     values = [getattr(part, name) for name in names]
     flat = [one for value in values for one in (value if isinstance(value, tuple) else (value,))]
-    return [one for one in flat if isinstance(one, np.ndarray)]
+    return [one for one in flat if isinstance(one, np.ndarray) and one.base is None]
 
 
 class PressureSolve:

@@ -209,6 +209,7 @@ def test_transport_equals_its_twin(rng, power, sharp):
         work[5], work[6] = s, birth
         heap, seen, ledger = np.zeros(216, np.int32), np.zeros(216, np.uint8), np.zeros(2)
         begin = np.flatnonzero((s > 0) & (t.sum(axis=0).ravel() > 0)) if power else np.flatnonzero(source)
+        begin = begin[np.lexsort((begin, -p.ravel()[begin]))]
         heap[: begin.size] = begin
         seen[begin] = 2
         fields = (np.full(216, 0.8), s, birth, source.ravel(), pinned.ravel(), np.array([0.5]))

@@ -31,6 +31,8 @@ class Front:
         flow, box, s, birth = self.flow, self.flow.box, self.s.reshape(-1), self.birth.reshape(-1)
         source = flow.source.reshape(-1)
         starts = np.flatnonzero(source) if flow.power == 0.0 else np.flatnonzero((s > 0) | (source > 0))
+        # sorted by falling pressure: a heap already
+        starts = starts[np.lexsort((starts, -flow.p.reshape(-1)[starts]))]
         self.heap[: starts.size] = starts
         self.seen[:] = 0
         self.seen[starts] = 2

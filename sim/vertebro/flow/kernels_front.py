@@ -143,10 +143,11 @@ def corey_exits(held, rate_in, dt, rates, lead, ratio, power, upstream, upstream
         slope = limited(upstream, held, downstream)
         s = held - 0.5 * through * steep * slope
     else:
-        s = implicit_saturation(held, volume_in, dt, rates, lead, 0.0, ratio, power)
-        if sharp:
-            slope = limited(upstream_now, s, downstream)
+        # one call in a loop: every inlined copy costs compile time
+        for again in range(2 if sharp else 1):
             s = implicit_saturation(held, volume_in, dt, rates, lead, slope, ratio, power)
+            if sharp and again == 0:
+                slope = limited(upstream_now, s, downstream)
     gone = 0.0
     for e in range(4):
         left[e] = rates[e] * dt * flowing_share(s + lead[e] * slope, ratio, power)
@@ -182,15 +183,14 @@ def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp
     Cells are taken from a heap by falling pressure, so all inflow of a cell is known when it is reached. Outflows are
     scaled so that each visited cell's outflow equals its corrected inflow: the fluxes become divergence-free to
     round-off whatever the solver left. `source` is the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's
-    number; the first `n` of `heap` are the cells to start from; `seen` starts at 0. birth : mean injection time [s].
+    number; the first `n` of `heap` are the cells to start from, in
+    order; `seen` starts at 0. birth : mean injection time [s].
     work (9, cells) : injected outflow per raw outflow along each axis, total outflow per raw outflow, volume that found
     no way out [m³], copies of `s` and `birth` from before, injection times of what leaves first and last.
     ledger : injected volume [m³] out of each outlet. Returns the number of cells visited.
     """
     out, through, excess, old_s, old_birth, first, last = work[:3], work[3], work[4], work[5], work[6], work[7], work[8]
     rates, gates, lead, left, net = np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(3)
-    for m in range(1, n + 1):
-        sift_up(heap, m, p)
     visited = 0
     while n > 0:
         i = heap[0]
