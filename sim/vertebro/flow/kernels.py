@@ -16,6 +16,8 @@ def assemble(half, layer, res, p, series, t, first, end):
     [Pa·s] of a cell's fluids. series : half cells in series (piston) or harmonic permeability with upwind mobility.
     """
     layered = layer.shape[1] > 1
+    # a blend, not a branch: branches multiply the compiled loops
+    share = 1.0 if series else 0.0
     for i in range(first, end):
         for j in range(res.shape[1] - 1):
             for d in range(3):
@@ -25,7 +27,7 @@ def assemble(half, layer, res, p, series, t, first, end):
                 for k in range(res.shape[2] - 1):
                     x, y, s = h0[k], h1[k + c], 0.5 * (r0[k] + r1[k + c])
                     up = r0[k] if p0[k] > p1[k + c] else (r1[k + c] if p0[k] < p1[k + c] else s)
-                    total = x * r0[k] + y * r1[k + c] if series else (x + y) * up
+                    total = share * (x * r0[k] + y * r1[k + c]) + (1.0 - share) * ((x + y) * up)
                     if layered:
                         total += layer[d, i, j, k] * up
                     out[k] = 1.0 / total if x > 0.0 and y > 0.0 else 0.0
