@@ -128,7 +128,7 @@ class FlowInput(_Record):
     """cement-only is faster but blind to viscosity (physics.md 7.9): not for leakage"""
     relative_permeability: Literal["piston", "corey2"] = "piston"
     """piston = sharp front"""
-    interval: Annotated[float, Within("s", 0.1, 30, "vertebro")] = 4.0
+    interval: Annotated[float, Within("s", 0.1, 30, "vertebro")] = 5.0
     """time between looks at limits and leaks"""
     tolerance: Annotated[float, Within("1", 1e-12, 1e-3, "vertebro")] = 1e-4
     """relative residual of the pressure solve; volumes balance to round-off whatever it is"""

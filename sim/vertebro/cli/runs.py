@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -126,11 +127,13 @@ def report(folder: RunFolder, as_json: JsonOption = False) -> None:
 def _run(case: Case, base: Path, out: Path, as_json: bool) -> None:
     from vertebro.record import check_free
     from vertebro.simulation import Simulation
-    from vertebro.view.report import write_report
+    from vertebro.view.report import preload, write_report
 
     check_free(out)
     with progress(case.title) as tell:
-        result = Simulation(case, base=base, progress=tell).run()
+        simulation = Simulation(case, base=base, progress=tell)
+        threading.Thread(target=preload, daemon=True).start()
+        result = simulation.run()
         tell("saving", 0.86)
         result.save(out)
         tell("report", 0.9)

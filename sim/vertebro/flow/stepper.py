@@ -119,6 +119,8 @@ class Stepper:
         if name not in self._wells:
             raise CaseError("no such well", where="name", value=name, allowed=", ".join(self._wells) or "none")
         check_control(rate, pressure, None, f"wells[{name}]")
+        if (rate, pressure) == (self._wells[name].rate, self._wells[name].pressure):
+            return
         self._wells[name] = replace(self._wells[name], rate=rate, pressure=pressure)
         self._solved_at = math.nan
         for run in self._runs if self._flow is not None else ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,6 +54,13 @@ class Plate:
     url: str
     alt: str
     caption: str
+
+
+def preload() -> None:
+    """Load what a report draws with (seconds of imports and the OpenGL probe): call it in a thread while a run flows."""
+    gl_available()
+    for name in ("figures_strip", "figures_ct", "figures_curves", "scene", "scene_meshes"):
+        importlib.import_module(f"vertebro.view.{name}")
 
 
 def write_report(run: Run, path: str | Path | None = None) -> Path:
