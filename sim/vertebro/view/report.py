@@ -57,7 +57,7 @@ class Plate:
 
 
 def preload() -> None:
-    """Load what a report draws with (seconds of imports and the OpenGL probe): call it in a thread while a run flows."""
+    """Load what a report draws with (seconds of imports, the OpenGL probe): call it in a thread while cement flows."""
     gl_available()
     for name in ("figures_strip", "figures_ct", "figures_curves", "scene", "scene_meshes"):
         importlib.import_module(f"vertebro.view.{name}")
