@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
@@ -57,6 +58,11 @@ class Scene:
     needles: tuple[Needle, ...]
     placements: tuple[Placement, ...]
     steps: tuple[Step, ...]
+
+    def cement_fraction(self, saturation: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Volume share of cement in each voxel, from its share of the movable pores (arrays of any leading shape)."""
+        movable = self.anatomy.porosity * (1 - self.case.marrow.residual)
+        return np.asarray(saturation * movable, np.float32)
 
     def needle(self, name: str) -> Needle:
         """The needle of that name."""

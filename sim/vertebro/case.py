@@ -20,8 +20,6 @@ from vertebro import case_text
 from vertebro.errors import CaseError
 from vertebro.quantity import Within
 
-LEVELS = ("T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
-
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)

@@ -1,7 +1,4 @@
-"""What an operator could perceive, and when to look: pictures from the C-arm and the CT, schedules.
-
-`Observation` is kept apart from the truth (the full state) on purpose: scores may use both, a trainee sees only this.
-"""
+"""What an operator could perceive: pictures from the C-arm and the CT of a scene, apart from the full state."""
 
 from __future__ import annotations
 
@@ -68,29 +65,6 @@ class Picture:
     def display8(self) -> NDArray[np.uint8]:
         """The same picture in 8 bits."""
         return (self.display16 >> 8).astype(np.uint8)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Observation:
-    """What the operator could know at one moment.
-
-    Attributes
-    ----------
-    time, time_since_mixing : float [s]
-    volume_injected : float [m³]
-        Read off the syringe.
-    syringe_pressure : float [Pa]
-    plunger_force : float [N]
-    cement_state : str
-        How the cement feels: "liquid", "toothpaste" …
-    """
-
-    time: float
-    time_since_mixing: float
-    volume_injected: float
-    syringe_pressure: float
-    plunger_force: float
-    cement_state: str
 
 
 class Camera:

@@ -98,8 +98,7 @@ class Run:
     def cement_fraction(self, time: float | None = None) -> NDArray[np.float32]:
         """(nr, na, ns) volume share of cement in each voxel at a time (default: the end)."""
         index = len(self.times) - 1 if time is None else self.index_at(time)
-        movable = self.scene.case.marrow.residual
-        return (self.saturation[index] * self.anatomy.porosity * (1 - movable)).astype(np.float32)
+        return self.scene.cement_fraction(self.saturation[index])
 
     def save(self, folder: str | Path) -> Path:
         """Write the run folder, whole or not at all.

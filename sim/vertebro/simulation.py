@@ -231,8 +231,7 @@ class Simulation:
             return
         start = wall_clock.perf_counter()
         self._record_fields()
-        residual = self.case.marrow.residual
-        fraction = (self.state.saturation * self.scene.anatomy.porosity * (1 - residual)).astype(np.float32)
+        fraction = self.scene.cement_fraction(self.state.saturation)
         for view in VIEWS:
             number = len(self._pictures)
             self._pictures.append(self.camera.shoot(view, self.state.time, fraction, number=number))
