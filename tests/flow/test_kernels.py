@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from naive import flow as naive
-from vertebro.flow import kernels, kernels_front, kernels_multigrid
-from vertebro.flow.multigrid import Multigrid, natural
+from vertebro.flow import kernels, kernels_front
 
 SHAPE = (7, 9, 8)
 
@@ -34,23 +33,6 @@ def test_assembly_equals_its_twin_in_all_its_variants(rng):
             np.testing.assert_allclose(fast, slow, rtol=1e-14)
 
 
-@pytest.mark.parametrize("job", range(5))
-def test_conjugate_gradient_jobs_equal_their_twins(rng, job):
-    free = (rng.random(SHAPE) > 0.2).astype(np.uint8)
-    split = (2, SHAPE[0], SHAPE[1], (SHAPE[2] + 1) // 2)
-    first = [rng.normal(size=SHAPE) for _ in range(5)]
-    z, u, b = rng.normal(size=SHAPE).astype("f4"), rng.normal(size=split).astype("f4"), np.zeros(split, "f4")
-    runs = []
-    for code in (kernels.planes, naive.planes):
-        source, x, r, d, q = (v.copy() for v in first)
-        arrays = (faces(np.random.default_rng(1)), free, source, x, r, d, q, z.copy(), u.copy(), b.copy())
-        part = np.zeros((2, SHAPE[0]))
-        code(job, 1, SHAPE[0] - 1, *arrays, 0.3, 1.7, part)
-        runs.append((*arrays, part))
-    for fast, slow in zip(*runs, strict=True):
-        np.testing.assert_allclose(fast, slow, rtol=1e-6, atol=1e-6 * max(1.0, float(np.abs(slow).max())))
-
-
 def test_shear_rates_equal_their_twin(rng):
     t, p = faces(rng), rng.normal(size=SHAPE)
     half, storage = rng.random((3, *SHAPE)), rng.random(SHAPE)
@@ -58,77 +40,6 @@ def test_shear_rates_equal_their_twin(rng):
     kernels.shear_rates(t, p, half, storage, 1.3, fast)
     naive.shear_rates(t, p, half, storage, 1.3, slow)
     np.testing.assert_allclose(fast, slow, rtol=1e-12)
-
-
-def grid_of(rng, shape=(12, 10, 11)):
-    solver = Multigrid(shape, threads=1)
-    free = np.zeros(shape, np.uint8)
-    free[1:-1, 1:-1, 1:-1] = rng.random([n - 2 for n in shape]) > 0.1
-    t = faces(rng, shape)
-    solver.setup(t, free)
-    return solver, t, free
-
-
-def test_hierarchy_equals_its_twin(rng):
-    solver, t, free = grid_of(rng)
-    coef, sink = np.zeros_like(solver.coef[0]), np.zeros_like(solver.sink[0])
-    naive.fine_level(t, free, 1.0 / t.max(), coef, sink)
-    np.testing.assert_allclose(solver.coef[0], coef, rtol=1e-6)
-    np.testing.assert_allclose(solver.sink[0], sink, rtol=1e-6)
-    depth = solver.table[:, 4].tolist()
-    coarse, lost = np.zeros_like(solver.coef[1]), np.zeros_like(solver.sink[1])
-    naive.coarsen(solver.coef[0], solver.sink[0], depth[0], coarse, lost, depth[1])
-    np.testing.assert_allclose(solver.coef[1], coarse, rtol=1e-5)
-    np.testing.assert_allclose(solver.sink[1], lost, rtol=1e-5)
-
-
-@pytest.mark.parametrize("step", [(0, 0, 0), (0, 0, 1), (1, 0, 0), (2, 0, 0), (3, 0, 0), (4, -1, 0)])
-def test_cycle_steps_equal_their_twins(rng, step):
-    solver, _, _ = grid_of(rng)
-    for n in (0, 1):
-        for level, coef in zip((solver.u, solver.b)[n], solver.coef, strict=True):
-            # ghosts and closed cells hold 0 in both vectors
-            level[:] = rng.normal(size=level.shape) * (coef[:, 7] > 0)
-    slow = [a.copy() for a in solver.flat[:3]]
-    program = np.array([(step[0], step[1] % len(solver.table), step[2])], np.int64)
-    solver._steps(program, 0, 0, 0)
-    naive.cycle_steps(*slow, solver.table, program, 0, 0, solver.inverse, None, None)
-    for fast, twin in zip(solver.flat[:2], slow[:2], strict=True):
-        np.testing.assert_allclose(fast, twin, rtol=2e-5, atol=2e-5 * np.abs(twin).max())
-
-
-def test_bottom_solve_equals_its_twin(rng):
-    solver, _, _ = grid_of(rng)
-    solver.flat[1][:] = rng.normal(size=solver.flat[1].size)
-    fast, slow = solver.flat[0].copy(), solver.flat[0].copy()
-    row = [int(v) for v in solver.table[-1]]
-    kernels_multigrid.bottom(fast, solver.flat[1], *row, solver.inverse, solver.work)
-    naive.bottom(slow, solver.flat[1], *row, solver.inverse, None)
-    np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-4 * np.abs(slow).max())
-
-
-def test_planes_shared_by_threads_give_the_same_bits(rng):
-    """Each plane is computed by the same instructions whoever does it."""
-    solver, _, _ = grid_of(rng)
-    solver.flat[1][:] = rng.normal(size=solver.flat[1].size)
-    program = np.array([(3, 0, 0), (0, 0, 1), (1, 0, 0)], np.int64)
-    results = []
-    for parts in ([(1, 11)], [(1, 5), (5, 11)]):
-        solver.flat[0][:] = 0
-        for step in program:
-            for first, end in parts:
-                solver._steps(step[None], first, end, 0)
-        results.append((solver.flat[0].copy(), solver.flat[1].copy()))
-    np.testing.assert_array_equal(results[0][0], results[1][0])
-    np.testing.assert_array_equal(results[0][1], results[1][1])
-
-
-def test_natural_order_undoes_the_colours(rng):
-    array = rng.normal(size=(3, 5, 6, 7)).astype("f4")
-    split = np.zeros((2, 3, 5, 6, 4), "f4")
-    for i, j, k in np.ndindex(5, 6, 7):
-        split[(i + j + k) % 2, :, i, j, k // 2] = array[:, i, j, k]
-    np.testing.assert_array_equal(natural(split, 7), array)
 
 
 def test_heap_gives_cells_by_falling_pressure_then_index(rng):

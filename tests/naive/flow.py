@@ -8,12 +8,33 @@ import math
 import numpy as np
 from scipy.optimize import brentq
 
-AXES = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+from naive.multigrid import (
+    AXES,
+    ascend,
+    bottom,
+    coarsen,
+    cycle_steps,
+    descend,
+    diagonal,
+    fine_level,
+    inner,
+    refresh,
+    residual,
+    turn_and_step,
+)
 
-
-def inner(shape):
-    """Indices of the cells that are no ghosts."""
-    return itertools.product(*(range(1, n - 1) for n in shape))
+__all__ = [
+    "ascend",
+    "bottom",
+    "coarsen",
+    "cycle_steps",
+    "descend",
+    "diagonal",
+    "fine_level",
+    "refresh",
+    "residual",
+    "turn_and_step",
+]
 
 
 def face_neighbours(cell, t):
@@ -43,150 +64,12 @@ def assemble(half, layer, res, p, series, t, first, end):
             t[(d, *cell)] = 1.0 / (bulk + (layer[(d, *cell)] * up if layer.shape[1] > 1 else 0.0))
 
 
-def outflow(x, t, cell):
-    return sum(face * (x[cell] - x[other]) for other, face, _ in face_neighbours(cell, t))
-
-
-def planes(job, first, end, t, free, source, x, r, d, q, z, u, b, alpha, scale, part):
-    part[:, first:end] = 0.0
-    for cell in inner(x.shape):
-        i = cell[0]
-        if not first <= i < end:
-            continue
-        c, place = sum(cell) % 2, (*cell[:2], cell[2] // 2)
-        if job == 0:
-            r[cell] = (source[cell] - outflow(x, t, cell)) * free[cell]
-            part[0, i] += r[cell] ** 2
-        elif job == 1:
-            q[cell] = outflow(d, t, cell) * free[cell]
-            part[0, i] += d[cell] * q[cell]
-        elif job == 2:
-            x[cell] += alpha * d[cell]
-            r[cell] -= alpha * q[cell]
-            b[(c, *place)] = r[cell] * scale
-            part[0, i] += r[cell] ** 2
-        elif job == 3:
-            z[cell] = u[(c, *place)]
-            part[0, i] += z[cell] * q[cell]
-            part[1, i] += z[cell] * r[cell]
-        else:
-            d[cell] = z[cell] + alpha * d[cell]
-
-
 def shear_rates(t, p, half, storage, scale, out):
     for cell in inner(p.shape):
         total = sum(
             (face * (p[cell] - p[other])) ** 2 * half[(d, *cell)] for other, face, d in face_neighbours(cell, t)
         )
         out[cell] = scale * math.sqrt(total / storage[cell]) if storage[cell] > 0 else 0.0
-
-
-# kernels_multigrid.py -------------------------------------------------------------------------------------------
-
-
-def unpack(flat, row, lead=()):
-    """Natural (…, ni, nj, nk) array of one level in the flat storage."""
-    start, ni, nj, nm, nk = (int(v) for v in row)
-    count = lead[0] if lead else 1
-    split = flat[count * start : count * (start + 2 * ni * nj * nm)].reshape(2, *lead, ni, nj, nm)
-    out = np.zeros((*lead, ni, nj, nk))
-    for i, j, k in itertools.product(range(ni), range(nj), range(nk)):
-        out[..., i, j, k] = split[(i + j + k) % 2, ..., i, j, k // 2]
-    return out
-
-
-def pack(array, flat, row):
-    """Write a natural array into the flat storage."""
-    start, ni, nj, nm, nk = (int(v) for v in row)
-    split = flat[start : start + 2 * ni * nj * nm].reshape(2, ni, nj, nm)
-    for i, j, k in itertools.product(range(ni), range(nj), range(nk)):
-        split[(i + j + k) % 2, i, j, k // 2] = array[i, j, k]
-
-
-def level_faces(coef):
-    """(3, …) faces ahead from natural coefficients: the upper face of an even cell is 'same place', of an odd '+1'."""
-    odd = np.arange(coef.shape[-1]) % 2 == 1
-    return np.stack([coef[0], coef[2], np.where(odd, coef[6], coef[4])])
-
-
-def cycle_steps(us, bs, cs, table, program, first, end, inverse, work, row):
-    for job, n, colour in program:
-        u, b, coef = unpack(us, table[n]), unpack(bs, table[n]), unpack(cs, table[n], (8,))
-        t, dinv = level_faces(coef), coef[7]
-        near = min(n + 1, len(table) - 1)
-        uc, bc = unpack(us, table[near]), unpack(bs, table[near])
-        low, high = (first, end) if end > 0 else (1, len(u) - 1)
-        if job == 4:
-            cells = list(inner(u.shape))
-            answer = inverse @ np.array([b[c] for c in cells])
-            for cell, value in zip(cells, answer, strict=True):
-                u[cell] = value
-        if job == 1:
-            bc[(low + 1) // 2 : high // 2 + 1] = 0.0
-        for cell in inner(u.shape):
-            if job == 4 or not low <= cell[0] < high or sum(cell) % 2 != colour or dinv[cell] == 0:
-                continue
-            parent = tuple((v + 1) // 2 for v in cell)
-            pull = b[cell] + sum(face * u[other] for other, face, _ in face_neighbours(cell, t))
-            if job == 0:
-                u[cell] = pull * dinv[cell]
-            elif job == 1:
-                bc[parent] += pull - u[cell] / dinv[cell]
-            elif job == 2:
-                u[cell] += uc[parent]
-            else:
-                u[cell] = b[cell] * dinv[cell]
-        pack(u, us, table[n])
-        if job == 1:
-            pack(bc, bs, table[near])
-
-
-def bottom(us, bs, start, ni, nj, nm, nk, inverse, work):
-    row = np.array([start, ni, nj, nm, nk])
-    b, u = unpack(bs, row), unpack(us, row)
-    u[1:-1, 1:-1, 1:-1] = (inverse @ b[1:-1, 1:-1, 1:-1].ravel()).reshape(ni - 2, nj - 2, nk - 2)
-    pack(u, us, row)
-
-
-def spread(t, lost, nk, coef):
-    """Coefficients of a level from its (3, …) faces ahead and its sinks, all natural; `coef` (2, 8, …) has colours."""
-    for cell in inner(t.shape[1:]):
-        c, (i, j, k), m = sum(cell) % 2, cell, cell[2] // 2
-        faces = [(t[0, i, j, k], 0), (t[0, i - 1, j, k], 1), (t[1, i, j, k], 2), (t[1, i, j - 1, k], 3)]
-        faces += [(t[2, i, j, k], 6 if k % 2 else 4), (t[2, i, j, k - 1], 4 if k % 2 else 5)]
-        coef[c, :, i, j, m] = 0.0
-        for face, place in faces:
-            coef[c, place, i, j, m] = face
-        total = lost[cell] + sum(face for face, _ in faces)
-        coef[c, 7, i, j, m] = 1 / total if total > 0 else 0.0
-
-
-def fine_level(t64, free, scale, coef, sink):
-    t, lost = np.zeros(t64.shape), np.zeros(free.shape)
-    for cell in inner(free.shape):
-        for d, step in enumerate(AXES):
-            t[(d, *cell)] = scale * t64[(d, *cell)] * free[cell] * free[tuple(np.add(cell, step))]
-        lost[cell] = sum(scale * f * free[cell] * (1 - free[other]) for other, f, _ in face_neighbours(cell, t64))
-        sink[sum(cell) % 2, cell[0], cell[1], cell[2] // 2] = lost[cell]
-    spread(t, lost, free.shape[2], coef)
-
-
-def coarsen(coef, sink, nk, coarse, sinkc, nkc):
-    def at(cell):
-        return (sum(cell) % 2, *cell[:2], cell[2] // 2)
-
-    shape = (*sinkc.shape[1:3], nkc)
-    t, lost = np.zeros((3, *shape)), np.zeros(shape)
-    for cell in inner((*sink.shape[1:3], nk)):
-        parent = tuple((v + 1) // 2 for v in cell)
-        lost[parent] += sink[at(cell)]
-        ahead = [coef[at(cell)[0], row, *at(cell)[1:]] for row in (0, 2, 6 if cell[2] % 2 else 4)]
-        for d in range(3):
-            if cell[d] % 2 == 0:
-                t[(d, *parent)] += ahead[d] / 2
-    for cell in inner(shape):
-        sinkc[at(cell)] = lost[cell]
-    spread(t, lost, nkc, coarse)
 
 
 # kernels_front.py -----------------------------------------------------------------------------------------------
