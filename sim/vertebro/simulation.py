@@ -25,7 +25,7 @@ from vertebro.record import Run
 from vertebro.summary import manifest, plain_json, summarise
 
 SNAPSHOTS = 40
-FRONT_STEP = 0.5  # voxels the front may advance on one pressure field
+FRONT_STEP = 1.0  # voxels the front may advance on one pressure field
 VIEWS = ("ap", "lateral")
 
 

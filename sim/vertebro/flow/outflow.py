@@ -23,16 +23,22 @@ class OutletFlow:
         self.flow = flow
         outlet = flow.box.outlet.reshape(-1)
         _, nj, nk = flow.p.shape
-        self._cells = np.flatnonzero(outlet)
-        self._names = outlet[self._cells] - 1
-        self._strides = (nj * nk, nk, 1)
+        cells = np.flatnonzero(outlet)
+        # flows between cells of one outlet cancel
+        ends = [(d, s) for d, stride in enumerate((nj * nk, nk, 1)) for s in (stride, -stride)]
+        beyond = [cells[outlet[cells + step] != outlet[cells]] for _, step in ends]
+        self._here = np.concatenate(beyond)
+        self._there = np.concatenate([own + step for own, (_, step) in zip(beyond, ends, strict=True)])
+        low = np.minimum(self._here, self._there)
+        self._face = low + flow.p.size * np.repeat([d for d, _ in ends], [own.size for own in beyond])
+        self._name = outlet[self._here] - 1
+        self._cells, self._name_of_cell = cells, outlet[cells] - 1
         self.rates: Float = np.zeros(len(flow.problem.outlets))
 
     def measure(self) -> None:
         """Read the rates of the present field."""
-        p, t, cells = self.flow.p.reshape(-1), self.flow.t.reshape(3, -1), self._cells
-        here = p[cells]
-        net = self.flow.source.reshape(-1)[cells].copy()
-        for d, step in enumerate(self._strides):
-            net += t[d, cells] * (p[cells + step] - here) + t[d, cells - step] * (p[cells - step] - here)
-        self.rates = np.bincount(self._names, weights=net, minlength=len(self.rates)).astype(np.float64)
+        p, t = self.flow.p.reshape(-1), self.flow.t.reshape(-1)
+        through = t[self._face] * (p[self._there] - p[self._here])
+        injected = self.flow.source.reshape(-1)[self._cells]
+        size = len(self.rates)
+        self.rates = np.bincount(self._name, through, size) + np.bincount(self._name_of_cell, injected, size)

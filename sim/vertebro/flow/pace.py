@@ -6,15 +6,16 @@ import math
 
 import numpy as np
 
+from vertebro.errors import SolverError
 from vertebro.flow import kernels_pace
 from vertebro.flow.control import WellRun
 from vertebro.flow.front import Front
 from vertebro.flow.laws import ViscosityLaw, evaluate
 from vertebro.flow.pressure import PressureField
 
-MATERIAL_CHANGE = 1.1  # largest viscosity over the smallest that one pressure field serves
+MATERIAL_CHANGE = 0.25  # of the logarithm of the viscosity while one pressure field serves
 PRESSURE_CHANGE = 0.25  # of the wells' highest pressure, by its last trend
-FASTEST = 4.0  # the fastest front cell may advance this many times the mean advance per field
+FASTEST = 3.0  # the fastest front cell may advance this many times the mean advance per field
 SLOWEST = 0.25  # whatever changes, a field serves for this share of the mean advance
 _UNIT_RATE = np.array([1.0])
 
@@ -53,8 +54,9 @@ class Pace:
             return
         mean = self.front_step * room / total
         wish = min(mean, FASTEST * self.front_step / fastest if fastest > 0.0 else mean, trend)
-        while wish > SLOWEST * mean and not _alike(viscosity(law, now), viscosity(law, now + wish)):
-            wish *= 0.5
+        growth = _growth(law, now, now + wish)
+        if growth > MATERIAL_CHANGE:
+            wish *= MATERIAL_CHANGE / growth
         self.life = min(max(wish, SLOWEST * mean), self.max_step)
 
     def _front(self, flow: PressureField, front: Front) -> tuple[float, float]:
@@ -92,5 +94,9 @@ def viscosity(law: ViscosityLaw, now: float) -> float:
     return float(evaluate(law, _UNIT_RATE, now)[0])
 
 
-def _alike(a: float, b: float) -> bool:
-    return max(a, b) <= MATERIAL_CHANGE * min(a, b)
+def _growth(law: ViscosityLaw, now: float, later: float) -> float:
+    """Change of the viscosity's logarithm; infinite where the law breaks, which is an error only once it is reached."""
+    try:
+        return abs(math.log(viscosity(law, later) / viscosity(law, now)))
+    except SolverError:
+        return math.inf

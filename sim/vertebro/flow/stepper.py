@@ -21,6 +21,7 @@ from vertebro.flow.problem import FlowProblem, Well, check_control
 from vertebro.flow.state import FlowState
 
 Float = NDArray[np.float64]
+INNER = (slice(1, -1),) * 3  # a padded box without its ghosts
 RATE_CHANGE = 1.1  # largest change of a rate that a kept pressure field follows in proportion
 
 
@@ -154,12 +155,14 @@ class Stepper:
         end = state.time + dt
         tally = _Tally()
         self._load(state)
-        while state.time < end:
-            step = self._step_to(state, end, tally)
-            state.time = end if step >= end - state.time else state.time + step
-        # the pressures handed out belong to the fill handed out; the next step starts from them
-        self._find(state, tally, 0.0)
-        self._store(state)
+        try:
+            while state.time < end:
+                step = self._step_to(state, end, tally)
+                state.time = end if step >= end - state.time else state.time + step
+            # the pressures handed out belong to the fill handed out; the next step starts from them
+            self._find(state, tally, 0.0)
+        finally:
+            self._store(state)
         self._release_flags()
         return tally.report(self._runs, self._balance(state), time.thread_time() - cpu)
 
@@ -312,15 +315,13 @@ class Stepper:
             self._draw(state.saturation > 0)
         flow, front = self._ready_box()
         window = flow.box.window
-        s = window.take(state.saturation)
-        if self._stored_at == state.time and np.array_equal(s, front.s):
+        if self._stored_at == state.time and np.array_equal(window.view(state.saturation), front.s[INNER]):
             return
         self._solved_at, self._pinned = math.nan, False
         self.pace.end()
-        front.s[...] = s
+        front.s[...] = window.take(state.saturation)
         front.birth[...] = np.nan_to_num(window.take(state.injection_time))
-        pressure = window.take(state.pressure)
-        flow.p[...] = pressure
+        flow.p[...] = window.take(state.pressure)
 
     def _draw(self, filled: NDArray[np.bool_]) -> None:
         problem = self.problem
@@ -359,15 +360,16 @@ class Stepper:
         window = flow.box.window
         window.put(flow.p, state.pressure)
         window.put(front.s, state.saturation)
-        age = np.where(front.s > 0, front.birth, np.nan)
-        window.put(age, state.injection_time)
+        window.put(front.birth, state.injection_time)
+        np.copyto(window.view(state.injection_time), np.nan, where=front.s[INNER] <= 0.0)
         self._stored_at = state.time
 
     def _balance(self, state: FlowState) -> float:
         injected = state.injected_volume
         if injected == 0:
             return 0.0
-        inside = float(np.sum(state.saturation * self.problem.pore_volume))
+        flow, front = self._ready_box()
+        inside = float(np.einsum("ijk,ijk->", front.s, flow.box.pore))
         return abs(injected - inside - sum(state.outflow.values())) / injected
 
 
