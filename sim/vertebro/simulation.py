@@ -25,6 +25,7 @@ from vertebro.record import Run
 from vertebro.summary import manifest, plain_json, summarise
 
 SNAPSHOTS = 40
+FRONT_STEP = 1.0  # voxels the front may advance on one pressure field
 VIEWS = ("ap", "lateral")
 
 
@@ -70,7 +71,7 @@ class Simulation:
         self.scene = build(case, base=base, anatomy=anatomy)
         self.seconds = {"build": wall_clock.perf_counter() - start, "flow": 0.0, "leakage": 0.0, "imaging": 0.0}
         self.problem = flow_problem(self.scene)
-        self.stepper = Stepper(self.problem, tolerance=case.flow.tolerance)
+        self.stepper = Stepper(self.problem, tolerance=case.flow.tolerance, front_step=FRONT_STEP, keep=True)
         self.state = self.problem.initial_state()
         self.monitor = leak_monitor(self.scene)
         self.camera = Camera(self.scene) if pictures else None

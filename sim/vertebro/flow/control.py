@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -84,13 +85,13 @@ def solve_with_wells(
     found = _solve_rates(flow, open_wells, tolerance, now)
     iterations, residual = found
     for _ in range(2 * len(wells) + 2):
-        _read_pressures(flow, open_wells)
+        read_pressures(flow, open_wells)
         held = [w for w in open_wells if _held_by_pressure(w)]
         if not held:
             break
         iterations += sum(_respond(flow, w, tolerance, now) for w in held)
         released = _adjust(flow, held)
-        _read_pressures(flow, open_wells)
+        read_pressures(flow, open_wells)
         if not released and not any(_newly_capped(w) for w in open_wells):
             break
     write_source(flow, open_wells)
@@ -106,7 +107,9 @@ def write_source(flow: PressureField, wells: Sequence[WellRun]) -> None:
 
 def _solve_rates(flow: PressureField, wells: Sequence[WellRun], tolerance: float, now: float) -> tuple[int, float]:
     write_source(flow, wells)
-    norm = max(float(np.linalg.norm(flow.source)), flow.flat_norm())
+    norm = _source_norm(flow, wells)
+    if flow.box.level is None:
+        norm = max(norm, flow.flat_norm())
     if norm == 0.0:
         held = flow.p[(flow.free == 0) & ~flow.sealed]
         flow.p[flow.free == 1] = float(held.mean()) if held.size else 0.0
@@ -115,7 +118,14 @@ def _solve_rates(flow: PressureField, wells: Sequence[WellRun], tolerance: float
     return found.iterations, found.residuals[-1]
 
 
-def _read_pressures(flow: PressureField, wells: Sequence[WellRun]) -> None:
+def _source_norm(flow: PressureField, wells: Sequence[WellRun]) -> float:
+    """Length of the source field [m³/s]."""
+    cells = {tuple(cell): None for w in wells for cell in np.stack(w.place, axis=1).tolist()}
+    return math.hypot(*(float(flow.source[cell]) for cell in cells))
+
+
+def read_pressures(flow: PressureField, wells: Sequence[WellRun]) -> None:
+    """Note the wells' pressures in the present field."""
     for w in wells:
         w.pressure = w.read(flow.p) + w.throat(flow.res) * w.rate
 

@@ -31,6 +31,7 @@ class Box:
     outlet : (…) int32; 0 or 1 + number of the outlet.
     held : (…) pressure of outlet cells [Pa], 0 elsewhere.
     active : (…) cells that take part.
+    level : the one pressure of all cells that are held at one [Pa]; None if they differ or there are none.
     """
 
     window: Window
@@ -40,6 +41,7 @@ class Box:
     outlet: NDArray[np.int32]
     held: Float
     active: Mask
+    level: float | None
 
 
 def _pairs(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -151,7 +153,11 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
         outlet[place] = n + 1
         held[place] = np.broadcast_to(one.pressure, len(one.cells))[inside]
     outlet[~active] = 0
-    box = Box(window, half, layer, window.take(problem.pore_volume), outlet, held, active)
+    values = held[outlet > 0]
+    if problem.mode == "cement-only":
+        values = np.append(values, problem.displaced_pressure)
+    level = float(values[0]) if values.size and np.ptp(values) == 0.0 else None
+    box = Box(window, half, layer, window.take(problem.pore_volume), outlet, held, active, level)
     if problem.mode == "two-phase":
         box.active = drained(active, flow_faces(half, layer), outlet > 0)
         for axis in range(3):

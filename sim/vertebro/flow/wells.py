@@ -54,7 +54,9 @@ def lattice_green(offsets: ArrayLike, faces: ArrayLike) -> Float:
     value = np.full(n.shape[:-1], 1e-9)
     product = np.ones((*n.shape[:-1], x.size))
     for d in range(3):
-        product = product * ive(n[..., d, None], width[d] * x)
+        # few distances along an axis serve many offsets
+        known, back = np.unique(n[..., d], return_inverse=True)
+        product *= ive(known[:, None], width[d] * x)[back.reshape(n.shape[:-1])]
     value = value + product @ w
     # beyond the cut e^-y I_n(y) = (1 - (4n² - 1)/(8y)) / sqrt(2πy)
     lead = math.prod(1 / math.sqrt(2 * math.pi * v) for v in width)
@@ -108,8 +110,9 @@ def needle_gauge(
 def _source_pressure(at: Cells, cells: Cells, shares: Float, faces: Float) -> Float:
     """Lattice pressure at cells `at` from a source spread over `cells`."""
     offsets = np.abs(at[:, None, :] - cells[None, :, :])
-    known, back = np.unique(offsets.reshape(-1, 3), axis=0, return_inverse=True)
-    green = lattice_green(known, faces)[back.ravel()].reshape(offsets.shape[:2])
+    size = tuple(offsets.max(axis=(0, 1)) + 1)
+    known, back = np.unique(np.ravel_multi_index(tuple(np.moveaxis(offsets, -1, 0)), size), return_inverse=True)
+    green = lattice_green(np.stack(np.unravel_index(known, size), axis=-1), faces)[back].reshape(offsets.shape[:2])
     out: Float = green @ shares
     return out
 

@@ -27,7 +27,8 @@ class Window:
         a, b, c = (h - w + 2 for w, h in zip(self.low, self.high, strict=True))
         return a, b, c
 
-    def _view(self, full: NDArray[Any]) -> NDArray[Any]:
+    def view(self, full: NDArray[Any]) -> NDArray[Any]:
+        """The window's part of a grid array (…, nr, na, ns), turned, not copied."""
         (a, b, c), (d, e, f) = self.low, self.high
         x, y, z = (slice(None, None, -1 if turned else 1) for turned in self.flip)
         return full[..., a:d, b:e, c:f][..., x, y, z]
@@ -35,7 +36,7 @@ class Window:
     def take(self, full: NDArray[Any], dtype: Any = np.float64) -> NDArray[Any]:
         """Copy a grid array (…, nr, na, ns) into a padded one; ghosts are 0."""
         out = np.zeros((*full.shape[:-3], *self.padded), dtype)
-        out[..., 1:-1, 1:-1, 1:-1] = self._view(full)
+        out[..., 1:-1, 1:-1, 1:-1] = self.view(full)
         return out
 
     def take_faces(self, full: NDArray[Any]) -> NDArray[np.float64]:
@@ -48,7 +49,7 @@ class Window:
 
     def put(self, inside: NDArray[Any], full: NDArray[Any]) -> None:
         """Write a padded array back into its place in a grid array."""
-        self._view(full)[...] = inside[..., 1:-1, 1:-1, 1:-1]
+        self.view(full)[...] = inside[..., 1:-1, 1:-1, 1:-1]
 
     def cells(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         """Indices inside of grid cells (n, 3)."""
