@@ -21,7 +21,7 @@ def test_impossible_permeability_names_its_cell(bone, value):
     with pytest.raises(CaseError, match=r"permeability") as caught:
         bone(permeability=with_value((11, 9, 10), value))
     assert "[0, 1, 2, 3]" in str(caught.value)
-    assert caught.value.allowed == ">= 0 m²"
+    assert caught.value.allowed == "0 to 0.01 m²"
 
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,11 @@ from vertebro.flow.domain import filled_bounds, filled_window, make_box, orienta
 from vertebro.flow.front import Front
 from vertebro.flow.laws import evaluate
 from vertebro.flow.pressure import PressureField
-from vertebro.flow.problem import FlowProblem, Well, check_control
+from vertebro.flow.problem import FlowProblem, Well, check_control, check_meeting
 from vertebro.flow.state import FlowState
 
 Float = NDArray[np.float64]
+MOST_STEPS = 1e7  # of one advance
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class Stepper:
         for name, value in (("tolerance", tolerance), ("front_step", front_step), ("max_step", max_step)):
             if not value > 0:
                 raise CaseError(name, where=name, value=value, allowed="> 0")
+        if not (isinstance(picard, int) and picard >= 0):
+            raise CaseError("picard", where="picard", value=picard, allowed="0, 1, 2, …")
         self.problem = problem
         self.tolerance, self.front_step, self.max_step, self.picard = tolerance, front_step, max_step, picard
         self.sharp = sharp
@@ -113,6 +117,7 @@ class Stepper:
         self._announced: set[tuple[str, str]] = set()
         self._last_viscosity = 0.0
         self._solved_at = math.nan
+        self._fresh = True
 
     def set_well(self, name: str, *, rate: float | None = None, pressure: float | None = None) -> None:
         """Give a well a new rate [m³/s], pressure [Pa], or a rate with a pressure cap; neither closes it."""
@@ -121,7 +126,9 @@ class Stepper:
         check_control(rate, pressure, None, f"wells[{name}]")
         if (rate, pressure) == (self._wells[name].rate, self._wells[name].pressure):
             return
-        self._wells[name] = replace(self._wells[name], rate=rate, pressure=pressure)
+        changed = replace(self._wells[name], rate=rate, pressure=pressure)
+        check_meeting(changed, self.problem.outlets)
+        self._wells[name] = changed
         self._solved_at = math.nan
         for run in self._runs if self._flow is not None else ():
             if run.well.name == name:
@@ -133,12 +140,13 @@ class Stepper:
         Raises
         ------
         CaseError
-            If `dt` is negative or not finite.
+            If `dt` is negative or not finite, if it would take absurdly many steps, or for a state of another problem.
         SolverError
             If a pressure solve fails; the state then is that of the last complete step.
         """
-        if not (math.isfinite(dt) and dt >= 0):
+        if not (isinstance(dt, Real) and math.isfinite(dt) and dt >= 0):
             raise CaseError("time step", where="dt", value=dt, allowed=">= 0 s, finite")
+        self.problem.check_state(state)
         cpu = time.thread_time()
         end = state.time + dt
         tally = _Tally()
@@ -159,7 +167,11 @@ class Stepper:
         flow, front = self._ready_box()
         total = sum(w.rate for w in self._runs)
         step = min(self._longest(flow, front, total), end - state.time)
-        count = max(1, math.ceil((end - state.time) / step - 1e-9)) if step > 0 else 1
+        ahead = (end - state.time) / step if step > 0 else 1.0
+        if ahead > MOST_STEPS:
+            hint = "look at the units of rates, porosity and spacing, and at max_step"
+            raise CaseError("absurdly many steps", where="dt", value=ahead, allowed=f"<= {MOST_STEPS:g}", hint=hint)
+        count = max(1, math.ceil(ahead - 1e-9))
         step = (end - state.time) / count
         if total > 0:
             self._flow_out(state, flow, front, step)
@@ -184,8 +196,10 @@ class Stepper:
             flow.source[run.place] = 1.0
         flow.pin(front.s)
         self._mark_sealed(flow)
-        fresh = tally.steps == 0 and not np.any(flow.p)
-        for _ in range(1 + (self.picard if not fresh else max(self.picard, 1))):
+        # without faces yet there is no flow to take shear rates from
+        passes = 1 + (max(self.picard, 1) if self._fresh else self.picard)
+        self._fresh = False
+        for _ in range(passes):
             flow.fluids(front.s, now)
             flow.faces()
             iterations, residual = solve_with_wells(flow, self._runs, tolerance=self.tolerance, now=now)
@@ -208,7 +222,11 @@ class Stepper:
         if total <= 0:
             return self.max_step
         room = front.room(flow)
-        return min(self.front_step * room / total, self.max_step) if room > 0 else self.max_step
+        if room <= 0:
+            return self.max_step
+        # the last slivers of a body that is full are no front: never less than an average cell
+        room = max(room, float(flow.box.pore.sum()) / max(1, int(flow.box.active.sum())))
+        return min(self.front_step * room / total, self.max_step)
 
     def _flow_out(self, state: FlowState, flow: PressureField, front: Front, step: float) -> None:
         names = [o.name for o in self.problem.outlets]
@@ -277,7 +295,7 @@ class Stepper:
         problem = self.problem
         only = problem.mode == "cement-only"
         window = filled_window(problem, filled, self._flip) if only else whole_window(problem)
-        self._flow = PressureField(problem, make_box(problem, window))
+        self._flow, self._fresh = PressureField(problem, make_box(problem, window)), True
         self._front = Front(self._flow, self.sharp)
         self._runs = [place_well(problem, well, self._flow) for well in self._wells.values()]
 
