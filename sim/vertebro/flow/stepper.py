@@ -151,6 +151,7 @@ class Stepper:
         end = state.time + dt
         tally = _Tally()
         self._load(state)
+        self._check_size(dt)
         while state.time < end:
             step = self._step_to(state, end, tally)
             state.time = end if step >= end - state.time else state.time + step
@@ -167,11 +168,7 @@ class Stepper:
         flow, front = self._ready_box()
         total = sum(w.rate for w in self._runs)
         step = min(self._longest(flow, front, total), end - state.time)
-        ahead = (end - state.time) / step if step > 0 else 1.0
-        if ahead > MOST_STEPS:
-            hint = "look at the units of rates, porosity and spacing, and at max_step"
-            raise CaseError("absurdly many steps", where="dt", value=ahead, allowed=f"<= {MOST_STEPS:g}", hint=hint)
-        count = max(1, math.ceil(ahead - 1e-9))
+        count = max(1, math.ceil((end - state.time) / step - 1e-9)) if step > 0 else 1
         step = (end - state.time) / count
         if total > 0:
             self._flow_out(state, flow, front, step)
@@ -218,15 +215,24 @@ class Stepper:
             if run.response is not None:
                 run.response *= ratio
 
+    def _check_size(self, dt: float) -> None:
+        """Refuse rates and steps that no machine could follow, mistakes of units mostly."""
+        fixed = sum(w.rate for w in self._wells.values() if w.rate is not None and w.pressure is None)
+        steps = dt / self.max_step
+        if fixed * dt > 0:
+            steps = max(steps, fixed * dt / (self.front_step * max(self._usual_pores, 1e-300)))
+        if steps > MOST_STEPS:
+            hint = "look at the units of rates, porosity and spacing, and at max_step"
+            raise CaseError("far too many steps", where="dt", value=steps, allowed=f"<= {MOST_STEPS:g}", hint=hint)
+
     def _longest(self, flow: PressureField, front: Front, total: float) -> float:
         if total <= 0:
             return self.max_step
         room = front.room(flow)
         if room <= 0:
             return self.max_step
-        # the last slivers of a body that is full are no front: never less than an average cell
-        room = max(room, float(flow.box.pore.sum()) / max(1, int(flow.box.active.sum())))
-        return min(self.front_step * room / total, self.max_step)
+        # the last slivers of a body that is full are no front
+        return min(self.front_step * max(room, self._usual_pores) / total, self.max_step)
 
     def _flow_out(self, state: FlowState, flow: PressureField, front: Front, step: float) -> None:
         names = [o.name for o in self.problem.outlets]
@@ -296,6 +302,8 @@ class Stepper:
         only = problem.mode == "cement-only"
         window = filled_window(problem, filled, self._flip) if only else whole_window(problem)
         self._flow, self._fresh = PressureField(problem, make_box(problem, window)), True
+        pores = self._flow.box.pore
+        self._usual_pores = float(pores.sum()) / max(1, np.count_nonzero(pores))
         self._front = Front(self._flow, self.sharp)
         self._runs = [place_well(problem, well, self._flow) for well in self._wells.values()]
 
