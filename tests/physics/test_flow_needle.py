@@ -151,8 +151,8 @@ def power_law(m, n):
 )
 def test_power_law_ball_follows_the_table(m, n, picard):
     """u^n = |∇p|/β with β = (m/K)(C/√(Kφ))^(n-1) and u = Q/(4πr²):
-    p_w - p(R) = β(Q/4π)^n [R^(1-2n) - r_w^(1-2n)]/(1-2n), a logarithm at n = ½. Within 2 % on 1 mm voxels at every time,
-    whether or not the viscosity is iterated within a step."""
+    p_w - p(R) = β(Q/4π)^n [R^(1-2n) - r_w^(1-2n)]/(1-2n), a logarithm at n = ½. Within 2 % on 1 mm voxels at every
+    time, whether or not the viscosity is iterated within a step."""
     beta = m / K * (capillary_shear_factor(n) / np.sqrt(K * PHI)) ** (n - 1)
     problem = ball(injected=power_law(m, n), mode="cement-only", shear_factor=capillary_shear_factor(n))
     state, stepper = problem.initial_state(), Stepper(problem, picard=picard)
@@ -166,8 +166,8 @@ def test_power_law_ball_follows_the_table(m, n, picard):
 
 
 def test_picard_iterations_settle():
-    """Shear thinning n = 0.5 in log-normal bone: each pass changes the viscosity by the power n - 1 of the change of the
-    flow, so the needle pressure of one moment settles geometrically: 8 passes are within 1e-4 of 40."""
+    """Shear thinning n = 0.5 in log-normal bone: each pass changes the viscosity by the power n - 1 of the change
+    of flow, so the needle pressure of one moment settles geometrically: 8 passes are within 1e-4 of 40."""
     k = 1e-8 * np.exp(np.random.default_rng(6).normal(size=(3, 15, 15, 15)))
     found = []
     for picard in (1, 8, 40):
@@ -214,8 +214,8 @@ def test_curing_cement_raises_the_pressure_in_proportion():
 
 
 def test_a_new_stepper_starts_from_the_flow_not_from_rest():
-    """A stepper that takes over a state, and a cement-only box that has just grown, have pressures but no fluxes yet. If
-    they took the viscosity at rest (10⁹ times too thick here) the needle pressure would jump."""
+    """A stepper that takes over a state, and a cement-only box that has just grown, have pressures but no fluxes yet.
+    If they took the viscosity at rest (10⁹ times too thick here) the needle pressure would jump."""
     law = power_law(500.0, 0.3)
     problem = ball(31, 1e-3, outer=14e-3, injected=law, displaced=1.0)
     state, stepper = problem.initial_state(), Stepper(problem)

@@ -219,8 +219,8 @@ class Stepper:
         """Refuse rates and steps that no machine could follow, mistakes of units mostly."""
         fixed = sum(w.rate for w in self._wells.values() if w.rate is not None and w.pressure is None)
         steps = dt / self.max_step
-        if fixed * dt > 0:
-            steps = max(steps, fixed * dt / (self.front_step * max(self._usual_pores, 1e-300)))
+        if self._usual_pores > 0:
+            steps = max(steps, fixed * dt / (self.front_step * self._usual_pores))
         if steps > MOST_STEPS:
             hint = "look at the units of rates, porosity and spacing, and at max_step"
             raise CaseError("far too many steps", where="dt", value=steps, allowed=f"<= {MOST_STEPS:g}", hint=hint)
