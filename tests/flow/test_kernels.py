@@ -72,8 +72,8 @@ def test_flowing_share_limiter_and_stream_equal_their_twins(rng):
 
 
 def test_piston_cell_equals_its_twin_in_small_steps(rng):
-    """Volumes per exit within the twin's step of 5e-4; balance to round-off."""
-    for _ in range(12):
+    """Volumes through each exit within the twin's step; balance to round-off."""
+    for _ in range(25):
         rates = rng.uniform(0, 2, 4) * (rng.random(4) > 0.3)
         gates = np.array([*rng.choice([0.5, 0.75, 0.9], 3), 1.0])
         if rates.sum() == 0:
@@ -84,7 +84,7 @@ def test_piston_cell_equals_its_twin_in_small_steps(rng):
         kept = kernels_front.piston_exits(held, rate_in, 1.5, rates, gates, fast)
         twin = naive.piston_exits(held, rate_in, 1.5, rates, gates, slow)
         assert kept + fast.sum() == pytest.approx(held + 1.5 * rate_in, abs=1e-13)
-        np.testing.assert_allclose(fast.sum(), slow.sum(), atol=2e-3)
+        np.testing.assert_allclose(fast, slow, atol=2e-3)
         assert kept == pytest.approx(twin, abs=2e-3)
 
 

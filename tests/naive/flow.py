@@ -103,16 +103,18 @@ def limited(before, here, after):
 
 
 def piston_exits(held, rate_in, dt, rates, gates, left):
-    """Small steps: open gates pass all, the gate at the fill passes what does not let it fall."""
+    """Small steps: open gates pass all, those at the fill share what does not let it fall."""
     left[:] = 0.0
     s, steps = held, 2_000
     h = dt / steps
     for _ in range(steps):
         volume = rate_in * h
-        for e in np.argsort(gates, kind="stable"):
-            free = max(0.0, s + volume - gates[e]) if rates[e] > 0 else 0.0
-            gone = min(rates[e] * h, free)
-            left[e] += gone
+        for gate in sorted({g for g, rate in zip(gates, rates, strict=True) if rate > 0}):
+            group = [e for e in range(4) if gates[e] == gate and rates[e] > 0]
+            wanted = sum(rates[e] for e in group) * h
+            gone = min(wanted, max(0.0, s + volume - gate))
+            for e in group:
+                left[e] += gone * rates[e] * h / wanted
             volume -= gone
         s = min(1.0, s + volume)
     return s

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vertebro.flow.pressure import PressureField
 from vertebro.flow.problem import FlowProblem, Well
-from vertebro.flow.wells import Gauge, needle_gauge
+from vertebro.flow.wells import Gauge, needle_gauge, well_shares
 
 Float = NDArray[np.float64]
 
@@ -61,11 +61,9 @@ def place_well(problem: FlowProblem, well: Well, flow: PressureField) -> WellRun
     cells = flow.box.window.cells(well.cells)
     place = tuple(cells.T)
     k = problem.permeability[(slice(None), *tuple(well.cells.T))]
-    share = np.cbrt(k.prod(axis=0)) * flow.box.active[place]
-    total = float(share.sum())
-    weights = share / total if total > 0 else np.full(len(cells), 1.0 / len(cells))
+    weights = well_shares(k, flow.box.active[place])
     gauge = Gauge(cells, weights, 0.0)
-    if well.radius is not None and total > 0:
+    if well.radius is not None and flow.box.active[place].any():
         gauge = needle_gauge(cells, weights, k @ weights, problem.grid.spacing, well.radius, flow.box.active)
     return WellRun(well, place, weights, gauge)
 
@@ -162,7 +160,8 @@ def _adjust(flow: PressureField, held: list[WellRun]) -> bool:
     matrix = np.array([[w.read(v.response) for v in held] for w in held])  # type: ignore[arg-type]
     matrix += np.diag([w.throat(flow.res) for w in held])
     target = np.array([w.well.pressure - w.pressure for w in held])  # type: ignore[operator]
-    change = np.linalg.solve(matrix, target)
+    # wells in the same cells share a rate: the smallest answer
+    change = np.linalg.lstsq(matrix, target)[0]
     released = False
     for w, dq in zip(held, change, strict=True):
         wanted = w.rate + float(dq)

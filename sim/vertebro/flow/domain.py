@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,20 +100,31 @@ def drained(mask: Mask, faces: Mask, pinned: Mask) -> Mask:
 
 def whole_window(problem: FlowProblem) -> Window:
     """Box around everything that can take part in two-phase flow, in canonical orientation."""
-    open_cells = problem.open_cells
-    low, high = bounding_box(open_cells)
+    mask = problem.open_cells
+    for well in problem.wells:  # also one in closed cells has its place, to be told that it is sealed
+        mask[tuple(well.cells.T)] = True
+    low, high = bounding_box(mask)
     return Window(_three(low), _three(high), orientation(problem))
 
 
 def orientation(problem: FlowProblem) -> tuple[bool, bool, bool]:
     """Mirror axes that bring the problem into canonical orientation, see `canonical_flip`."""
-    marks = np.zeros(problem.grid.shape)
+    return canonical_flip(_fields(problem))
+
+
+def _fields(problem: FlowProblem) -> Iterator[Float]:
+    """Everything that can tell left from right, as values of cells, made one after the other."""
+    marks, exits, held = (np.zeros(problem.grid.shape) for _ in range(3))
     for n, well in enumerate(problem.wells):
         marks[tuple(well.cells.T)] += 1.0 + n
-    exits = np.zeros(problem.grid.shape)
+    yield marks
     for n, outlet in enumerate(problem.outlets):
         exits[tuple(outlet.cells.T)] += 1.0 + n
-    return canonical_flip([marks, problem.porosity, problem.permeability.sum(axis=0), exits])
+        held[tuple(outlet.cells.T)] = outlet.pressure
+    yield from (exits, problem.porosity, *problem.permeability, held)
+    for axis, layer in enumerate(problem.face_resistance if problem.face_resistance is not None else ()):
+        walls = np.where(np.isfinite(layer), layer, 2.0 * np.max(layer, where=np.isfinite(layer), initial=1.0))
+        yield walls + np.roll(walls, 1, axis)
 
 
 def filled_window(problem: FlowProblem, filled: Mask, flip: tuple[bool, bool, bool]) -> Window:

@@ -52,7 +52,8 @@ class Pace:
         room, fastest = self._front(flow, front)
         if room <= 0.0:
             return
-        mean = self.front_step * room / total
+        # the last slivers of a body that is full are no front
+        mean = self.front_step * max(room, flow.usual_pores) / total
         wish = min(mean, FASTEST * self.front_step / fastest if fastest > 0.0 else mean, trend)
         growth = _growth(law, now, now + wish)
         if growth > MATERIAL_CHANGE:

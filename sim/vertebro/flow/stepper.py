@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,13 @@ from vertebro.flow.front import Front
 from vertebro.flow.outflow import OutletFlow
 from vertebro.flow.pace import Pace, viscosity
 from vertebro.flow.pressure import PressureField
-from vertebro.flow.problem import FlowProblem, Well, check_control
+from vertebro.flow.problem import FlowProblem, Well, check_control, check_meeting
 from vertebro.flow.state import FlowState
 
 Float = NDArray[np.float64]
 INNER = (slice(1, -1),) * 3  # a padded box without its ghosts
 RATE_CHANGE = 1.1  # largest change of a rate that a kept pressure field follows in proportion
+MOST_STEPS = 1e7  # of one advance
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ class Stepper:
         for name, value in (("tolerance", tolerance), ("front_step", front_step), ("max_step", max_step)):
             if not value > 0:
                 raise CaseError(name, where=name, value=value, allowed="> 0")
+        if not (isinstance(picard, int) and picard >= 0):
+            raise CaseError("picard", where="picard", value=picard, allowed="0, 1, 2, …")
         self.problem = problem
         self.tolerance, self.picard, self.sharp, self.keep = tolerance, picard, sharp, keep
         self.pace = Pace(front_step, max_step)
@@ -125,6 +129,7 @@ class Stepper:
         self._solved_at = math.nan  # time of the present field; nan when it is out of date
         self._stored_at = math.nan
         self._pinned = False
+        self._fresh = True
 
     def set_well(self, name: str, *, rate: float | None = None, pressure: float | None = None) -> None:
         """Give a well a new rate [m³/s], pressure [Pa], or a rate with a pressure cap; neither closes it."""
@@ -133,7 +138,9 @@ class Stepper:
         check_control(rate, pressure, None, f"wells[{name}]")
         if (rate, pressure) == (self._wells[name].rate, self._wells[name].pressure):
             return
-        self._wells[name] = replace(self._wells[name], rate=rate, pressure=pressure)
+        changed = replace(self._wells[name], rate=rate, pressure=pressure)
+        check_meeting(changed, self.problem.outlets)
+        self._wells[name] = changed
         for run in self._runs if self._flow is not None else ():
             if run.well.name == name:
                 run.well, run.capped = self._wells[name], False
@@ -145,16 +152,18 @@ class Stepper:
         Raises
         ------
         CaseError
-            If `dt` is negative or not finite.
+            If `dt` is negative or not finite, if it would take absurdly many steps, or for a state of another problem.
         SolverError
             If a pressure solve fails; the state then is that of the last complete step.
         """
-        if not (math.isfinite(dt) and dt >= 0):
+        if not (isinstance(dt, Real) and math.isfinite(dt) and dt >= 0):
             raise CaseError("time step", where="dt", value=dt, allowed=">= 0 s, finite")
+        self.problem.check_state(state)
         cpu = time.thread_time()
         end = state.time + dt
         tally = _Tally()
         self._load(state)
+        self._check_size(dt)
         try:
             while state.time < end:
                 step = self._step_to(state, end, tally)
@@ -198,8 +207,10 @@ class Stepper:
             flow.pin(front.s)
             self._pinned = True
         self._mark_sealed(flow)
-        fresh = tally.solves == 0 and not np.any(flow.p)
-        for _ in range(1 + (self.picard if not fresh else max(self.picard, 1))):
+        # without faces yet there is no flow to take shear rates from
+        passes = 1 + (max(self.picard, 1) if self._fresh else self.picard)
+        self._fresh = False
+        for _ in range(passes):
             self._resistance.fill(front.s, now)
             flow.faces()
             iterations, residual = solve_with_wells(flow, self._runs, tolerance=self.tolerance, now=now)
@@ -261,6 +272,17 @@ class Stepper:
             self._outlet_flow.rates *= factor
             self.pace.hurry(factor)
         read_pressures(flow, self._runs)
+
+    def _check_size(self, dt: float) -> None:
+        """Refuse rates and steps that no machine could follow, mistakes of units mostly."""
+        fixed = sum(w.rate for w in self._wells.values() if w.rate is not None and w.pressure is None)
+        steps = dt / self.pace.max_step
+        usual = self._ready_box()[0].usual_pores
+        if usual > 0:
+            steps = max(steps, fixed * dt / (self.pace.front_step * usual))
+        if steps > MOST_STEPS:
+            hint = "look at the units of rates, porosity and spacing, and at max_step"
+            raise CaseError("far too many steps", where="dt", value=steps, allowed=f"<= {MOST_STEPS:g}", hint=hint)
 
     def _flow_out(self, state: FlowState, flow: PressureField, front: Front, step: float) -> None:
         names = [o.name for o in self.problem.outlets]
@@ -327,7 +349,7 @@ class Stepper:
         problem = self.problem
         only = problem.mode == "cement-only"
         window = filled_window(problem, filled, self._flip) if only else whole_window(problem)
-        self._flow = PressureField(problem, make_box(problem, window))
+        self._flow, self._fresh = PressureField(problem, make_box(problem, window)), True
         self._front = Front(self._flow, self.sharp)
         self._resistance, self._outlet_flow = Resistance(self._flow), OutletFlow(self._flow)
         self._pinned = False

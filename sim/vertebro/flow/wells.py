@@ -74,6 +74,20 @@ def _log_panels(low: float, high: float) -> tuple[Float, Float]:
     return x.ravel(), (x * half * weight).ravel()
 
 
+def well_shares(permeability: Float, active: NDArray[np.bool_]) -> Float:
+    """Shares of a well's rate among its cells, sum 1: by mean permeability among those that take part.
+
+    Parameters
+    ----------
+    permeability : (3, n) array [m²]
+    active : (n,) mask of the cells that have a pressure
+    """
+    share = np.cbrt(permeability[0]) * np.cbrt(permeability[1]) * np.cbrt(permeability[2]) * active
+    total = float(share.sum())
+    out: Float = share / total if total > 0 else np.full(len(active), 1.0 / len(active))
+    return out
+
+
 def needle_gauge(
     cells: Cells,
     shares: Float,
