@@ -33,6 +33,26 @@ def test_assembly_equals_its_twin_in_all_its_variants(rng):
             np.testing.assert_allclose(fast, slow, rtol=1e-14)
 
 
+@pytest.mark.parametrize("layered", [False, True])
+def test_drained_cells_equal_their_twin(rng, layered):
+    half = rng.random((3, *SHAPE)) * (rng.random((3, *SHAPE)) > 0.25)
+    for axis in range(3):
+        for end in (0, -1):
+            np.moveaxis(half, axis + 1, 0)[end] = 0.0
+    layer = np.where(rng.random((3, *SHAPE)) > 0.3, 1.0, np.inf) if layered else np.zeros((3, 1, 1, 1))
+    mask = rng.random(SHAPE) > 0.1
+    strides = np.array([SHAPE[1] * SHAPE[2], SHAPE[2], 1])
+    runs = []
+    for code in (kernels.drain, naive.drain):
+        reached, stack = np.zeros(mask.size, bool), np.zeros(mask.size, np.int32)
+        first = np.flatnonzero(mask & (half[0] > 0))[::40]
+        stack[: first.size], reached[first] = first, True
+        code(half.reshape(3, -1), layer.reshape(3, -1), mask.ravel(), strides, stack, first.size, reached)
+        runs.append(reached)
+    np.testing.assert_array_equal(*runs)
+    assert first.size < runs[0].sum() < mask.sum()
+
+
 def test_shear_rates_equal_their_twin(rng):
     t, p = faces(rng), rng.normal(size=SHAPE)
     half, storage = rng.random((3, *SHAPE)), rng.random(SHAPE)

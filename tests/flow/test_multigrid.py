@@ -112,7 +112,7 @@ def test_conjugate_gradient_step_equals_its_twin(rng):
     vectors = rng.normal(size=(4, 5, 2, 12)).astype("f4")
     runs = []
     for code in (kernels_multigrid.turn_and_step, naive.turn_and_step):
-        left, part, (w, d, q, y) = b.copy(), np.zeros((4, 5)), vectors.copy()
+        left, part, (w, d, q, y) = b.copy(), np.zeros((5, 5)), vectors.copy()
         code(1, 4, u, left, w, d, q, y, 0.7, -0.3, part)
         runs.append((left, d, q, y, part))
     for fast, slow in zip(*runs, strict=True):
@@ -126,12 +126,12 @@ def test_true_residual_equals_its_twin(rng, shape):
     y = rng.normal(size=solver.y.shape).astype("f4")
     runs = []
     for code in (kernels.refresh, naive.refresh):
-        x, step, b, part = start.copy(), y.copy(), solver.b[0].copy(), np.zeros((4, shape[0]))
+        x, step, b, part = start.copy(), y.copy(), solver.b[0].copy(), np.zeros((5, shape[0]))
         code(solver.truth[0][0], t, free, 0.6, source, x, step, b, 0.3, 1.7, part)
         runs.append((x, step, b, part))
     for fast, slow in zip(*runs, strict=True):
         np.testing.assert_allclose(fast, slow, rtol=1e-6, atol=1e-6 * max(1.0, float(np.abs(slow).max())))
-    parts = np.zeros((2, 4, shape[0]))
+    parts = np.zeros((2, 5, shape[0]))
     kernels.residual(1, shape[0] - 1, t, free, source, start, parts[0])
     naive.residual(1, shape[0] - 1, t, free, source, start, parts[1])
     np.testing.assert_allclose(parts[0], parts[1], rtol=1e-12)

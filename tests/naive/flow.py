@@ -64,6 +64,19 @@ def assemble(half, layer, res, p, series, t, first, end):
             t[(d, *cell)] = 1.0 / (bulk + (layer[(d, *cell)] * up if layer.shape[1] > 1 else 0.0))
 
 
+def drain(half, layer, mask, strides, stack, n, reached):
+    """Until nothing changes: a cell with a reached neighbour behind an open face is reached."""
+    changed = True
+    while changed:
+        changed = False
+        for i in np.flatnonzero(mask & ~reached):
+            for d in range(3):
+                for j in (i + strides[d], i - strides[d]):
+                    wall = layer[d, min(i, j)] if layer.shape[1] > 1 else 0.0
+                    if half[d, i] > 0 and half[d, j] > 0 and wall < math.inf and reached[j] and not reached[i]:
+                        reached[i] = changed = True
+
+
 def shear_rates(t, p, half, storage, scale, out):
     for cell in inner(p.shape):
         total = sum(

@@ -83,8 +83,8 @@ def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part):
             else:
                 at = (i, cell[1] % 2 * w.shape[1] // 2 + cell[1] // 2 * int(table[n][3]) + cell[2] // 2)
                 w[at] = u[cell] / dinv - around
-                part[:, i] += u[cell] * np.array([b[cell], w[at], q[at], 0.0])
-                part[3, i] += d[at] * b[cell]
+                part[:3, i] += u[cell] * np.array([b[cell], w[at], q[at]])
+                part[3:, i] += d[at] * b[cell], d[at] * w[at]
         pack(u, level(us, table[n]))
         if job == 1:
             pack(bc, level(bs, table[near]))

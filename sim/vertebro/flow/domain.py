@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from vertebro.flow import kernels
 from vertebro.flow.problem import FlowProblem
 from vertebro.flow.window import Window, bounding_box, canonical_flip
 
@@ -45,57 +43,17 @@ class Box:
     level: float | None
 
 
-def _pairs(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices to all cells with a next neighbour along the axis, and to those neighbours."""
-    here, ahead = [slice(None)] * 3, [slice(None)] * 3
-    here[axis], ahead[axis] = slice(0, -1), slice(1, None)
-    return tuple(here), tuple(ahead)
-
-
-def flow_faces(half: Float, layer: Float) -> Mask:
-    """(3, …) mask of the faces through which fluid can pass, towards the next neighbour (padded arrays)."""
-    open_faces = np.zeros(half.shape, bool)
-    for axis in range(3):
-        here, ahead = _pairs(axis)
-        conducting = half[axis] > 0
-        np.logical_and(conducting[here], conducting[ahead], out=open_faces[axis][here])
-    if layer.shape[1] > 1:
-        open_faces &= np.isfinite(layer)
-    return open_faces
-
-
-def label_regions(mask: Mask, faces: Mask) -> tuple[NDArray[np.int32], int]:
-    """Number the regions of `mask` that are connected through open `faces`; 0 outside."""
-    closed = False
-    for axis in range(3):
-        here, ahead = _pairs(axis)
-        closed = closed or bool(np.any(mask[here] & mask[ahead] & ~faces[axis][here]))
-    if not closed:
-        labels, count = ndimage.label(mask)
-        return labels.astype(np.int32), int(count)
-    index = np.full(mask.shape, -1)
-    index[mask] = np.arange(int(mask.sum()))
-    rows, cols = [], []
-    for axis in range(3):
-        here, ahead = _pairs(axis)
-        joined = mask[here] & mask[ahead] & faces[axis][here]
-        rows.append(index[here][joined])
-        cols.append(index[ahead][joined])
-    row, col = np.concatenate(rows), np.concatenate(cols)
-    graph = coo_array((np.ones(len(row), np.int8), (row, col)), shape=(int(mask.sum()),) * 2)
-    count, found = connected_components(graph, directed=False)
-    labels = np.zeros(mask.shape, np.int32)
-    labels[mask] = found + 1
-    return labels, int(count)
-
-
-def drained(mask: Mask, faces: Mask, pinned: Mask) -> Mask:
-    """Cells of `mask` in a region that holds at least one pinned cell."""
-    labels, count = label_regions(mask, faces)
-    alive = np.zeros(count + 1, bool)
-    alive[labels[pinned & mask]] = True
-    alive[0] = False
-    return alive[labels]
+def drained(mask: Mask, half: Float, layer: Float, pinned: Mask) -> Mask:
+    """Cells of `mask` from which open faces lead to a pinned cell (padded arrays)."""
+    reached = mask & pinned
+    start = np.flatnonzero(reached)
+    stack = np.empty(mask.size, np.int32)
+    stack[: start.size] = start
+    strides = np.array([mask.shape[1] * mask.shape[2], mask.shape[2], 1])
+    kernels.drain(
+        half.reshape(3, -1), layer.reshape(3, -1), mask.reshape(-1), strides, stack, start.size, reached.reshape(-1)
+    )
+    return reached
 
 
 def whole_window(problem: FlowProblem) -> Window:
@@ -171,7 +129,7 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
     level = float(values[0]) if values.size and np.ptp(values) == 0.0 else None
     box = Box(window, half, layer, window.take(problem.pore_volume), outlet, held, active, level)
     if problem.mode == "two-phase":
-        box.active = drained(active, flow_faces(half, layer), outlet > 0)
+        box.active = drained(active, half, layer, outlet > 0)
         for axis in range(3):
             half[axis][~box.active] = 0.0
     return box

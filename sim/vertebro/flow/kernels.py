@@ -118,3 +118,24 @@ def shear_rates(t, p, half, storage, scale, out):
                     behind = t[d, i - a, j - b, k - c] * (p[i - a, j - b, k - c] - p[i, j, k])
                     total += (ahead * ahead + behind * behind) * half[d, i, j, k]
                 out[i, j, k] = scale * np.sqrt(total / storage[i, j, k]) if storage[i, j, k] > 0.0 else 0.0
+
+
+@kernel(nogil=True)
+def drain(half, layer, mask, strides, stack, n, reached):
+    """Mark in `reached` all cells of `mask` that open faces join to the first `n` of `stack`, which are marked already.
+
+    Flat padded arrays; `half` (3, cells) is 0 where closed, `layer` (3, cells) or (3, 1) infinite where a wall seals.
+    """
+    layered = layer.shape[1] > 1
+    while n > 0:
+        n -= 1
+        i = stack[n]
+        for d in range(3):
+            if half[d, i] > 0.0:
+                for side in range(2):
+                    j = i + strides[d] if side == 0 else i - strides[d]
+                    joined = mask[j] and half[d, j] > 0.0 and not reached[j]
+                    if joined and (not layered or layer[d, min(i, j)] < np.inf):
+                        reached[j] = True
+                        stack[n] = j
+                        n += 1

@@ -21,9 +21,9 @@ def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part):
     the next coarser right-hand side; `first` must be odd. 2: add the coarse correction to colour 0 (colour 1 is
     overwritten by the next half sweep). 3: first half sweep from zero over colour 0. 4: dense solve at the bottom.
     5: `w` = operator on colour 0 with colour 1 eliminated (just swept with a right-hand side of 0); `part` of a plane
-    = u·b, u·w, u·q, d·b. Flat level storage us, bs, cs: solution, right-hand side, four coefficients; `table` holds
-    offset, ni, nj, m, nk of each level; `row` is scratch of two planes; `w`, `d`, `q` (planes, half a plane) are colour
-    0 of level 0.
+    = u·b, u·w, u·q, d·b, d·w. Flat level storage us, bs, cs: solution, right-hand side, four coefficients; `table`
+    holds offset, ni, nj, m, nk of each level; `row` is scratch of two planes; `w`, `d`, `q` (planes, half a plane) are
+    colour 0 of level 0.
     """
     for step in range(program.shape[0]):
         job, n, colour = program[step, 0], program[step, 1], program[step, 2]
@@ -76,18 +76,20 @@ def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part):
                     for e in range(width):
                         pull = total[e] + (fz[e] * z0[e] + gz[e] * z1[e])
                         out[e] = here[e] / scale[e] - pull if scale[e] > np.float32(0.0) else np.float32(0.0)
-                    one = two = three = four = np.float32(0.0)
+                    one = two = three = four = five = np.float32(0.0)
                     for e in range(width):
                         one += here[e] * add[e]
                         two += here[e] * out[e]
                         three += here[e] * old[e]
                         four += way[e] * add[e]
+                        five += way[e] * out[e]
                     if jp == 0:
                         part[:, i] = 0.0
                     part[0, i] += one
                     part[1, i] += two
                     part[2, i] += three
                     part[3, i] += four
+                    part[4, i] += five
             if job == 1 and (i % 2 == 0 or i == program[step, 4] - 1):
                 descend(bs, table, near, i, nj, nm, row)
 

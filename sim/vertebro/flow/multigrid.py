@@ -8,8 +8,9 @@ harmonically re-discretised coarse operators fail behind thin shells, better int
 **Conjugate gradient**. Cells of colour 1 touch only cells of colour 0, so they are eliminated exactly: all vectors hold
 one colour, and after a sweep that ends on colour 1 only colour 0 has a residual. Directions and their images are
 float32; the solution is float64 and its true residual is computed whenever the float32 one has fallen to `TRUST` of it
-(van der Vorst & Ye 2000: replace the residual, keep the directions). Where the two disagree, at contrasts beyond
-float32, directions are followed in float64. It stops no later than where round-off of float64 alone makes the residual.
+(van der Vorst & Ye 2000: replace the residual, keep the directions). Where directions lose their conjugacy, at
+contrasts beyond float32, they are followed in float64. It stops no later than where round-off of float64 alone makes
+the residual.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ Single = NDArray[np.float32]
 Double = NDArray[np.float64]
 BOTTOM = 80  # cells of the dense coarsest level
 TRUST = 0.03  # fall of the float32 residual after which the true one is computed
-DRIFT = 2.0  # true residual over the float32 one from which on directions are followed in float64
-ROUNDING = 4 * float(np.finfo(np.float64).eps)
+INEXACT = 1e-5  # loss of conjugacy, as a cosine, from which on directions are followed in float64
+PARALLEL = 1.0 - 1e-6  # square of the cosine from which on two directions count as one
+ROUNDING = 16 * float(np.finfo(np.float64).eps)
 SMALL = 30_000  # cells below which threads cost more than they bring
 
 
@@ -81,7 +83,7 @@ class Multigrid:
         # conjugate gradient: direction, operator on direction and on the cycle's answer, sum of steps; colour 0 only
         ni, _, _, nh, nm = self.u[0].shape
         self.d, self.q, self.w, self.y = np.zeros((4, ni, 2, nh * nm), np.float32)
-        self.part = np.zeros((4, ni))
+        self.part = np.zeros((5, ni))
         self.scale = 1.0
 
     def _views(self, which: int) -> list[Single]:
@@ -163,25 +165,37 @@ class Multigrid:
         residuals, slope, precise = [true], 0.0, False
         while residuals[-1] > max(tolerance, floor) and len(residuals) <= limit and math.isfinite(residuals[-1]):
             self.cycle()
-            zr, zw, zq, dr = self.part.sum(axis=1).tolist()
-            beta = -zq / slope if slope > 0.0 else 0.0
-            gain = zr + beta * dr
-            if precise:
-                slope = self._precise_slope(t, free, source, beta)
-                if not slope > 0.0:
-                    break
-                true, floor = self._refresh(*system, self.d, norm, gain / slope)
+            zr, zw, zq, dr, dw = self.part.sum(axis=1).tolist()
+            # u·A d and d·A u are the same but for round-off
+            if not precise and abs(dw - zq) > INEXACT * math.sqrt(slope * abs(zw)):
+                precise, (true, floor) = True, self._settle(*system, norm)
                 residuals.append(true)
                 continue
-            slope = zw + beta * zq
-            guess = math.sqrt(self._step(gain / slope, beta)) if slope > 0.0 else math.inf
-            residuals.append(guess)
-            if not max(tolerance, floor, TRUST * true) < guess < math.inf:
-                true, floor = self._refresh(*system, self.y, norm)
-                residuals[-1] = true
-                self.y[:] = 0
-                precise = true > max(tolerance, DRIFT * guess) or not guess < math.inf
+            # an answer along the last direction starts anew: only the replaced residual brings it up again
+            fresh = slope > 0.0 and zq * zq < PARALLEL * slope * abs(zw)
+            beta = -zq / slope if fresh else 0.0
+            slope = self._precise_slope(t, free, source, beta) if precise else zw + beta * zq
+            if not slope > 0.0:
+                break
+            length = (zr + beta * dr) / slope
+            if precise:
+                true, floor = self._refresh(*system, self.d, norm, length)
+            else:
+                guess = math.sqrt(self._step(length, beta))
+                if guess > max(tolerance, floor, TRUST * true):
+                    residuals.append(guess)
+                    continue
+                true, floor = self._settle(*system, norm)
+            residuals.append(true)
         return Solution(len(residuals) - 1, tuple(residuals), residuals[-1] <= max(tolerance, floor))
+
+    def _settle(
+        self, t: Double, free: NDArray[np.uint8], source: Double, x: Double, norm: float
+    ) -> tuple[float, float]:
+        """Add the sum of the float32 steps to the solution; residuals as of `_refresh`."""
+        found = self._refresh(t, free, source, x, self.y, norm)
+        self.y[:] = 0
+        return found
 
     def _refresh(
         self,
@@ -199,7 +213,7 @@ class Multigrid:
         """
         fields = (t, free, 1.0, source, x, step, self.b[0], length * norm * self.scale, 1.0 / norm, self.part)
         self.follow(self.truth, lambda program, _: kernels.refresh(program, *fields))
-        square, _, size, _ = self.part.sum(axis=1).tolist()
+        square, _, size, _, _ = self.part.sum(axis=1).tolist()
         return math.sqrt(square) / norm, ROUNDING * math.sqrt(size) / norm
 
     def _step(self, alpha: float, beta: float) -> float:

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from vertebro.errors import SolverError
 from vertebro.flow import kernels
-from vertebro.flow.domain import SEALED_RING, Box, drained, flow_faces, make_box, whole_window
+from vertebro.flow.domain import SEALED_RING, Box, drained, make_box, whole_window
 from vertebro.flow.laws import ViscosityLaw, depends_on_shear, evaluate
 from vertebro.flow.multigrid import Multigrid, Solution
 from vertebro.flow.problem import RELATIVE_PERMEABILITY, FlowProblem
@@ -64,7 +64,7 @@ class PressureField:
         self.solver = Multigrid(shape, sweeps)
         self.ratio = np.ones(shape if self.power > 0.0 else 1)
         self.sealed = ~box.active
-        self.usual_pores = float(box.pore.sum()) / max(1, np.count_nonzero(box.pore))  # of a cell [m³]
+        self.usual_pores = float(box.pore.sum()) / max(1, int(np.count_nonzero(box.pore)))  # of a cell [m³]
         self.series = True
 
     def pin(self, s: Float) -> None:
@@ -76,7 +76,7 @@ class PressureField:
             wet = (s > 0) | (self.source > 0)
             ring = ndimage.binary_dilation(wet, iterations=SEALED_RING) & box.active
             pinned = pinned | (box.active & ~ring)
-            take_part = drained(box.active, flow_faces(box.half, box.layer), pinned)
+            take_part = drained(box.active, box.half, box.layer, pinned)
             self.p[pinned & (box.outlet == 0)] = self.problem.displaced_pressure
         self.sealed = ~take_part
         np.copyto(self.free, take_part & ~pinned, casting="unsafe")
