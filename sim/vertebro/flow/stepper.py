@@ -303,7 +303,7 @@ class Stepper:
         window = filled_window(problem, filled, self._flip) if only else whole_window(problem)
         self._flow, self._fresh = PressureField(problem, make_box(problem, window)), True
         pores = self._flow.box.pore
-        self._usual_pores = float(pores.sum()) / max(1, np.count_nonzero(pores))
+        self._usual_pores = float(pores.sum()) / max(1, int(np.count_nonzero(pores)))
         self._front = Front(self._flow, self.sharp)
         self._runs = [place_well(problem, well, self._flow) for well in self._wells.values()]
 
