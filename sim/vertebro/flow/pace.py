@@ -53,10 +53,12 @@ class Pace:
         if room <= 0.0:
             return
         mean = self.front_step * room / total
-        wish = min(mean, FASTEST * self.front_step / fastest if fastest > 0.0 else mean, trend)
-        growth = _growth(law, now, now + wish)
-        if growth > MATERIAL_CHANGE:
-            wish *= MATERIAL_CHANGE / growth
+        wish = min(mean, FASTEST * self.front_step / fastest if fastest > 0.0 else mean)
+        if flow.problem.mode == "two-phase" or any(w.well.pressure is not None for w in wells):
+            # a lone fluid at given rates fills by volume alone, whatever its viscosity and pressure do
+            wish = min(wish, trend)
+            growth = _growth(law, now, now + wish)
+            wish *= min(1.0, MATERIAL_CHANGE / growth) if growth > 0.0 else 1.0
         self.life = min(max(wish, SLOWEST * mean), self.max_step)
 
     def _front(self, flow: PressureField, front: Front) -> tuple[float, float]:
