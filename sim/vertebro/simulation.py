@@ -77,6 +77,7 @@ class Simulation:
         self.camera = Camera(self.scene) if pictures else None
         self.deliveries = _deliveries(self.scene)
         self.voxel_pores = self.problem.pore_volume
+        self._cement = np.zeros_like(self.voxel_pores)  # m³ per voxel, at the last look
         self.planned = _planned_duration(self.scene)
         self.status = "finished"
         self._events: list[dict[str, Any]] = []
@@ -209,7 +210,7 @@ class Simulation:
     def _look(self) -> None:
         """Leaks, pictures and fields of this moment."""
         start = wall_clock.perf_counter()
-        cement = self.state.saturation * self.voxel_pores
+        cement = np.multiply(self.state.saturation, self.voxel_pores, out=self._cement)
         for leak in self.monitor.update(self.state.time, cement, self.state.outflow, pressure=self.state.pressure):
             self._happens("leak", **leak.to_dict())
         self.seconds["leakage"] += wall_clock.perf_counter() - start

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from naive import flow as naive
-from vertebro.flow import kernels, kernels_front
+from vertebro.flow import kernels, kernels_front, kernels_pace
 
 SHAPE = (7, 9, 8)
 
@@ -156,3 +156,29 @@ def test_front_room_equals_its_twin(rng):
     pore, source, active = rng.random(SHAPE), (rng.random(SHAPE) > 0.95) * 1.0, rng.random(SHAPE) > 0.1
     fast = kernels_front.front_room(s, pore, source, active)
     assert fast == pytest.approx(naive.front_room(s, pore, source, active))
+
+
+def test_front_speed_equals_its_twin_on_parts_of_the_planes(rng):
+    s = np.round(rng.uniform(0, 1.5, SHAPE), 1).clip(0, 1)
+    source, active = (rng.random(SHAPE) > 0.95) * 0.4, rng.random(SHAPE) > 0.1
+    fields = (s, rng.uniform(0.1, 1, SHAPE), source, active, rng.normal(size=SHAPE), faces(rng))
+    fast, slow = np.zeros((2, SHAPE[0])), np.zeros((2, SHAPE[0]))
+    for first, end in ((1, 4), (4, SHAPE[0] - 1)):
+        kernels_pace.front_speed(*fields, first, end, fast)
+    naive.front_speed(*fields, 1, SHAPE[0] - 1, slow)
+    assert slow.min(axis=1).max() == 0
+    assert slow[1].max() > 0
+    np.testing.assert_allclose(fast, slow, rtol=1e-13)
+
+
+def test_wet_cells_equal_their_twin(rng):
+    s = rng.uniform(-1, 1, SHAPE).clip(0, 1)
+    fields = (s, faces(rng), rng.normal(size=SHAPE), rng.random((3, *SHAPE)), rng.uniform(0.1, 1, SHAPE), 1.3)
+    found = []
+    for code in (kernels_pace.wet_cells, naive.wet_cells):
+        index, rates = np.zeros(s.size, np.int32), np.zeros(s.size)
+        count = code(*fields, 2, SHAPE[0] - 1, index, rates)
+        found.append((count, index, rates))
+    assert found[0][0] == found[1][0] > 0
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+    np.testing.assert_allclose(found[0][2], found[1][2], rtol=1e-12)

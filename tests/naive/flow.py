@@ -85,6 +85,29 @@ def shear_rates(t, p, half, storage, scale, out):
         out[cell] = scale * math.sqrt(total / storage[cell]) if storage[cell] > 0 else 0.0
 
 
+# kernels_pace.py ------------------------------------------------------------------------------------------------
+
+
+def front_speed(s, pore, source, active, p, t, first, end, found):
+    for cell in inner(s.shape):
+        if not (first <= cell[0] < end and active[cell] and s[cell] < 1):
+            continue
+        beside = [(other, face) for other, face, _ in face_neighbours(cell, t) if s[other] > 0.5]
+        if s[cell] > 0 or source[cell] > 0 or beside:
+            inflow = source[cell] + sum(max(0.0, face * (p[other] - p[cell])) for other, face in beside)
+            found[0, cell[0]] += (1 - s[cell]) * pore[cell]
+            found[1, cell[0]] = max(found[1, cell[0]], inflow / pore[cell])
+
+
+def wet_cells(s, t, p, half, storage, scale, first, end, index, rates):
+    everywhere = np.zeros(s.shape)
+    shear_rates(t, p, half, storage, scale, everywhere)
+    wet = [cell for cell in inner(s.shape) if first <= cell[0] < end and s[cell] > 0]
+    index[: len(wet)] = [np.ravel_multi_index(cell, s.shape) for cell in wet]
+    rates[: len(wet)] = [everywhere[cell] for cell in wet]
+    return len(wet)
+
+
 # kernels_front.py -----------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from vertebro.flow import kernels_pace
 from vertebro.flow.laws import depends_on_shear, evaluate
 from vertebro.flow.pressure import PressureField
+from vertebro.flow.team import Team
 
 Float = NDArray[np.float64]
 _UNIT_RATE = np.array([1.0])
@@ -16,8 +17,8 @@ _UNIT_RATE = np.array([1.0])
 class Resistance:
     """Fills the flow resistance [Pa·s] of a box's cells; keeps its work arrays from step to step."""
 
-    def __init__(self, flow: PressureField) -> None:
-        self.flow = flow
+    def __init__(self, flow: PressureField, team: Team) -> None:
+        self.flow, self.team = flow, team
         self._index = np.zeros(flow.p.size, np.int32)
         self._rates = np.zeros(flow.p.size)
 
@@ -34,10 +35,14 @@ class Resistance:
             np.multiply(s, float(evaluate(injected, _UNIT_RATE, now)[0]) - thin, out=flow.res)
             flow.res += thin
             return
-        box = flow.box
-        count = kernels_pace.wet_cells(
-            s, flow.t, flow.p, box.half, box.pore, problem.shear_factor, self._index, self._rates
-        )
-        wet = self._index[:count]
-        flow.res.fill(thin)
-        flow.res.reshape(-1)[wet] += s.reshape(-1)[wet] * (evaluate(injected, self._rates[:count], now) - thin)
+        self.team.share(1, s.shape[0] - 1, lambda a, b, _: self._planes(s, now, thin, a, b))
+
+    def _planes(self, s: Float, now: float, thin: float, first: int, end: int) -> None:
+        flow, problem = self.flow, self.flow.problem
+        start, stop = (n * s.shape[1] * s.shape[2] for n in (first, end))
+        index, rates = self._index[start:stop], self._rates[start:stop]
+        fields = (s, flow.t, flow.p, flow.box.half, flow.box.pore, problem.shear_factor)
+        count = kernels_pace.wet_cells(*fields, first, end, index, rates)
+        wet = index[:count]
+        flow.res[first:end].fill(thin)
+        flow.res.reshape(-1)[wet] += s.reshape(-1)[wet] * (evaluate(problem.law("injected"), rates[:count], now) - thin)

@@ -5,18 +5,17 @@ import numpy as np
 from vertebro._jit import kernel
 
 
-@kernel
-def front_speed(s, pore, source, active, p, t, found):
-    """Fill `found` with the front's free pore volume [m³] and the speed of its fastest cell [cells/s].
+@kernel(nogil=True)
+def front_speed(s, pore, source, active, p, t, first, end, found):
+    """Free pore volume [m³] of the front and speed of its fastest cell [cells/s] in planes ``[first, end)``.
 
     Front cells are part filled, at a well, or beside a cell more than half full. A cell's speed is what flows in from
-    cells with injected fluid over its pore volume.
+    cells with injected fluid over its pore volume. found : (2, planes).
     """
-    ni, nj, nk = s.shape
-    room = fastest = 0.0
-    for i in range(1, ni - 1):
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
+    for i in range(first, end):
+        room = fastest = 0.0
+        for j in range(1, s.shape[1] - 1):
+            for k in range(1, s.shape[2] - 1):
                 here = s[i, j, k]
                 if here >= 1.0 or not active[i, j, k]:
                     continue
@@ -33,18 +32,18 @@ def front_speed(s, pore, source, active, p, t, found):
                 if near:
                     room += (1.0 - here) * pore[i, j, k]
                     fastest = max(fastest, rate / pore[i, j, k])
-    found[0], found[1] = room, fastest
+        found[0, i], found[1, i] = room, fastest
 
 
-@kernel
-def wet_cells(s, t, p, half, storage, scale, index, rates):
-    """List the cells with injected fluid and their Darcy shear rates [1/s] (see `kernels.shear_rates`).
+@kernel(nogil=True)
+def wet_cells(s, t, p, half, storage, scale, first, end, index, rates):
+    """List the cells with injected fluid in planes ``[first, end)`` and their Darcy shear rates [1/s].
 
-    index : flat indices. rates : shear rates, beside them. Returns how many there are.
+    index : flat indices in the box. rates : beside them, as `kernels.shear_rates`. Returns how many there are.
     """
-    ni, nj, nk = s.shape
+    nj, nk = s.shape[1], s.shape[2]
     count = 0
-    for i in range(1, ni - 1):
+    for i in range(first, end):
         for j in range(1, nj - 1):
             for k in range(1, nk - 1):
                 if s[i, j, k] <= 0.0:

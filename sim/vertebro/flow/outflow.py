@@ -41,4 +41,5 @@ class OutletFlow:
         through = t[self._face] * (p[self._there] - p[self._here])
         injected = self.flow.source.reshape(-1)[self._cells]
         size = len(self.rates)
-        self.rates = np.bincount(self._name, through, size) + np.bincount(self._name_of_cell, injected, size)
+        total = np.bincount(self._name, through, size) + np.bincount(self._name_of_cell, injected, size)
+        self.rates = total.astype(np.float64)

@@ -12,6 +12,7 @@ from vertebro.flow.control import WellRun
 from vertebro.flow.front import Front
 from vertebro.flow.laws import ViscosityLaw, evaluate
 from vertebro.flow.pressure import PressureField
+from vertebro.flow.team import Team
 
 MATERIAL_CHANGE = 0.25  # of the logarithm of the viscosity while one pressure field serves
 PRESSURE_CHANGE = 0.25  # of the wells' highest pressure, by its last trend
@@ -34,7 +35,6 @@ class Pace:
     def __init__(self, front_step: float, max_step: float) -> None:
         self.front_step, self.max_step = front_step, max_step
         self.life = self.age = 0.0
-        self._found = np.zeros(2)
         self._last = (0.0, 0.0)
 
     @property
@@ -42,28 +42,25 @@ class Pace:
         """Seconds the field still serves."""
         return self.life - self.age
 
-    def renew(self, flow: PressureField, front: Front, wells: list[WellRun], law: ViscosityLaw, now: float) -> None:
+    def renew(self, flow: PressureField, front: Front, wells: list[WellRun], now: float, team: Team) -> None:
         """A new field: how long it will serve at the wells' present rates."""
         self.age, self.life = 0.0, self.max_step
         total = sum(w.rate for w in wells)
         trend = self._trend(max((w.pressure for w in wells if not w.sealed), default=0.0), now)
         if total <= 0.0:
             return
-        room, fastest = self._front(flow, front)
+        room, fastest = _front(flow, front, team)
         if room <= 0.0:
             return
         # the last slivers of a body that is full are no front
         mean = self.front_step * max(room, flow.usual_pores) / total
-        wish = min(mean, FASTEST * self.front_step / fastest if fastest > 0.0 else mean, trend)
-        growth = _growth(law, now, now + wish)
-        if growth > MATERIAL_CHANGE:
-            wish *= MATERIAL_CHANGE / growth
+        wish = min(mean, FASTEST * self.front_step / fastest if fastest > 0.0 else mean)
+        if flow.problem.mode == "two-phase" or any(w.well.pressure is not None for w in wells):
+            # a lone fluid at given rates fills by volume alone, whatever its viscosity and pressure do
+            wish = min(wish, trend)
+            growth = _growth(flow.problem.law("injected"), now, now + wish)
+            wish *= min(1.0, MATERIAL_CHANGE / growth) if growth > 0.0 else 1.0
         self.life = min(max(wish, SLOWEST * mean), self.max_step)
-
-    def _front(self, flow: PressureField, front: Front) -> tuple[float, float]:
-        box = flow.box
-        kernels_pace.front_speed(front.s, box.pore, flow.source, box.active, flow.p, flow.t, self._found)
-        return float(self._found[0]), float(self._found[1])
 
     def _trend(self, pressure: float, now: float) -> float:
         """Seconds until the pressure will have changed too far."""
@@ -101,3 +98,11 @@ def _growth(law: ViscosityLaw, now: float, later: float) -> float:
         return abs(math.log(viscosity(law, later) / viscosity(law, now)))
     except SolverError:
         return math.inf
+
+
+def _front(flow: PressureField, front: Front, team: Team) -> tuple[float, float]:
+    """Free pore volume [m³] of the front's cells and the speed of the fastest [cells/s]."""
+    found, box = np.zeros((2, flow.p.shape[0])), flow.box
+    fields = (front.s, box.pore, flow.source, box.active, flow.p, flow.t)
+    team.share(1, flow.p.shape[0] - 1, lambda a, b, _: kernels_pace.front_speed(*fields, a, b, found))
+    return float(found[0].sum()), float(found[1].max())

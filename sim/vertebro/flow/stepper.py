@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -13,67 +13,19 @@ from numpy.typing import NDArray
 from vertebro.errors import CaseError
 from vertebro.flow.control import WellRun, place_well, read_pressures, solve_with_wells, write_source
 from vertebro.flow.domain import filled_bounds, filled_window, make_box, orientation, whole_window
+from vertebro.flow.exchange import Exchange
 from vertebro.flow.fluids import Resistance
 from vertebro.flow.front import Front
 from vertebro.flow.outflow import OutletFlow
 from vertebro.flow.pace import Pace, viscosity
 from vertebro.flow.pressure import PressureField
 from vertebro.flow.problem import FlowProblem, Well, check_control, check_meeting
+from vertebro.flow.report import FlowEvent, StepReport, Tally
 from vertebro.flow.state import FlowState
 
 Float = NDArray[np.float64]
-INNER = (slice(1, -1),) * 3  # a padded box without its ghosts
 RATE_CHANGE = 1.1  # largest change of a rate that a kept pressure field follows in proportion
 MOST_STEPS = 1e7  # of one advance
-
-
-@dataclass(frozen=True, slots=True)
-class FlowEvent:
-    """Something a person should know: ``sealed``, ``pressure-cap``, ``cap-released`` or ``full``.
-
-    Attributes
-    ----------
-    kind : str
-    time : float [s]
-    well : str
-    text : str
-        A sentence with numbers.
-    """
-
-    kind: str
-    time: float
-    well: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepReport:
-    """What one `Stepper.advance` did.
-
-    Attributes
-    ----------
-    steps, solves, iterations : int
-        Transport steps, pressure fields and multigrid iterations.
-    residual : float
-        Largest relative residual of the pressure solves.
-    balance_error : float
-        |injected - in the pores - out of the outlets| / injected since time 0.
-    well_pressures, well_rates : dict of float [Pa], [m³/s]
-        At the last step; an infinite pressure means that nothing can flow.
-    events : tuple of FlowEvent
-    seconds : float
-        CPU seconds of this thread.
-    """
-
-    steps: int
-    solves: int
-    iterations: int
-    residual: float
-    balance_error: float
-    well_pressures: dict[str, float]
-    well_rates: dict[str, float]
-    events: tuple[FlowEvent, ...] = ()
-    seconds: float = field(default=0.0, compare=False)
 
 
 class Stepper:
@@ -161,7 +113,7 @@ class Stepper:
         self.problem.check_state(state)
         cpu = time.thread_time()
         end = state.time + dt
-        tally = _Tally()
+        tally = Tally()
         self._load(state)
         self._check_size(dt)
         try:
@@ -177,7 +129,7 @@ class Stepper:
 
     # one step ---------------------------------------------------------------------------------------------------
 
-    def _step_to(self, state: FlowState, end: float, tally: _Tally) -> float:
+    def _step_to(self, state: FlowState, end: float, tally: Tally) -> float:
         self._find(state, tally, end - state.time)
         flow, front = self._ready_box()
         step = self.pace.part(end - state.time)
@@ -190,7 +142,7 @@ class Stepper:
         tally.steps += 1
         return step
 
-    def _find(self, state: FlowState, tally: _Tally, seconds: float) -> None:
+    def _find(self, state: FlowState, tally: Tally, seconds: float) -> None:
         """Pressure of the present fill, time and controls: the last field while it may be kept, else a new one."""
         if self._solved_at == state.time and (self.pace.age == 0.0 or self.pace.serves(seconds)):
             return
@@ -199,7 +151,7 @@ class Stepper:
             self._solve(flow, front, state.time, tally)
         self._solved_at = state.time
 
-    def _solve(self, flow: PressureField, front: Front, now: float, tally: _Tally) -> None:
+    def _solve(self, flow: PressureField, front: Front, now: float, tally: Tally) -> None:
         flow.source[:] = 0.0
         for run in self._runs:
             flow.source[run.place] = 1.0
@@ -219,7 +171,7 @@ class Stepper:
         tally.residual = max(tally.residual, residual)
         tally.events += self._news(now)
         self._outlet_flow.measure()
-        self.pace.renew(flow, front, self._runs, self.problem.law("injected"), now)
+        self.pace.renew(flow, front, self._runs, now, self._exchange.team)
 
     def _factor(self) -> float | None:
         """What multiplies the last field so that it follows its wells' rates and viscosity; None if it cannot."""
@@ -241,27 +193,13 @@ class Stepper:
         factor = self._factor()
         scales = flow.box.level is not None or (ratio == 1.0 and factor == 1.0)
         kept = self.keep and factor is not None and scales and self.pace.serves(seconds)
-        self._scale(flow, ratio, factor or 1.0)
-        if kept and factor is not None:
-            self._follow(flow, factor)
-        return kept
-
-    def _scale(self, flow: PressureField, ratio: float, factor: float) -> None:
-        """Pressure above the outlets in proportion to viscosity and rate: exact but for the displaced fluid."""
-        if ratio * factor == 1.0:
-            return
-        base = flow.box.level
-        if base is None:
-            held = flow.p[(flow.free == 0) & ~flow.sealed]
-            base = float(held.mean()) if held.size else 0.0
-        free = flow.free.view(np.bool_)
-        np.multiply(flow.p, ratio * factor, out=flow.p, where=free)
-        np.add(flow.p, base * (1.0 - ratio * factor), out=flow.p, where=free)
-        flow.t *= 1.0 / ratio
-        flow.res *= ratio
+        self._exchange.scale(ratio, factor or 1.0)
         for run in self._runs:
             if run.response is not None:
                 run.response *= ratio
+        if kept and factor is not None:
+            self._follow(flow, factor)
+        return kept
 
     def _follow(self, flow: PressureField, factor: float) -> None:
         """Rates and readings of a field that was scaled."""
@@ -335,15 +273,11 @@ class Stepper:
             self._runs: list[WellRun] = []
             self._lost = 0.0
             self._draw(state.saturation > 0)
-        flow, front = self._ready_box()
-        window = flow.box.window
-        if self._stored_at == state.time and np.array_equal(window.view(state.saturation), front.s[INNER]):
+        if self._stored_at == state.time and self._exchange.holds(state):
             return
         self._solved_at, self._pinned = math.nan, False
         self.pace.end()
-        front.s[...] = window.take(state.saturation)
-        front.birth[...] = np.nan_to_num(window.take(state.injection_time))
-        flow.p[...] = window.take(state.pressure)
+        self._exchange.load(state)
 
     def _draw(self, filled: NDArray[np.bool_]) -> None:
         problem = self.problem
@@ -351,8 +285,9 @@ class Stepper:
         window = filled_window(problem, filled, self._flip) if only else whole_window(problem)
         self._flow, self._fresh = PressureField(problem, make_box(problem, window)), True
         self._front = Front(self._flow, self.sharp)
-        self._resistance, self._outlet_flow = Resistance(self._flow), OutletFlow(self._flow)
-        self._pinned = False
+        self._exchange = Exchange(self._flow, self._front)
+        self._resistance, self._outlet_flow = Resistance(self._flow, self._exchange.team), OutletFlow(self._flow)
+        self._pinned, self._stored_at = False, math.nan
         self.pace.end()
         self._runs = [place_well(problem, well, self._flow) for well in self._wells.values()]
 
@@ -378,12 +313,7 @@ class Stepper:
         return self._ready_box()
 
     def _store(self, state: FlowState) -> None:
-        flow, front = self._ready_box()
-        window = flow.box.window
-        window.put(flow.p, state.pressure)
-        window.put(front.s, state.saturation)
-        window.put(front.birth, state.injection_time)
-        np.copyto(window.view(state.injection_time), np.nan, where=front.s[INNER] <= 0.0)
+        self._exchange.store(state)
         self._stored_at = state.time
 
     def _balance(self, state: FlowState) -> float:
@@ -393,25 +323,3 @@ class Stepper:
         flow, front = self._ready_box()
         inside = float(np.einsum("ijk,ijk->", front.s, flow.box.pore))
         return abs(injected - inside - sum(state.outflow.values())) / injected
-
-
-@dataclass(slots=True)
-class _Tally:
-    steps: int = 0
-    solves: int = 0
-    iterations: int = 0
-    residual: float = 0.0
-    events: list[FlowEvent] = field(default_factory=list)
-
-    def report(self, runs: list[WellRun], balance: float, seconds: float) -> StepReport:
-        return StepReport(
-            steps=self.steps,
-            solves=self.solves,
-            iterations=self.iterations,
-            residual=self.residual,
-            balance_error=balance,
-            well_pressures={r.well.name: r.pressure for r in runs},
-            well_rates={r.well.name: r.rate for r in runs},
-            events=tuple(self.events),
-            seconds=seconds,
-        )
