@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -12,6 +13,7 @@ from vertebro.flow.pressure import PressureField
 
 Float = NDArray[np.float64]
 START_ROOM = 4096  # cells; doubled when a step reaches more
+MIXED_STEP = 0.5  # mean advance of a mixed front per transport step, in cells
 
 
 class Front:
@@ -23,7 +25,8 @@ class Front:
         self.s = np.zeros(shape)
         self.birth = np.zeros(shape)
         self.place = np.zeros(self.s.size, np.int32)
-        self.face = np.zeros((19, 5))
+        self.face = np.zeros((kernels_front.ROWS, 4))
+        self.sums = np.zeros(kernels_front.SUMS)
         self.strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
         self.ends = np.flatnonzero(flow.box.outlet)
         self.ledger = np.zeros(max(1, int(flow.box.outlet.max())))
@@ -31,19 +34,36 @@ class Front:
 
     def _make_room(self, cells: int) -> None:
         self.order = np.zeros(cells, np.int32)
-        self.rows = np.zeros((cells, 12))
+        self.rows = np.zeros((cells, kernels_front.COLUMNS))
 
     def move(self, dt: float, now: float, outlets: int) -> tuple[Float, float]:
-        """Advance fill and age over `dt` [s]; returns injected volume per outlet [m³] and the volume left unplaced."""
+        """Advance fill and age over `dt` [s]; returns injected volume per outlet [m³] and the volume left unplaced.
+
+        Mixed flow is second order only where waves stay inside their cells: it goes in parts of the step in which the
+        front advances by half a cell on average.
+        """
+        self.ledger[:] = 0.0
+        lost, end, total = 0.0, now + dt, 0.0
+        if self.sharp and self.flow.power > 0.0:
+            total = float(self.flow.source.sum())
+        while now < end:
+            part = end - now
+            if total > 0.0:
+                longest = MIXED_STEP * self.room(self.flow) / total
+                part /= max(1, math.ceil(part / longest - 1e-9)) if longest > 0.0 else 1
+            lost += self._part(part, now)
+            now = end if part >= end - now else now + part
+        return self.ledger[:outlets].copy(), lost
+
+    def _part(self, dt: float, now: float) -> float:
         reached = self._transport(dt, now)
         while reached < 0:
             self._make_room(2 * self.order.size)
             reached = self._transport(dt, now)
-        return self.ledger[:outlets].copy(), self.settle(reached)
+        return self.settle(reached)
 
     def _transport(self, dt: float, now: float) -> int:
         flow, box = self.flow, self.flow.box
-        self.ledger[:] = 0.0
         return int(
             kernels_front.transport(
                 flow.p.reshape(-1),
@@ -63,6 +83,7 @@ class Front:
                 self.order,
                 self.rows,
                 self.face,
+                self.sums,
                 self.ledger,
             )
         )
@@ -88,7 +109,7 @@ class Front:
         It is the solver's residual or, in cement-only mode, the last of a step beyond the ring; never more than a
         sliver, but the ledger must close.
         """
-        excess = self.rows[:reached, kernels_front.EXCESS]
+        excess = self.rows[:reached, kernels_front.SPARE]
         return sum((self._place(int(self.order[k]), float(excess[k])) for k in np.flatnonzero(excess)), 0.0)
 
     def _place(self, start: int, volume: float) -> float:

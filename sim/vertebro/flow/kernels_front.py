@@ -1,21 +1,20 @@
 """Kernels of the front: implicit upwind transport in the order of the stream, one pass, any step size.
 
-What a cell passes on is kept in a row of `rows` for the cells that were reached only; nothing else is touched.
+What a cell passes on is kept in a row of `rows`, for the cells that were reached only; nothing else is touched.
 """
 
 import numpy as np
 
 from vertebro._jit import kernel
 
-# columns of `rows`: injected outflow per raw outflow along each axis, total outflow per raw outflow, injection times of
-# what leaves first and last, fill and age after the step, volume that found no way out
-THROUGH, FIRST, LAST, FILL, AGE, EXCESS, NOW = 3, 4, 5, 6, 7, 8, 9
-# rows of `face` (…, 5): sums over the two faces of an axis, then the well's inflow or the outlet's outflow, then the total
-NET, RAW_IN, IN, CEMENT, EARLY, LATE, UP, FRESH, UP_AGE, UP_WET, OUT, DOWN, DOWN_AGE, DOWN_WET, AT_END = range(15)
-GATE, LEAD, SHARE, LEFT = 15, 16, 17, 18
-SUMS = 15
-MIX = 1
-GEXP = 1.0
+# columns of `rows`: injected outflow per raw outflow along each axis over the step and (+ NOW) at its end, total outflow
+# per raw outflow, injection times of what leaves first and last, fill and age after the step, volume that left by the
+# outlet or found no way out [m³]
+NOW, THROUGH, FIRST, LAST, FILL, AGE, SPARE, COLUMNS = 3, 6, 7, 8, 9, 10, 11, 12
+# rows of `face` (…, 4): flows over the two faces of each axis; column 3 is the well's inflow or the outlet's outflow
+NET, IN, CEMENT, AT_END, OUT, GATE, LEAD, SHARE, LEFT, ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+# entries of `sums`, weighted by flow: what comes in (fill before and after the step, age) and what lies downstream
+RAW_IN, UP, FRESH, UP_AGE, UP_WET, EARLY, LATE, DOWN, DOWN_AGE, DOWN_WET, SUMS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
 
 @kernel
@@ -34,14 +33,14 @@ def flowing_share(s, ratio, power):
 
 
 @kernel
-def implicit_saturation(old, volume_in, through, ahead, ratio, power):
-    """Solve s = old + volume_in - through·f(s + ahead) on [0, 1] by bisected Newton steps; volumes per pore volume."""
+def implicit_saturation(start, supply, through, ahead, ratio, power):
+    """Solve s = supply - through·f(s + ahead) on [0, 1] by bisected Newton steps; volumes per pore volume."""
     low, high = 0.0, 1.0
-    s = min(1.0, max(0.0, old))
+    s = min(1.0, max(0.0, start))
     for _ in range(100):
         face = s + ahead
         share = flowing_share(face, ratio, power)
-        g, steep = s - old - volume_in + through * share, 1.0
+        g, steep = s - supply + through * share, 1.0
         # f' = n f (1 - f) / (s (1 - s)) for powers of the saturation
         if 0.0 < face < 1.0:
             steep += through * power * share * (1.0 - share) / (face * (1.0 - face))
@@ -58,50 +57,72 @@ def implicit_saturation(old, volume_in, through, ahead, ratio, power):
 
 @kernel
 def limited(before, here, after):
-    """Slope between neighbours along the stream, 0 at extrema: the harmonic mean of the two differences (van Leer)."""
+    """Slope between neighbours along the stream, 0 at extrema: central, at most twice either difference (van Leer)."""
     a, b = here - before, after - here
-    return 2.0 * a * b / (a + b) if a * b > 0.0 else 0.0
+    if a * b <= 0.0:
+        return 0.0
+    size = min(0.5 * abs(a + b), 2.0 * abs(a), 2.0 * abs(b))
+    return size if a > 0.0 else -size
 
 
 @kernel
-def gather(i, p, t, strides, s, birth, place, rows, face):
-    """Sum what flows into and out of cell `i` through the two faces of each axis into the columns of `face`."""
+def gather(i, p, t, strides, s, birth, place, rows, highest, face, sums):
+    """Sum what flows into and out of cell `i` through the faces of each axis into `face` and over all into `sums`.
+
+    Returns -1, or a cell upstream that may hold injected fluid and must be worked out first. Pairs of opposite faces are
+    summed first: mirrored data give mirrored bits.
+    """
+    for r in range(SUMS):
+        sums[r] = 0.0
     for d in range(3):
-        for row in range(SUMS):
-            face[row, d] = 0.0
+        net = flow = cement = ends = out = 0.0
+        raw = up = fresh = up_age = up_wet = early = late = down = down_age = down_wet = 0.0
         for side in range(2):
             j = i + strides[d] if side == 0 else i - strides[d]
             q = t[d, i if side == 0 else j] * (p[j] - p[i])
-            if q == 0.0:
-                continue
-            face[NET, d] += q if side == 0 else -q
             if q > 0.0:
-                through, cement, fresh = 1.0, 0.0, s[j]
-                if place[j] > 0:
-                    k = place[j] - 1
-                    through, cement, fresh = rows[k, THROUGH], rows[k, d], rows[k, FILL]
-                    face[AT_END, d] += q * rows[k, NOW + d]
-                    face[EARLY, d] += q * cement * rows[k, FIRST]
-                    face[LATE, d] += q * cement * rows[k, LAST]
-                face[RAW_IN, d] += q
-                face[IN, d] += q * through
-                face[CEMENT, d] += q * cement
-                face[UP, d] += q * s[j]
-                face[FRESH, d] += q * fresh
+                k = place[j] - 1
+                raw += q
+                up += q * s[j]
                 if s[j] > 0.0:
-                    face[UP_AGE, d] += q * birth[j]
-                    face[UP_WET, d] += q
-            else:
-                face[OUT, d] -= q
-                face[DOWN, d] -= q * s[j]
+                    up_age += q * birth[j]
+                    up_wet += q
+                if k >= 0:
+                    injected = q * rows[k, d]
+                    flow += q * rows[k, THROUGH]
+                    fresh += q * rows[k, FILL]
+                    ends += q * rows[k, NOW + d]
+                    cement += injected
+                    early += injected * rows[k, FIRST]
+                    late += injected * rows[k, LAST]
+                elif s[j] > 0.0 or p[j] <= highest:
+                    return j
+                else:
+                    flow += q
+            elif q < 0.0:
+                out -= q
+                down -= q * s[j]
                 if s[j] > 0.0:
-                    face[DOWN_AGE, d] -= q * birth[j]
-                    face[DOWN_WET, d] -= q
+                    down_age -= q * birth[j]
+                    down_wet -= q
+            net += q if side == 0 else -q
+        face[NET, d], face[IN, d], face[CEMENT, d], face[AT_END, d], face[OUT, d] = net, flow, cement, ends, out
+        sums[RAW_IN] += raw
+        sums[UP] += up
+        sums[FRESH] += fresh
+        sums[UP_AGE] += up_age
+        sums[UP_WET] += up_wet
+        sums[EARLY] += early
+        sums[LATE] += late
+        sums[DOWN] += down
+        sums[DOWN_AGE] += down_age
+        sums[DOWN_WET] += down_wet
+    return -1
 
 
 @kernel
-def stream(face):
-    """Where the exits lie along the stream: fill at which a plane front reaches each, and lead over the centre.
+def stream(face, gates):
+    """Where the exits lie along the stream: fill at which a plane front reaches each, or the lead over the centre.
 
     The lead is in distances to the neighbours along the stream. A well's cell is left on all sides alike.
     """
@@ -110,10 +131,11 @@ def stream(face):
     for d in range(4):
         face[GATE, d], face[LEAD, d] = 1.0, 0.5
         if d < 3 and square > 0.0 and face[CEMENT, 3] == 0.0:
-            # in steps of 1/32: faces that are reached together open together, whatever the last bits say
             share = abs(face[NET, d]) / fastest
-            face[GATE, d] = 0.5 + np.round(16.0 * np.sqrt(share * np.sqrt(share))) / 32.0
-            face[LEAD, d] = 0.5 * abs(face[NET, d]) * (x + y + z) / square
+            face[LEAD, d] = 0.5 * share * fastest * (x + y + z) / square
+            if gates:
+                # in steps of 1/32: faces that are reached together open together, whatever the last bits say
+                face[GATE, d] = 0.5 + np.round(16.0 * np.sqrt(share * np.sqrt(share))) / 32.0
 
 
 @kernel
@@ -128,35 +150,30 @@ def passage(a, b, c):
 
 
 @kernel
-def exit_shares(face, row, flow):
-    """Fill row SHARE: injected share of what leaves along each axis, following the streamlines through the cell."""
-    mean = min(1.0, face[row, 4] / flow)
-    for d in range(4):
-        face[SHARE, d] = mean
-    if MIX == 0 or face[CEMENT, 3] > 0.0 or face[OUT, 3] > 0.0 or mean >= 1.0:
-        return
-    for e in range(3):
-        got = all_in = 0.0
-        v = 0.5 * (face[RAW_IN, e] + face[OUT, e])
-        if v <= 0.0 or face[OUT, e] <= 0.0:
-            continue
-        kept_c, kept_a = face[row, e], face[IN, e]
-        straight = 1.0
-        for k in range(2):
-            d, o = (e + 1 + k) % 3, (e + 2 - k) % 3
-            w, u = 0.5 * (face[RAW_IN, d] + face[OUT, d]), 0.5 * (face[RAW_IN, o] + face[OUT, o])
-            if w > 0.0:
-                part = passage(w, v, u)
-                got += part * face[row, d]
-                all_in += part * face[IN, d]
-                straight *= max(0.0, 1.0 - w / v)
-        got += straight * kept_c
-        all_in += straight * kept_a
-        if all_in > 0.0:
-            face[SHARE, e] = min(1.0, got / all_in)
-    # close the sum
+def exit_shares(face, row, mean):
+    """Fill row SHARE: the injected share of what leaves along each axis, following the streamlines through the cell.
+
+    `row` holds the injected inflow, `mean` its share of the whole. Mixing in the cell would spread the edge of a stream
+    over ever more cells; uniform flow inside the cell says which inflow meets which outflow. Shares are then moved
+    towards 0 or 1 until as much leaves as enters.
+    """
     gone = rest = out = 0.0
     for e in range(3):
+        v, part, whole = 0.5 * (face[IN, e] + face[OUT, e]), 0.0, 0.0
+        face[SHARE, e] = mean
+        if v > 0.0 and face[OUT, e] > 0.0:
+            straight = 1.0
+            for k in range(1, 3):
+                d, o = (e + k) % 3, (e + 3 - k) % 3
+                w, u = 0.5 * (face[IN, d] + face[OUT, d]), 0.5 * (face[IN, o] + face[OUT, o])
+                if w > 0.0:
+                    turn = passage(w, v, u)
+                    part += turn * face[row, d]
+                    whole += turn * face[IN, d]
+                    straight *= max(0.0, 1.0 - w / v)
+            whole += straight * face[IN, e]
+            if whole > 0.0:
+                face[SHARE, e] = min(1.0, (part + straight * face[row, e]) / whole)
         out += face[OUT, e]
         gone += face[OUT, e] * face[SHARE, e]
         rest += face[OUT, e] * (1.0 - face[SHARE, e])
@@ -169,37 +186,34 @@ def exit_shares(face, row, flow):
 
 
 @kernel
-def piston_exits(held, flow, cement, dt, face):
+def piston_exits(held, reach, cement, dt, face):
     """Fill a cell with a sharp front: row LEFT gets the injected volume through each exit; returns what is held then.
 
-    Volumes are shares of the pore volume, rows OUT are rates. Streamlines that carry the injected fluid in take the share
-    cement / flow of the cell. An exit passes the injected fluid on once these are filled up to its gate (a plane front
-    perpendicular to the stream has then reached the face's centre). What a cell has taken it keeps.
+    Volumes are shares of the pore volume, row OUT are rates. Streamlines that bring injected fluid take the share `reach`
+    of the cell. An exit passes its share on once they are filled up to its gate (a plane front perpendicular to the
+    stream has then reached the face's centre). What a cell has taken it keeps.
     """
     for e in range(4):
         face[LEFT, e] = 0.0
-    reach = min(1.0, (cement / flow) ** GEXP) if flow > 0.0 else 1.0
     s, rest = held, dt
     for _ in range(5):
         speed, above = cement, reach
         for e in range(4):
-            level = reach * face[GATE, e]
             if face[OUT, e] > 0.0:
-                if s >= level:
+                if s >= reach * face[GATE, e]:
                     speed -= face[OUT, e] * face[SHARE, e]
-                elif level < above:
-                    above = level
-        last = s >= reach or speed <= 1e-14 * cement
-        time = rest if last else min(rest, (above - s) / speed)
+                else:
+                    above = min(above, reach * face[GATE, e])
+        settled = s >= reach or speed <= 1e-14 * cement
+        time = rest if settled else min(rest, (above - s) / speed)
         for e in range(4):
             if face[OUT, e] > 0.0 and s >= reach * face[GATE, e]:
                 face[LEFT, e] += face[OUT, e] * face[SHARE, e] * time
-        if last:
-            return s
-        s = s + speed * time if time == rest else above
         rest -= time
+        if not settled:
+            s = above if rest > 0.0 else s + speed * time
         if rest <= 0.0:
-            return s
+            break
     return s
 
 
@@ -208,9 +222,9 @@ def corey_exits(held, cement, through, dt, face, ratio, power, upstream, upstrea
     """As `piston_exits` for powers of the saturation: limited second order along the stream, or implicit upwind.
 
     The second order holds while the fastest wave stays inside the cell; elsewhere (near the needle) all exits carry the
-    flowing share of the new saturation.
+    flowing share of the new saturation. `through` is the whole volume that passes.
     """
-    volume_in, ahead = cement * dt, 0.0
+    volume_in, ahead, gone = cement * dt, 0.0, 0.0
     share, above = flowing_share(held, ratio, power), flowing_share(upstream, ratio, power)
     steep = power * share * (1.0 - share) / (held * (1.0 - held)) if 0.0 < held < 1.0 else 0.0
     wave = max(steep, (above - share) / (upstream - held) if upstream != held else 0.0)
@@ -223,10 +237,9 @@ def corey_exits(held, cement, through, dt, face, ratio, power, upstream, upstrea
             ahead += face[LEAD, e] * face[OUT, e] * dt
         # one call in a loop: every inlined copy costs compile time
         for again in range(2 if sharp else 1):
-            s = implicit_saturation(held, volume_in, through, slope * ahead / max(through, 1e-300), ratio, power)
+            s = implicit_saturation(s, held + volume_in, through, slope * ahead / max(through, 1e-300), ratio, power)
             if sharp and again == 0:
                 slope = limited(upstream_now, s, downstream)
-    gone = 0.0
     for e in range(4):
         face[LEFT, e] = face[OUT, e] * dt * flowing_share(s + face[LEAD, e] * slope, ratio, power)
         gone += face[LEFT, e]
@@ -243,149 +256,158 @@ def corey_exits(held, cement, through, dt, face, ratio, power, upstream, upstrea
 
 
 @kernel
-def ages(held, here, cement, gone, flow, dt, now, sharp, face, rows, k):
-    """Work out the age of what stays and of what leaves first and last, per pore volume; `here` is the age of `held`.
+def ages(held, here, volume_in, gone, early, late, up, down, limits):
+    """Age of what leaves first, of what leaves last and of what stays; `here` is the age of `held`.
 
-    Plug flow through the cell: what was there first leaves first, then the inflow from its first to its last.
+    Plug flow through the cell: what was there first leaves first, then the inflow from `early` to `late`. With `limits`,
+    the ages `up` and `down` the stream give a slope inside the cell.
     """
-    volume_in, early, late = cement * dt, now, now
-    if cement > 0.0:
-        early, late = face[EARLY, 4] / face[CEMENT, 4], face[LATE, 4] / face[CEMENT, 4]
-    if held <= 0.0:
-        here = early
     ends = mean = here
-    up, down = face[UP_WET, 4], face[DOWN_WET, 4]
     if gone > held:
         ends = early + (late - early) * (gone - held) / volume_in
         mean = (held * here + (gone - held) * 0.5 * (early + ends)) / gone
-    elif sharp and flow * dt < 1.0 and gone < held and up > 0.0 and down > 0.0:
-        mean += 0.5 * (1.0 - flow * dt) * limited(face[UP_AGE, 4] / up, here, face[DOWN_AGE, 4] / down)
+    elif limits and gone < held:
+        mean += 0.5 * (1.0 - gone / held) * limited(up, here, down)
         ends = mean
-    rows[k, FIRST], rows[k, LAST] = 2.0 * mean - ends, ends
     stays = held + volume_in - gone
-    rows[k, AGE] = (held * here + volume_in * 0.5 * (early + late) - gone * mean) / stays if stays > 0.0 else here
+    kept = (held * here + volume_in * 0.5 * (early + late) - gone * mean) / stays if stays > 0.0 else here
+    return 2.0 * mean - ends, ends, kept
 
 
 @kernel
-def waits_for(i, p, t, strides, place, s, highest):
-    """Index of a cell upstream of `i` that may hold injected fluid and was not worked out yet; -1 if there is none."""
-    for d in range(3):
-        for side in range(2):
-            j = i + strides[d] if side == 0 else i - strides[d]
-            if place[j] == 0 and p[j] > p[i] and t[d, i if side == 0 else j] > 0.0 and (s[j] > 0.0 or p[j] <= highest):
-                return j
-    return -1
+def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):
+    """Work out one cell from what `gather` found: its outflows, fill and age into row `k`.
 
-
-@kernel
-def pass_on(i, source, pinned, pore, ratio, power, sharp, dt, now, s, birth, face, rows, k, ledger):
-    """Work out one cell from what `gather` found: its outflows, fill and age into `row`, outlets into `ledger`."""
-    rate = source[i]
-    for r in range(SUMS):
-        face[r, 3] = 0.0
-    for r in (RAW_IN, IN, CEMENT, UP, FRESH, UP_WET, AT_END):
-        face[r, 3] = rate
-    face[EARLY, 3], face[LATE, 3], face[UP_AGE, 3] = rate * now, rate * (now + dt), rate * (now - 0.5 * dt)
-    for r in range(SUMS):
-        face[r, 4] = face[r, 0] + face[r, 1] + face[r, 2] + face[r, 3]
-    flow, out, cement, room = face[IN, 4], face[OUT, 4], face[CEMENT, 4], pore[i]
-    raw_in, held = face[RAW_IN, 4], s[i]
-    above = face[UP, 4] / raw_in if raw_in > 0.0 else held
-    fresh = face[FRESH, 4] / raw_in if raw_in > 0.0 else held
-    below = face[DOWN, 4] / out if out > 0.0 else held
-    if pinned[i] > 0:
+    rate : inflow of wells [m³/s]. outlet : whether fluid leaves the body here. room : pore volume [m³]. held, here : fill
+    and its age.
+    """
+    flow, out = face[IN, 0] + face[IN, 1] + face[IN, 2] + rate, face[OUT, 0] + face[OUT, 1] + face[OUT, 2]
+    cement = face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] + rate
+    ends = face[AT_END, 0] + face[AT_END, 1] + face[AT_END, 2] + rate
+    face[CEMENT, 3], face[OUT, 3] = rate, 0.0
+    if outlet:
         face[OUT, 3] = max(0.0, flow - out)
-        flow = max(flow, out)
-        out += face[OUT, 3]
-    exits = out
-    through = flow / exits if exits > 0.0 else 0.0
-    stream(face)
-    steady = AT_END if face[AT_END, 4] > cement else CEMENT
-    if exits > 0.0 and power == 0.0:
-        exit_shares(face, steady, flow)
+        flow, out = max(flow, out), out + face[OUT, 3]
+    through = flow / out if out > 0.0 else 0.0
+    # injected inflow that began within the step is taken to run at its last rate in the last part of the step
+    row = AT_END if ends > cement else CEMENT
+    steady = max(ends, cement)
+    mean, piston = min(1.0, steady / flow) if flow > 0.0 else 1.0, power == 0.0 and not outlet
+    for e in range(4):
+        face[SHARE, e] = mean
+    if piston and mean < 1.0 and rate == 0.0 and out > 0.0:
+        exit_shares(face, row, mean)
     for e in range(4):
         face[OUT, e] *= through / room
-    steady_rate = face[steady, 4] / room
-    cement, flow = cement / room, flow / room
-    if power == 0.0 and pinned[i] == 0:
-        kept = piston_exits(held, flow, steady_rate, dt * cement / steady_rate if cement > 0.0 else 0.0, face)
+    if not (piston and held >= 1.0):
+        stream(face, piston)
+    volume_in, kept = cement * dt / room, held
+    if out == 0.0:
+        for e in range(4):
+            face[LEFT, e] = 0.0
+        kept = min(1.0, held + volume_in)
+        rows[k, SPARE] = (held + volume_in - kept) * room
+    elif piston and held >= 1.0:
+        for e in range(4):
+            face[LEFT, e] = face[OUT, e] * face[SHARE, e] * (cement * dt / steady if steady > 0.0 else 0.0)
+    elif piston:
+        kept = piston_exits(held, mean, steady / room, dt * cement / steady if steady > 0.0 else 0.0, face)
     else:
+        above = (sums[UP] + rate) / (sums[RAW_IN] + rate) if sums[RAW_IN] + rate > 0.0 else held
+        fresh = (sums[FRESH] + rate) / (sums[RAW_IN] + rate) if sums[RAW_IN] + rate > 0.0 else held
+        below = sums[DOWN] / (out - face[OUT, 3]) if out > face[OUT, 3] else held
+        limits, curve = sharp and power > 0.0, max(power, 1.0)
         # what streams together at an outlet leaves as it comes, not when the cell is full
-        one, curve = (1.0, 1.0) if power == 0.0 else (ratio[i % ratio.size], power)
-        limits = sharp and power > 0.0
-        kept = corey_exits(held, cement, flow * dt if exits > 0.0 else 0.0, dt, face, one, curve, above, fresh, below, limits)
-    rows[k, EXCESS] = 0.0
-    if exits == 0.0:
-        kept = min(1.0, held + cement * dt)
-        rows[k, EXCESS] = (held + cement * dt - kept) * room
-    gone = face[LEFT, 0] + face[LEFT, 1] + face[LEFT, 2] + face[LEFT, 3]
-    ages(held, birth[i], cement, gone, flow, dt, now, sharp, face, rows, k)
+        one = ratio if power > 0.0 else 1.0
+        kept = corey_exits(
+            held, cement / room, flow * dt / room, dt, face, one, curve, above, fresh, below, limits
+        )
+    early = late = now
+    if cement > 0.0:
+        early, late = (sums[EARLY] + rate * now) / cement, (sums[LATE] + rate * (now + dt)) / cement
+    gone, up, down = face[LEFT, 0] + face[LEFT, 1] + face[LEFT, 2] + face[LEFT, 3], here, here
+    wet = sums[UP_WET] + rate
+    if wet > 0.0 and sums[DOWN_WET] > 0.0:
+        up, down = (sums[UP_AGE] + rate * (now - 0.5 * dt)) / wet, sums[DOWN_AGE] / sums[DOWN_WET]
+    first, last, age = ages(held, here if held > 0.0 else early, volume_in, gone, early, late, up, down, sharp)
+    rows[k, FIRST], rows[k, LAST], rows[k, AGE] = first, last, age
     rows[k, THROUGH], rows[k, FILL] = through, min(1.0, max(0.0, kept))
     for d in range(3):
-        rows[k, NOW + d] = face[SHARE, d] * through if power == 0.0 and face[LEFT, d] > 0.0 else 0.0
         rows[k, d] = face[LEFT, d] / (face[OUT, d] * dt) * through if face[OUT, d] > 0.0 else 0.0
-    if pinned[i] > 0:
-        ledger[pinned[i] - 1] += room * face[LEFT, 3]
+        rows[k, NOW + d] = face[SHARE, d] * through if power == 0.0 and face[LEFT, d] > 0.0 else 0.0
+    if outlet:
+        rows[k, SPARE] = room * face[LEFT, 3]
+
+
+@kernel
+def next_start(seed, scan, ready, mixed, p, t, strides, s, source, place, order, rows):
+    """Find the next cell to work out: a well's, in mixed flow any wet one, then those that something flowed into.
+
+    Returns it, or -1 at the end, and where to go on: cell `seed`, and face `scan` of the cells that are ready.
+    """
+    while seed < p.size:
+        if place[seed] == 0 and (source[seed] > 0.0 or (mixed and s[seed] > 0.0)):
+            return seed, seed + 1, scan
+        seed += 1
+    while scan < 6 * ready:
+        k, side, d = scan // 6, scan % 2, (scan // 2) % 3
+        i, scan = order[k], scan + 1
+        j = i + strides[d] if side == 0 else i - strides[d]
+        if rows[k, d] > 0.0 and place[j] == 0 and p[j] < p[i] and t[d, i if side == 0 else j] > 0.0:
+            return j, seed, scan
+    return -1, seed, scan
 
 
 @kernel(nogil=True)
-def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, place, order, rows, face, ledger):
+def transport(
+    p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, place, order, rows, face, sums, ledger
+):
     """Move the injected fluid over one step; `s` and `birth` change in place. Flat padded arrays, `t` is (3, cells).
 
     A cell is worked out once all cells upstream are (potential flow has no cycles). Outflows are scaled so that each
     cell's outflow equals its corrected inflow: the fluxes become divergence-free to round-off whatever the solver left.
     `source` is the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's number. birth : mean injection time [s].
-    place (cells,) int32 : 0 on entry and return. order (room,) int32, rows (room, 12), face (19, 5) : work.
-    ledger : injected volume [m³] out of each outlet. Returns the number of cells reached, or -1, with nothing changed
-    but `ledger`, if `room` is too small.
+    place (cells,) int32 : 0 on entry and return. order (room,) int32 : the cells reached, rows (room, COLUMNS) : what
+    they pass on. face (ROWS, 4), sums (SUMS,) : work. ledger : gets the injected volume [m³] out of each outlet added.
+    Returns the number of cells reached, or -1, with nothing changed, if `room` is too small.
     """
-    ready, seed, scan, room, deep, highest = 0, 0, 0, order.size, order.size, -np.inf
+    ready, seed, scan, deep, highest = 0, 0, 0, order.size, -np.inf
     for i in range(p.size):
-        if source[i] > 0.0 or s[i] > 0.0:
+        if source[i] > 0.0 or (power > 0.0 and s[i] > 0.0):
             highest = max(highest, p[i])
-    full = False
-    while not full:
-        # next cell to work out: a source, in mixed flow any wet cell, then those that something flowed into
-        start = -1
-        while start < 0 and seed < p.size:
-            if place[seed] == 0 and (source[seed] > 0.0 or (power > 0.0 and s[seed] > 0.0)):
-                start = seed
-            seed += 1
-        while start < 0 and scan < 6 * ready:
-            i, d = order[scan // 6], scan % 3
-            j = i + strides[d] if scan % 6 < 3 else i - strides[d]
-            if place[j] == 0 and p[j] < p[i] and rows[scan // 6, d] > 0.0 and t[d, min(i, j)] > 0.0:
-                start = j
-            scan += 1
-        if start < 0:
+    while True:
+        start, seed, scan = next_start(seed, scan, ready, power > 0.0, p, t, strides, s, source, place, order, rows)
+        if start < 0 or deep - ready < 2:
             break
         deep -= 1
         order[deep] = start
-        while deep < room:
-            i = order[deep]
-            j = waits_for(i, p, t, strides, place, s, highest)
-            if deep - ready < 2:
-                full = True
-                break
-            if j >= 0:
+        # the end of `order` is a stack of cells that wait for others upstream
+        while deep < order.size and deep - ready >= 2:
+            i = np.int64(order[deep])
+            wait = gather(i, p, t, strides, s, birth, place, rows, highest, face, sums)
+            if wait >= 0:
                 deep -= 1
-                order[deep] = j
+                order[deep] = wait
                 continue
             deep += 1
-            gather(i, p, t, strides, s, birth, place, rows, face)
-            if s[i] == 0.0 and source[i] == 0.0 and face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] == 0.0:
-                for c in range(12):
-                    rows[ready, c] = 1.0 if c == THROUGH else 0.0
-            else:
-                pass_on(i, source, pinned, pore, ratio, power, sharp, dt, now, s, birth, face, rows, ready, ledger)
+            for c in range(COLUMNS):
+                rows[ready, c] = 1.0 if c == THROUGH else 0.0
+            if s[i] > 0.0 or source[i] > 0.0 or face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] > 0.0:
+                curve = ratio[i % ratio.size]
+                more = (curve, power, sharp, dt, now, face, sums, rows, ready)
+                pass_on(source[i], pinned[i] > 0, pore[i], s[i], birth[i], *more)
             order[ready] = i
             ready += 1
             place[i] = ready
+    full = start >= 0
     for k in range(ready):
         i = order[k]
         place[i] = 0
         if not full:
             s[i], birth[i] = rows[k, FILL], rows[k, AGE]
+            if pinned[i] > 0:
+                ledger[pinned[i] - 1] += rows[k, SPARE]
+                rows[k, SPARE] = 0.0
     return -1 if full else ready
 
 
