@@ -33,7 +33,7 @@ class Front:
         self._make_room(START_ROOM)
 
     def _make_room(self, cells: int) -> None:
-        self.order = np.zeros(cells, np.int32)
+        self.order = np.zeros(2 * cells, np.int32)
         self.rows = np.zeros((cells, kernels_front.COLUMNS))
 
     def move(self, dt: float, now: float, outlets: int) -> tuple[Float, float]:
@@ -58,7 +58,7 @@ class Front:
     def _part(self, dt: float, now: float) -> float:
         reached = self._transport(dt, now)
         while reached < 0:
-            self._make_room(2 * self.order.size)
+            self._make_room(2 * len(self.rows))
             reached = self._transport(dt, now)
         return self.settle(reached)
 

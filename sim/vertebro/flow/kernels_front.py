@@ -65,7 +65,7 @@ def limited(before, here, after):
     return size if a > 0.0 else -size
 
 
-@kernel
+@kernel(inline=True)
 def gather(i, p, t, strides, s, birth, place, rows, highest, face, sums):
     """Sum what flows into and out of cell `i` through the faces of each axis into `face` and over all into `sums`.
 
@@ -274,7 +274,7 @@ def ages(held, here, volume_in, gone, early, late, up, down, limits):
     return 2.0 * mean - ends, ends, kept
 
 
-@kernel
+@kernel(inline=True)
 def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):
     """Work out one cell from what `gather` found: its outflows, fill and age into row `k`.
 
@@ -340,22 +340,37 @@ def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, 
 
 
 @kernel
-def next_start(seed, scan, ready, mixed, p, t, strides, s, source, place, order, rows):
-    """Find the next cell to work out: a well's, in mixed flow any wet one, then those that something flowed into.
+def push_starts(p, s, source, mixed, order):
+    """Fill the end of `order` with the cells to begin with, lowest index first: wells, in mixed flow all wet cells.
 
-    Returns it, or -1 at the end, and where to go on: cell `seed`, and face `scan` of the cells that are ready.
+    Returns where they begin, or -1 if `order` is too short, and the highest pressure among them.
     """
-    while seed < p.size:
-        if place[seed] == 0 and (source[seed] > 0.0 or (mixed and s[seed] > 0.0)):
-            return seed, seed + 1, scan
-        seed += 1
-    while scan < 6 * ready:
+    deep, highest = order.size, -np.inf
+    for n in range(p.size):
+        i = p.size - 1 - n
+        if source[i] > 0.0 or (mixed and s[i] > 0.0):
+            highest = max(highest, p[i])
+            deep -= 1
+            if deep < 0:
+                return -1, highest
+            order[deep] = i
+    return deep, highest
+
+
+@kernel
+def next_reached(scan, ready, p, t, strides, place, order, rows):
+    """Look from face `scan` of the cells that are ready for a cell that something flowed into.
+
+    Returns it, or -1 if there is none, and the face to go on with.
+    """
+    found = -1
+    while scan < 6 * ready and found < 0:
         k, side, d = scan // 6, scan % 2, (scan // 2) % 3
         i, scan = order[k], scan + 1
         j = i + strides[d] if side == 0 else i - strides[d]
         if rows[k, d] > 0.0 and place[j] == 0 and p[j] < p[i] and t[d, i if side == 0 else j] > 0.0:
-            return j, seed, scan
-    return -1, seed, scan
+            found = j
+    return found, scan
 
 
 @kernel(nogil=True)
@@ -367,39 +382,41 @@ def transport(
     A cell is worked out once all cells upstream are (potential flow has no cycles). Outflows are scaled so that each
     cell's outflow equals its corrected inflow: the fluxes become divergence-free to round-off whatever the solver left.
     `source` is the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's number. birth : mean injection time [s].
-    place (cells,) int32 : 0 on entry and return. order (room,) int32 : the cells reached, rows (room, COLUMNS) : what
-    they pass on. face (ROWS, 4), sums (SUMS,) : work. ledger : gets the injected volume [m³] out of each outlet added.
-    Returns the number of cells reached, or -1, with nothing changed, if `room` is too small.
+    place (cells,) int32 : 0 on entry and return. order (any,) int32 : the cells reached and a stack, rows
+    (room, COLUMNS) : what they pass on. face (ROWS, 4), sums (SUMS,) : work. ledger : gets the injected volume [m³] out of each outlet added.
+    Returns the number of cells reached, or -1, with nothing changed, if `order` or `rows` is too short.
     """
-    ready, seed, scan, deep, highest = 0, 0, 0, order.size, -np.inf
-    for i in range(p.size):
-        if source[i] > 0.0 or (power > 0.0 and s[i] > 0.0):
-            highest = max(highest, p[i])
-    while True:
-        start, seed, scan = next_start(seed, scan, ready, power > 0.0, p, t, strides, s, source, place, order, rows)
-        if start < 0 or deep - ready < 2:
-            break
-        deep -= 1
-        order[deep] = start
-        # the end of `order` is a stack of cells that wait for others upstream
-        while deep < order.size and deep - ready >= 2:
-            i = np.int64(order[deep])
-            wait = gather(i, p, t, strides, s, birth, place, rows, highest, face, sums)
-            if wait >= 0:
-                deep -= 1
-                order[deep] = wait
-                continue
+    ready, scan, full = np.int64(0), np.int64(0), True  # typed: a literal would compile every callee twice
+    deep, highest = push_starts(p, s, source, power > 0.0, order)
+    # the end of `order` is a stack of cells that wait for others upstream
+    while 0 <= deep and ready + 1 < deep and ready < rows.shape[0]:
+        if deep == order.size:
+            start, scan = next_reached(scan, ready, p, t, strides, place, order, rows)
+            if start < 0:
+                full = False
+                break
+            deep -= 1
+            order[deep] = start
+        i = np.int64(order[deep])
+        if place[i] > 0:
             deep += 1
-            for c in range(COLUMNS):
-                rows[ready, c] = 1.0 if c == THROUGH else 0.0
-            if s[i] > 0.0 or source[i] > 0.0 or face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] > 0.0:
-                curve = ratio[i % ratio.size]
-                more = (curve, power, sharp, dt, now, face, sums, rows, ready)
-                pass_on(source[i], pinned[i] > 0, pore[i], s[i], birth[i], *more)
-            order[ready] = i
-            ready += 1
-            place[i] = ready
-    full = start >= 0
+            continue
+        wait = gather(i, p, t, strides, s, birth, place, rows, highest, face, sums)
+        if wait >= 0:
+            deep -= 1
+            order[deep] = wait
+            continue
+        deep += 1
+        for c in range(COLUMNS):
+            rows[ready, c] = 1.0 if c == THROUGH else 0.0
+        if s[i] > 0.0 or source[i] > 0.0 or face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] > 0.0:
+            curve = ratio[i % ratio.size]
+            pass_on(
+                source[i], pinned[i] > 0, pore[i], s[i], birth[i], curve, power, sharp, dt, now, face, sums, rows, ready
+            )
+        order[ready] = i
+        ready += 1
+        place[i] = ready
     for k in range(ready):
         i = order[k]
         place[i] = 0
