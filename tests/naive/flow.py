@@ -210,7 +210,7 @@ def implicit_saturation(start, supply, through, ahead, ratio, power):
 
 def limited(before, here, after):
     a, b = here - before, after - here
-    return np.sign(a) * min(abs(a + b) / 2, 2 * abs(a), 2 * abs(b)) if a * b > 0 else 0.0
+    return 2 / (1 / a + 1 / b) if a * b > 0 else 0.0
 
 
 def neighbours(i, p, t, strides):
@@ -339,7 +339,8 @@ def ages(held, here, volume_in, gone, early, late, up, down, limits):
         mean = ends = here + (1 - gone / held) / 2 * limited(up, here, down)
     stays = held + volume_in - gone
     kept = (held * here + volume_in * (early + late) / 2 - gone * mean) / stays if stays > 0 else here
-    return 2 * mean - ends, ends, kept
+    first = np.clip(2 * mean - ends, min(here, early), max(here, late))
+    return first, 2 * mean - first, kept
 
 
 def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):

@@ -57,12 +57,9 @@ def implicit_saturation(start, supply, through, ahead, ratio, power):
 
 @kernel
 def limited(before, here, after):
-    """Slope between neighbours along the stream, 0 at extrema: central, at most twice either difference (van Leer)."""
+    """Slope between neighbours along the stream, 0 at extrema: the harmonic mean of the two differences (van Leer)."""
     a, b = here - before, after - here
-    if a * b <= 0.0:
-        return 0.0
-    size = min(0.5 * abs(a + b), 2.0 * abs(a), 2.0 * abs(b))
-    return size if a > 0.0 else -size
+    return 2.0 * a * b / (a + b) if a * b > 0.0 else 0.0
 
 
 @kernel(inline=True)
@@ -271,7 +268,9 @@ def ages(held, here, volume_in, gone, early, late, up, down, limits):
         ends = mean
     stays = held + volume_in - gone
     kept = (held * here + volume_in * 0.5 * (early + late) - gone * mean) / stays if stays > 0.0 else here
-    return 2.0 * mean - ends, ends, kept
+    # linear in between; no portion is younger or older than those it came from
+    first = min(max(2.0 * mean - ends, min(here, early)), max(here, late))
+    return first, 2.0 * mean - first, kept
 
 
 @kernel(inline=True)
@@ -409,7 +408,8 @@ def transport(
         deep += 1
         for c in range(COLUMNS):
             rows[ready, c] = 1.0 if c == THROUGH else 0.0
-        if s[i] > 0.0 or source[i] > 0.0 or face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] > 0.0:
+        rows[ready, FILL], rows[ready, AGE] = s[i], birth[i]
+        if (power > 0.0 and s[i] > 0.0) or source[i] > 0.0 or face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] > 0.0:
             curve = ratio[i % ratio.size]
             pass_on(
                 source[i], pinned[i] > 0, pore[i], s[i], birth[i], curve, power, sharp, dt, now, face, sums, rows, ready
