@@ -22,6 +22,7 @@ from naive.multigrid import (
     residual,
     turn_and_step,
 )
+from vertebro.flow import kernels_front as kf
 
 __all__ = [
     "ascend",
@@ -111,22 +112,14 @@ def wet_cells(s, t, p, half, storage, scale, first, end, index, rates):
 # kernels_front.py -----------------------------------------------------------------------------------------------
 
 
-def _sorted_heap(heap, n, p):
-    heap[:n] = sorted((int(c) for c in heap[:n]), key=lambda c: (-p[c], c))
-
-
-sift_up = sift_down = _sorted_heap
-
-
 def flowing_share(s, ratio, power):
     s = min(max(s, 0.0), 1.0)
     return s**power / (s**power + ratio * (1 - s) ** power)
 
 
-def implicit_saturation(old, volume_in, dt, rates, lead, slope, ratio, power):
+def implicit_saturation(start, supply, through, ahead, ratio, power):
     def balance(s):
-        gone = sum(r * flowing_share(s + a * slope, ratio, power) for r, a in zip(rates, lead, strict=True))
-        return s - old - volume_in + dt * gone
+        return s - supply + through * flowing_share(s + ahead, ratio, power)
 
     if balance(1.0) < 0:
         return 1.0
@@ -138,129 +131,222 @@ def limited(before, here, after):
     return 2 / (1 / a + 1 / b) if a * b > 0 else 0.0
 
 
-def piston_exits(held, rate_in, dt, rates, gates, left):
-    """Small steps: open gates pass all, those at the fill share what does not let it fall."""
-    left[:] = 0.0
-    s, steps = held, 2_000
+def neighbours(i, p, t, strides):
+    """(neighbour, inflow > 0 or outflow < 0, axis, side) of the six faces."""
+    for d in range(3):
+        ahead, behind = i + strides[d], i - strides[d]
+        yield ahead, t[d, i] * (p[ahead] - p[i]), d, 1
+        yield behind, t[d, behind] * (p[behind] - p[i]), d, -1
+
+
+def gather(i, p, t, strides, s, birth, place, rows, highest, face, sums):
+    around = list(neighbours(i, p, t, strides))
+    into = [(j, q, d) for j, q, d, _ in around if q > 0]
+    for j, _, _ in into:
+        if place[j] == 0 and (s[j] > 0 or p[j] <= highest):
+            return j
+    row = {j: rows[place[j] - 1] for j, _, _ in into if place[j] > 0}
+    for d in range(3):
+        mine = [(j, q) for j, q, e in into if e == d]
+        face[kf.NET, d] = sum(q * side for _, q, e, side in around if e == d)
+        face[kf.IN, d] = sum(q * (row[j][kf.THROUGH] if j in row else 1.0) for j, q in mine)
+        face[kf.CEMENT, d] = sum(q * row[j][d] for j, q in mine if j in row)
+        face[kf.AT_END, d] = sum(q * row[j][kf.NOW + d] for j, q in mine if j in row)
+        face[kf.OUT, d] = sum(-q for _, q, e, _ in around if e == d and q < 0)
+    down = [(j, -q) for j, q, _, _ in around if q < 0]
+    sums[kf.RAW_IN] = sum(q for _, q, _ in into)
+    sums[kf.UP] = sum(q * s[j] for j, q, _ in into)
+    sums[kf.FRESH] = sum(q * row[j][kf.FILL] for j, q, _ in into if j in row)
+    sums[kf.UP_AGE] = sum(q * birth[j] for j, q, _ in into if s[j] > 0)
+    sums[kf.UP_WET] = sum(q for j, q, _ in into if s[j] > 0)
+    sums[kf.EARLY] = sum(q * row[j][d] * row[j][kf.FIRST] for j, q, d in into if j in row)
+    sums[kf.LATE] = sum(q * row[j][d] * row[j][kf.LAST] for j, q, d in into if j in row)
+    sums[kf.DOWN] = sum(q * s[j] for j, q in down)
+    sums[kf.DOWN_AGE] = sum(q * birth[j] for j, q in down if s[j] > 0)
+    sums[kf.DOWN_WET] = sum(q for j, q in down if s[j] > 0)
+    return -1
+
+
+def stream(face, gates):
+    size = np.abs(face[kf.NET, :3])
+    face[kf.GATE], face[kf.LEAD] = 1.0, 0.5
+    if size.max() == 0 or face[kf.CEMENT, 3] != 0:
+        return
+    face[kf.LEAD, :3] = 0.5 * size * size.sum() / (size**2).sum()
+    if gates:
+        face[kf.GATE, :3] = 0.5 + np.round(16 * (size / size.max()) ** 0.75) / 32
+
+
+def passage(a, b, c):
+    """Streamlines by where they enter: u away from the face across b in many steps, v from that across c in all."""
+    u = (np.arange(100_000) + 0.5) / 100_000
+    return float(np.mean(np.where(u / b < 1 / a, np.clip(1 - u * c / b, 0, 1), 0.0)))
+
+
+def exit_shares(face, row, mean):
+    into, out, got = face[kf.IN, :3], face[kf.OUT, :3], face[row, :3]
+    v = (into + out) / 2
+    for e in range(3):
+        a, b = (e + 1) % 3, (e + 2) % 3
+        face[kf.SHARE, e] = mean
+        if v[e] > 0 and out[e] > 0:
+            weight = np.zeros(3)
+            weight[e] = math.prod(max(0.0, 1 - v[d] / v[e]) for d in (a, b))
+            for d, other in ((a, b), (b, a)):
+                weight[d] = passage(v[d], v[e], v[other]) if v[d] > 0 else 0.0
+            if weight @ into > 0:
+                face[kf.SHARE, e] = min(1.0, weight @ got / (weight @ into))
+    share = face[kf.SHARE, :3]
+    miss = mean * out.sum() - out @ share
+    if miss > 0 and out @ (1 - share) > 0:
+        share += min(1.0, miss / (out @ (1 - share))) * (1 - share)
+    elif miss < 0 and out @ share > 0:
+        share *= max(0.0, 1 + miss / (out @ share))
+
+
+def piston_exits(held, reach, cement, dt, face):
+    """Small steps: an exit passes its share of what would lift the fill above its gate, the last gate all of it."""
+    face[kf.LEFT] = 0.0
+    s, steps = held, 4_000
     h = dt / steps
     for _ in range(steps):
-        volume = rate_in * h
-        for gate in sorted({g for g, rate in zip(gates, rates, strict=True) if rate > 0}):
-            group = [e for e in range(4) if gates[e] == gate and rates[e] > 0]
-            wanted = sum(rates[e] for e in group) * h
-            gone = min(wanted, max(0.0, s + volume - gate))
-            for e in group:
-                left[e] += gone * rates[e] * h / wanted
+        volume, rates = cement * h, face[kf.OUT] * face[kf.SHARE] * h
+        for e in np.argsort(face[kf.GATE], kind="stable"):
+            gone = min(rates[e], max(0.0, s + volume - reach * face[kf.GATE, e]), volume)
+            face[kf.LEFT, e] += gone
             volume -= gone
-        s = min(1.0, s + volume)
+        s += volume
     return s
 
 
-def corey_exits(held, rate_in, dt, rates, lead, ratio, power, upstream, upstream_now, downstream, sharp, left):
+def corey_exits(held, cement, through, dt, face, ratio, power, upstream, upstream_now, downstream, sharp):
     def slope_of_share(s):
         e = 1e-7
         inside = 0 < s < 1
         return (flowing_share(s + e, ratio, power) - flowing_share(s - e, ratio, power)) / (2 * e) if inside else 0.0
 
-    through, available = sum(rates) * dt, held + rate_in * dt
+    rates, lead, available, slope = face[kf.OUT], face[kf.LEAD], held + cement * dt, 0.0
     jump = flowing_share(upstream, ratio, power) - flowing_share(held, ratio, power)
     wave = max(slope_of_share(held), jump / (upstream - held) if upstream != held else 0.0)
     if sharp and through * wave <= 1:
         slope = limited(upstream, held, downstream)
         s = held - through * slope_of_share(held) * slope / 2
     else:
-        s, slope = implicit_saturation(held, rate_in * dt, dt, rates, lead, 0.0, ratio, power), 0.0
+        s = implicit_saturation(held, available, through, 0.0, ratio, power)
         if sharp:
             slope = limited(upstream_now, s, downstream)
-            s = implicit_saturation(held, rate_in * dt, dt, rates, lead, slope, ratio, power)
+            ahead = (lead @ rates) * dt / through if through > 0 else 0.0
+            s = implicit_saturation(s, available, through, slope * ahead, ratio, power)
     wanted = np.array([r * dt * flowing_share(s + a * slope, ratio, power) for r, a in zip(rates, lead, strict=True)])
     allowed = min(max(wanted.sum(), available - 1), available)
     if wanted.sum() < 1e-9 and allowed < 1e-9:
         allowed = 0.0
     if wanted.sum() > 0:
-        left[:] = wanted * allowed / wanted.sum()
+        face[kf.LEFT] = wanted * allowed / wanted.sum()
     else:
-        left[:] = np.asarray(rates) * dt / through * allowed if through > 0 else 0.0
+        face[kf.LEFT] = rates * dt / through * allowed if through > 0 else 0.0
     return available - allowed
 
 
-def stream(net, source, gates, lead):
-    size = np.abs(net)
-    gates[3], lead[3] = 1.0, 0.5
-    still = size.max() == 0 or source != 0
-    gates[:3] = 1.0 if still else 0.5 + np.round(16 * (size / size.max()) ** 0.75) / 32
-    lead[:3] = 0.5 if still else 0.5 * size * size.sum() / (size**2).sum()
+def ages(held, here, volume_in, gone, early, late, up, down, limits):
+    mean = ends = here
+    if gone > held:
+        ends = np.interp(gone - held, [0, volume_in], [early, late])
+        mean = np.average([here, (early + ends) / 2], weights=[held, gone - held])
+    elif limits and gone < held:
+        mean = ends = here + (1 - gone / held) / 2 * limited(up, here, down)
+    stays = held + volume_in - gone
+    kept = (held * here + volume_in * (early + late) / 2 - gone * mean) / stays if stays > 0 else here
+    first = np.clip(2 * mean - ends, min(here, early), max(here, late))
+    return first, 2 * mean - first, kept
 
 
-def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, heap, n, seen, work, ledger):
+def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):
+    flow, cement, ends = (face[row, :3].sum() + rate for row in (kf.IN, kf.CEMENT, kf.AT_END))
+    out, face[kf.CEMENT, 3], face[kf.OUT, 3] = face[kf.OUT, :3].sum(), rate, 0.0
+    if outlet:
+        face[kf.OUT, 3], flow = max(0.0, flow - out), max(flow, out)
+    exits = face[kf.OUT].sum()
+    through = flow / exits if exits > 0 else 0.0
+    steady = max(ends, cement)
+    mean = min(1.0, steady / flow) if flow > 0 else 1.0
+    piston = power == 0 and not outlet
+    face[kf.SHARE] = mean
+    if piston and mean < 1 and rate == 0 and exits > 0:
+        exit_shares(face, kf.AT_END if ends > cement else kf.CEMENT, mean)
+    below = sums[kf.DOWN] / out if out > 0 else held
+    face[kf.OUT] *= through / room
+    stream(face, piston)
+    if exits == 0:
+        face[kf.LEFT] = 0.0
+        kept = min(1.0, held + cement * dt / room)
+        rows[k, kf.SPARE] = held * room + cement * dt - kept * room
+    elif piston:
+        kept = piston_exits(held, mean, steady / room, dt * cement / steady if steady > 0 else 0.0, face)
+    else:
+        raw = sums[kf.RAW_IN] + rate
+        above, fresh = ((sums[r] + rate) / raw if raw > 0 else held for r in (kf.UP, kf.FRESH))
+        curve = (ratio, power) if power > 0 else (1.0, 1.0)
+        limits = sharp and power > 0
+        kept = corey_exits(held, cement / room, flow * dt / room, dt, face, *curve, above, fresh, below, limits)
+    early = (sums[kf.EARLY] + rate * now) / cement if cement > 0 else now
+    late = (sums[kf.LATE] + rate * (now + dt)) / cement if cement > 0 else now
+    up = down = here
+    if sums[kf.UP_WET] + rate > 0 and sums[kf.DOWN_WET] > 0:
+        up = (sums[kf.UP_AGE] + rate * (now - dt / 2)) / (sums[kf.UP_WET] + rate)
+        down = sums[kf.DOWN_AGE] / sums[kf.DOWN_WET]
+    old = here if held > 0 else early
+    found = ages(held, old, cement * dt / room, face[kf.LEFT].sum(), early, late, up, down, sharp)
+    rows[k, [kf.FIRST, kf.LAST, kf.AGE]] = found
+    rows[k, kf.THROUGH], rows[k, kf.FILL] = through, min(1.0, max(0.0, kept))
+    for d in range(3):
+        leaves = face[kf.OUT, d] > 0
+        rows[k, d] = face[kf.LEFT, d] / (face[kf.OUT, d] * dt) * through if leaves else 0.0
+        rows[k, kf.NOW + d] = face[kf.SHARE, d] * through if power == 0 and face[kf.LEFT, d] > 0 else 0.0
+    if outlet:
+        rows[k, kf.SPARE] = room * face[kf.LEFT, 3]
+
+
+def push_starts(p, s, source, mixed, order):
+    starts = [i for i in range(p.size) if source[i] > 0 or (mixed and s[i] > 0)]
+    highest = max((p[i] for i in starts), default=-np.inf)
+    if len(starts) > order.size:
+        return -1, highest
+    order[order.size - len(starts) :] = starts
+    return order.size - len(starts), highest
+
+
+def next_reached(scan, ready, p, t, strides, place, order, rows):
+    for face in range(scan, 6 * ready):
+        k, d, side = face // 6, (face // 2) % 3, 1 - 2 * (face % 2)
+        for j, q, e, where in neighbours(order[k], p, t, strides):
+            if (e, where) == (d, side) and q < 0 and rows[k, d] > 0 and place[j] == 0:
+                return j, face + 1
+    return -1, max(scan, 6 * ready)
+
+
+def transport(
+    p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, place, order, rows, face, sums, ledger
+):
     """Every cell in the order of falling pressure; cells that nothing injected reaches change nothing."""
-    injected, through = np.zeros((3, s.size)), np.ones(s.size)
-    first, last, old_s, old_birth = np.zeros(s.size), np.zeros(s.size), s.copy(), birth.copy()
-    touched = np.zeros(s.size, bool)
-    touched[heap[:n]] = True
-    for i in sorted(range(s.size), key=lambda c: (-p[c], c)):
-        if not touched[i]:
-            continue
-        faces = []
-        for d in range(3):
-            faces += [(i + strides[d], t[d, i], d, 1), (i - strides[d], t[d, i - strides[d]], d, -1)]
-        flows = [(j, face * (p[j] - p[i]), d, side) for j, face, d, side in faces if face > 0]
-        into = [(j, q, d) for j, q, d, _ in flows if q > 0]
-        rates = np.zeros(4)
-        for _, q, d, _ in flows:
-            rates[d] -= min(q, 0.0)
-        net = np.array([sum(q * side for _, q, e, side in flows if e == d) for d in range(3)])
-        flow_in = source[i] + sum(q * (through[j] if touched[j] else 1.0) for j, q, _ in into)
-        cement_in = source[i] + sum(q * injected[d, j] for j, q, d in into)
-        early = source[i] * now + sum(q * injected[d, j] * first[j] for j, q, d in into)
-        late = source[i] * (now + dt) + sum(q * injected[d, j] * last[j] for j, q, d in into)
-        if pinned[i]:
-            rates[3] = max(0.0, flow_in - rates.sum())
-            flow_in = max(flow_in, rates[:3].sum())
-        exits = rates.sum()
-        through[i] = flow_in / exits if exits > 0 else 0.0
-        left, gates, lead = np.zeros(4), np.zeros(4), np.zeros(4)
-        stream(net, source[i], gates, lead)
-        scaled = rates * through[i] / pore[i]
-        if power == 0 and not pinned[i]:
-            kept = piston_exits(s[i], cement_in / pore[i], dt, scaled, gates, left)
+    size, blank = p.size, np.zeros(rows.shape[1])
+    blank[kf.THROUGH] = 1.0
+    mine, done = np.tile(blank, (size, 1)), np.zeros(size, np.int32)
+    touched = (source > 0) | (s > 0 if power > 0 else False)
+    old_s, old_birth = s.copy(), birth.copy()
+    for i in sorted(range(size), key=lambda c: (-p[c], c)):
+        if touched[i]:
+            gather(i, p, t, strides, old_s, old_birth, done, mine, -np.inf, face, sums)
+            more = (ratio[i % ratio.size], power, sharp, dt, now, face, sums, mine, i)
+            pass_on(source[i], pinned[i] > 0, pore[i], old_s[i], old_birth[i], *more)
+            s[i], birth[i] = mine[i, kf.FILL], mine[i, kf.AGE]
+            if pinned[i] > 0:
+                ledger[pinned[i] - 1] += mine[i, kf.SPARE]
+            for j, q, d, _ in neighbours(i, p, t, strides):
+                touched[j] |= q < 0 and mine[i, d] > 0
         else:
-            raw = source[i] + sum(q for _, q, _ in into)
-            above = (source[i] + sum(q * old_s[j] for j, q, _ in into)) / raw if raw > 0 else s[i]
-            fresh = (source[i] + sum(q * s[j] for j, q, _ in into)) / raw if raw > 0 else s[i]
-            out = rates[:3].sum()
-            below = sum(-q * old_s[j] for j, q, _, _ in flows if q < 0) / out if out > 0 else s[i]
-            curve = (ratio[i % ratio.size], power) if power else (1.0, 1.0)
-            args = (scaled, lead, *curve, above, fresh, below, sharp and power > 0, left)
-            kept = corey_exits(s[i], cement_in / pore[i], dt, *args)
-        kept, gone, held, volume_in = kept * pore[i], left.sum() * pore[i], s[i] * pore[i], cement_in * dt
-        if exits == 0 and held + volume_in > pore[i]:
-            work[4, i] += held + volume_in - pore[i]
-            kept = pore[i]
-        early, late = (early / cement_in, late / cement_in) if cement_in > 0 else (now, now)
-        here = birth[i] if held > 0 else early
-        mean = ends = here
-        if gone > held:
-            ends = early + (late - early) * (gone - held) / volume_in
-            mean = np.average([here, (early + ends) / 2], weights=[held, gone - held])
-        ups = [(q, old_birth[j]) for j, q, _ in into if old_s[j] > 0] + [(source[i], now - dt / 2)] * int(source[i] > 0)
-        downs = [(-q, old_birth[j]) for j, q, _, _ in flows if q < 0 and old_s[j] > 0]
-        courant = flow_in * dt / pore[i]
-        if sharp and courant < 1 and gone < held and ups and downs:
-            up, down = (np.average([b for _, b in group], weights=[w for w, _ in group]) for group in (ups, downs))
-            mean = ends = here + (1 - courant) / 2 * limited(up, here, down)
-        first[i], last[i] = 2 * mean - ends, ends
-        if kept > 0:
-            total = held + volume_in - gone
-            birth[i] = (held * here + volume_in * (early + late) / 2 - gone * mean) / total
-        s[i] = min(1.0, max(0.0, kept / pore[i]))
-        for d in range(3):
-            injected[d, i] = left[d] / (scaled[d] * dt) * through[i] if scaled[d] > 0 else 0.0
-        if pinned[i]:
-            ledger[pinned[i] - 1] += left[3] * pore[i]
-        for j, q, d, _ in flows:
-            if q < 0 and injected[d, i] > 0:
-                touched[j] = True
+            mine[i, kf.FILL] = old_s[i]
+        done[i] = i + 1
     return int(touched.sum())
 
 
