@@ -386,7 +386,7 @@ def transport(
     ready, scan, full = np.int64(0), np.int64(0), True  # typed: a literal would compile every callee twice
     deep, highest = push_starts(p, s, source, power > 0.0, order)
     # the end of `order` is a stack of cells that wait for others upstream
-    while 0 <= deep and ready + 1 < deep and ready < rows.shape[0]:
+    while deep >= 0 and ready + 1 < deep and ready < rows.shape[0]:
         if deep == order.size:
             start, scan = next_reached(scan, ready, p, t, strides, place, order, rows)
             if start < 0:

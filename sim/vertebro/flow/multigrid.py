@@ -1,9 +1,11 @@
 """Geometric multigrid as preconditioner of a flexible conjugate gradient, in mixed precision.
 
-**Multigrid** (float32). Cell-centred 2x2x2 aggregates, constant prolongation, coarse faces = half the sum of the fine
-faces between aggregates, red-black Gauss-Seidel in a symmetric order, W-cycle, a dense inverse at the bottom. Any grid
-size; closed and pinned cells take no part. The choice among eight variants is measured in the project's research notes:
-harmonically re-discretised coarse operators fail behind thin shells, better interpolation pays on smooth coefficients.
+**Multigrid** (float32). Cell-centred 2x2x2 aggregates, constant prolongation, fine faces between aggregates summed and
+weakened, red-black Gauss-Seidel in a symmetric order, W-cycle, a dense inverse at the bottom. Weakening by more than
+1/2 keeps it positive definite: two cycles in a row turn an eigenvalue e <= 1/`WEAKEN` of the coarse answer into
+e (2 - e). Any grid size; closed and pinned cells take no part. The choice among eight variants is measured in the
+project's research notes: harmonically re-discretised coarse operators fail behind thin shells, better interpolation
+pays on smooth coefficients.
 
 **Conjugate gradient**. Cells of colour 1 touch only cells of colour 0, so they are eliminated exactly: all vectors hold
 one colour, and after a sweep that ends on colour 1 only colour 0 has a residual. Directions and their images are
@@ -29,6 +31,7 @@ from vertebro.flow.wavefront import BALANCE, CORRECT, RESIDUAL, Plan, Program, c
 
 Single = NDArray[np.float32]
 Double = NDArray[np.float64]
+WEAKEN = 0.55  # factor of the faces between aggregates
 BOTTOM = 80  # cells of the dense coarsest level
 TRUST = 0.03  # fall of the float32 residual after which the true one is computed
 INEXACT = 1e-5  # loss of conjugacy, as a cosine, from which on directions are followed in float64
@@ -78,8 +81,6 @@ class Multigrid:
         self.truth = merge(chase(truth, planes[0], self.team.size))
         self.inverse = np.zeros((cells[-1], cells[-1]), np.float32)
         self.work = np.zeros(cells[-1], np.float32)
-        # the front works in the same memory between solves
-        self.pool = np.zeros((9, *shape))
         # conjugate gradient: direction, operator on direction and on the cycle's answer, sum of steps; colour 0 only
         ni, _, _, nh, nm = self.u[0].shape
         self.d, self.q, self.w, self.y = np.zeros((4, ni, 2, nh * nm), np.float32)
@@ -109,7 +110,8 @@ class Multigrid:
         for n in range(len(depth)):
             if n > 0:
                 near = n - 1
-                mg.coarsen(self.coef[near], self.u[near], rows[near], depth[near], self.coef[n], self.u[n], depth[n])
+                fine = (self.coef[near], self.u[near], rows[near], depth[near])
+                mg.coarsen(*fine, np.float32(WEAKEN), self.coef[n], self.u[n], depth[n])
             mg.diagonal(1, planes[n] - 1, self.coef[n], self.u[n], rows[n], depth[n])
         self.inverse[...] = _dense_inverse(natural(self.coef[-1], rows[-1], depth[-1]))
         self.flat[0][:] = 0

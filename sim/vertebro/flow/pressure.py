@@ -80,8 +80,7 @@ class PressureField:
             self.p[pinned & (box.outlet == 0)] = self.problem.displaced_pressure
         self.sealed = ~take_part
         np.copyto(self.free, take_part & ~pinned, casting="unsafe")
-        held = box.outlet > 0
-        self.p[held] = box.held[held]
+        self.p.reshape(-1)[box.ends] = box.held
         self.p[~take_part] = 0.0
 
     def fluids(self, s: Float, now: float) -> None:
