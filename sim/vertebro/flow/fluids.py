@@ -19,9 +19,8 @@ class Resistance:
 
     def __init__(self, flow: PressureField, team: Team) -> None:
         self.flow, self.team = flow, team
-        solution, _, coefficients = flow.solver.flat
-        self._index = solution.view(np.int32)
-        self._rates = coefficients[: coefficients.size // 2 * 2].view(np.float64)
+        self._index = flow.solver.flat[0].view(np.int32)
+        self._rates = flow.solver.vectors.reshape(-1).view(np.float64)
 
     def fill(self, s: Float, now: float) -> None:
         """Write `flow.res` for a fill `s` at a time [s], with the shear rates of the last pressure."""

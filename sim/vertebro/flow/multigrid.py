@@ -83,7 +83,8 @@ class Multigrid:
         self.work = np.zeros(cells[-1], np.float32)
         # conjugate gradient: direction, operator on direction and on the cycle's answer, sum of steps; colour 0 only
         ni, _, _, nh, nm = self.u[0].shape
-        self.d, self.q, self.w, self.y = np.zeros((4, ni, 2, nh * nm), np.float32)
+        self.vectors = np.zeros((4, ni, 2, nh * nm), np.float32)
+        self.d, self.q, self.w, self.y = self.vectors
         self.part = np.zeros((5, ni))
         self.scale = 1.0
 
@@ -161,7 +162,7 @@ class Multigrid:
         `x` holds the pressures of pinned cells; `setup` must have been called with the same faces.
         """
         system = (t, free, source, x)
-        self.d[:] = self.q[:] = self.y[:] = 0
+        self.vectors[:] = 0
         self.flat[1][: self.b[0].size] = 0
         true, floor = self._refresh(*system, self.y, norm)
         residuals, slope, precise = [true], 0.0, False
