@@ -5,6 +5,9 @@ red-black Gauss-Seidel in a symmetric order, a dense inverse at the bottom. Any 
 no part. The choice among eight variants is measured in the project's research notes: harmonically re-discretised
 coarse operators fail behind thin shells, better interpolation pays on smooth coefficients only.
 
+Where a few iterations show that this will take long, coarse levels of connected pieces replace the geometric ones for the
+rest of the solve and in later solves of the box (`vertebro.flow.aggregation`).
+
 On large levels threads share the planes of a half sweep; all small levels together are one call. After a sweep that
 ends on colour 1 only colour 0 has a residual, and one that starts on colour 1 needs the correction on colour 0 only.
 """
@@ -18,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.flow import kernels
+from vertebro.flow import kernels_aggregation as ka
 from vertebro.flow import kernels_multigrid as mg
+from vertebro.flow.aggregation import LARGEST, Aggregation, worth_it
 from vertebro.flow.team import Team, usual_size
 
 Single = NDArray[np.float32]
@@ -64,6 +69,7 @@ class Multigrid:
         self.first_small = next((n for n, count in enumerate(cells) if count <= SMALL), len(cells) - 1)
         self.team = Team((threads or usual_size()) if cells[0] > SMALL else 1)
         self.rows = np.zeros((self.team.size, self.table[0, 2] * self.table[0, 3]), np.float32)
+        self.pieces: Aggregation | None = None
         self.program = _program(self.first_small, len(cells) - 1, sweeps)
         self.inverse = np.zeros((cells[-1], cells[-1]), np.float32)
         self.work = np.zeros(cells[-1], np.float32)
@@ -84,6 +90,9 @@ class Multigrid:
         """Build the hierarchy from float64 faces and the mask of free cells."""
         scale = 1.0 / max(float(t.max()), 1e-300)
         mg.fine_level(t, free, scale, self.coef[0], self.sink[0])
+        if self.pieces is not None:
+            self.pieces.setup(t, free)
+            return
         depth = self.table[:, 4].tolist()
         for n in range(len(depth) - 1):
             mg.coarsen(self.coef[n], self.sink[n], depth[n], self.coef[n + 1], self.sink[n + 1], depth[n + 1])
@@ -91,6 +100,9 @@ class Multigrid:
 
     def cycle(self, n: int = 0) -> None:
         """One V-cycle from level `n` down: its `u` becomes an approximate solution for its `b`, starting from 0."""
+        if n == 0 and self.pieces is not None:
+            self._cycle_pieces(self.pieces)
+            return
         if n >= self.first_small:
             self._steps(self.program, 0, 0, 0)
             return
@@ -98,6 +110,22 @@ class Multigrid:
             self._share(step)
         self.cycle(n + 1)
         for step in ((ASCEND, n, 0), *_sweeps_up(n, self.sweeps)):
+            self._share(step)
+
+    def _cycle_pieces(self, pieces: Aggregation) -> None:
+        """The cycle whose coarse levels are connected pieces."""
+        planes, nk = int(self.table[0, 1]) - 1, int(self.table[0, 4])
+        u, b, coef, number = self.u[0], self.b[0], self.coef[0], pieces.number
+        for step in _sweeps_down(0, self.sweeps):
+            self._share(step)
+        right, answer = pieces.right, pieces.answer
+        right[:] = 0.0
+        self.team.share(
+            1, planes, lambda a, e, _: ka.residual_to_nodes(u, b, coef, number, nk, a, e, right), even_chunks=True
+        )
+        pieces.cycle()
+        self.team.share(1, planes, lambda a, e, _: ka.nodes_to_cells(u, number, nk, a, e, answer))
+        for step in _sweeps_up(0, self.sweeps):
             self._share(step)
 
     def _share(self, step: Step) -> None:
@@ -164,6 +192,9 @@ class Multigrid:
                 break
             rr = float(run(ADVANCE, zr / slope, 1.0 / math.sqrt(rr))[0])
             residuals.append(math.sqrt(rr) / norm)
+            if self.pieces is None and worth_it(residuals, tolerance) and max(free.shape) <= LARGEST:
+                self.pieces = Aggregation(free.shape)
+                self.pieces.setup(t, free)
         return Solution(len(residuals) - 1, tuple(residuals), residuals[-1] <= tolerance)
 
 
