@@ -8,7 +8,8 @@ with a channel and rock two or three; a level has 1 to 1.2 nodes per block.
 
 Prolongation is constant; faces between nodes are summed and weakened by 0.55, sinks summed. A W cycle, with one forward
 and one backward Gauss-Seidel sweep: two cycles in a row turn an eigenvalue e <= 1/0.55 of the coarse answer into
-e (2 - e) > 0, so the cycle stays positive definite, which weakening by 0.5, the best for a V cycle, does not grant.
+e (2 - e) > 0, so the cycle stays positive definite, which weakening by 0.5, the best for a V cycle, does not grant. A
+level that hardly shrinks is visited once and must not be weakened: eigenvalues above 2 would explode in the cycles above.
 Iterations at 128³ fall from 122 to 9 in channels, from 8 to 6 in smooth fields; the levels take some 20 bytes per fine
 cell and as long to build as five cycles, so the geometric levels stay in use where they do well (`worth_it`).
 """
@@ -31,9 +32,9 @@ SHRINK = 0.7  # largest share of nodes that a coarser level may keep before the 
 WEAKEN = 0.55  # factor of the faces between nodes
 BOTTOM = 256  # nodes below which a level is solved by a dense inverse
 DENSE_MOST = 1000  # nodes of a coarsest level beyond which it is only smoothed
-TWICE = 0.5  # a level at most this much larger is visited twice
+TWICE = 0.5  # a level at most this large, compared with the one above, is weakened and visited twice
 LARGEST = 2048  # cells along an axis: places have ten bits
-TRIAL, PATIENCE, WINDOW = 6, 18, 4  # iterations: before judging, still bearable, over which the rate is taken
+TRIAL, PATIENCE, WINDOW = 8, 18, 6  # iterations: before judging, still bearable, over which the rate is taken
 FORWARD_ZERO, RESTRICT_UPPER, FORWARD, RESTRICT, PROLONG, BACKWARD, SOLVE = range(
     7
 )  # jobs of kernels_aggregation.cycle
@@ -104,6 +105,7 @@ class Aggregation:
         count = ka.split_blocks(t, free, ENOUGH[0], self.number)
         self.first, self.begin = np.array([0, count + 1]), np.array([0])
         self._room(int(1.2 * count) + 64, 7 * count)
+        self._empty_node(0)
         work = np.zeros((3, count + 1), np.uint32)
         while True:
             level = self._level(0)
@@ -139,6 +141,12 @@ class Aggregation:
             self.cols, self.vals = _longer(self.cols, more), _longer(self.vals, more)
         return enough
 
+    def _empty_node(self, n: int) -> None:
+        """Node 0 of a level has no row, no answer and no coarser node."""
+        at = int(self.first[n])
+        self.ptr[at] = self.up[at] = 0
+        self.x[at] = 0.0
+
     def _level(self, n: int) -> _Level:
         a, e = int(self.first[n]), int(self.first[n + 1])
         return _Level(self, slice(a, e))
@@ -160,10 +168,12 @@ class Aggregation:
             return False
         self.first = np.append(self.first, self.first[-1] + count + 1)
         self._room(int(self.first[-1]), 0)
+        self._empty_node(n + 1)
+        weaken = WEAKEN if count <= TWICE * nodes else 1.0
         while True:
             fine, next_ = self._level(n), self._level(n + 1)
             found = ka.coarse_rows(
-                fine.ptr, self.cols[begin:end], self.vals[begin:end], fine.sink, fine.place, fine.up, WEAKEN, next_.ptr,
+                fine.ptr, self.cols[begin:end], self.vals[begin:end], fine.sink, fine.place, fine.up, weaken, next_.ptr,
                 next_.mid, self.cols[end:], self.vals[end:], next_.dinv, next_.sink, next_.place, head[: count + 1],
                 work[1], work[2],
             )  # fmt: skip

@@ -5,8 +5,8 @@ red-black Gauss-Seidel in a symmetric order, a dense inverse at the bottom. Any 
 no part. The choice among eight variants is measured in the project's research notes: harmonically re-discretised
 coarse operators fail behind thin shells, better interpolation pays on smooth coefficients only.
 
-Where a few iterations show that this will take long, coarse levels of connected pieces replace the geometric ones for the
-rest of the solve and in later solves of the box (`vertebro.flow.aggregation`).
+Where a few iterations show that this will take long, coarse levels of connected pieces replace the geometric ones for
+the rest of the solve and in later solves of the box (`vertebro.flow.aggregation`).
 
 On large levels threads share the planes of a half sweep; all small levels together are one call. After a sweep that
 ends on colour 1 only colour 0 has a residual, and one that starts on colour 1 needs the correction on colour 0 only.
