@@ -8,6 +8,19 @@ import math
 import numpy as np
 from scipy.optimize import brentq
 
+from naive.flow_aggregation import (  # noqa: F401
+    agglomerate,
+    close_row,
+    coarse_rows,
+    cycle,
+    first_rows,
+    nodes_to_cells,
+    larger_block,
+    residual_to_nodes,
+    split_blocks,
+    split_nodes,
+)
+
 AXES = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 

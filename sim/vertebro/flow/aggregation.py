@@ -9,9 +9,9 @@ with a channel and rock two or three; a level has 1 to 1.2 nodes per block.
 Prolongation is constant; faces between nodes are summed and weakened by 0.55, sinks summed. A W cycle, with one forward
 and one backward Gauss-Seidel sweep: two cycles in a row turn an eigenvalue e <= 1/0.55 of the coarse answer into
 e (2 - e) > 0, so the cycle stays positive definite, which weakening by 0.5, the best for a V cycle, does not grant. A
-level that hardly shrinks is visited once and must not be weakened: eigenvalues above 2 would explode in the cycles above.
-Iterations at 128³ fall from 122 to 9 in channels, from 8 to 6 in smooth fields; the levels take some 20 bytes per fine
-cell and as long to build as five cycles, so the geometric levels stay in use where they do well (`worth_it`).
+level that hardly shrinks is visited once and must not be weakened: eigenvalues above 2 would explode in the cycles
+above. The levels take some 20 bytes per fine cell and as long to build as five cycles of 128³ cells, so the geometric
+levels stay in use where they do well (`worth_it`).
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def first_rows(t, free, number, scale, over, ptr, mid, cols, vals, dinv, sink, p
 
 
 @kernel
-def parent(place):
+def larger_block(place):
     """Place of the block of twice the size; a place is three coordinates of ten bits."""
     return (place >> 1) & 0x1FF7FDFF
 
@@ -167,7 +167,7 @@ def split_nodes(ptr, cols, vals, dinv, sink, place, nb, nc, enough, up, seat, he
             linked += vals[e]
         up[i] = 0
         if linked > np.float32(0.1) * (linked + sink[i]):
-            p = parent(place[i])
+            p = larger_block(place[i])
             block = ((p >> 20) * nb + (p >> 10) % 1024) * nc + p % 1024
             after[i] = head[block]
             head[block] = i
@@ -215,7 +215,7 @@ def coarse_rows(
     at, room = 0, colsc.shape[0]
     for node in range(1, ptrc.shape[0]):
         start, lost, i = at, np.float32(0.0), head[node]
-        placec[node] = parent(place[i])
+        placec[node] = larger_block(place[i])
         while i > 0:
             lost += sink[i]
             for e in range(ptr[i - 1], ptr[i]):
