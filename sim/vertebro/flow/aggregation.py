@@ -69,8 +69,6 @@ class Aggregation:
     ----------
     number : array of uint32, padded shape
         Node of every cell, counted from 1; 0 for cells that take no part.
-    counts : list of int
-        Nodes of every level.
     """
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
@@ -85,6 +83,7 @@ class Aggregation:
 
     @property
     def counts(self) -> list[int]:
+        """Nodes of every level."""
         return [int(e - a) - 1 for a, e in pairwise(self.first.tolist())]
 
     @property
