@@ -172,7 +172,6 @@ def in_cubes(volume, grid):
     return volume
 
 
-# %%
 fills, runs = {}, {}
 for h in (1.5, 1.2, 0.9) if FAST else (1.0, 0.7, 0.5):
     sim = Simulation(Case.preset("first-injection").with_settings({"anatomy.spacing": f"{h} mm"}), pictures=False)
@@ -184,7 +183,6 @@ plt.ylabel("pressure at the needle [kPa]")
 plt.legend()
 plt.show()
 
-# %%
 finest = fills[min(fills)]
 apart = {h: float(np.abs(fill - finest).sum() / finest.sum() / 2) for h, fill in fills.items()}
 full = {h: fill > 0.4e-9 for h, fill in fills.items()}

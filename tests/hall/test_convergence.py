@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -67,3 +71,26 @@ def test_a_whole_injection_converges_from_1_to_0_7_to_0_5_mm():
     assert np.all(np.abs(body / body[2] - 1) < 0.005)
     assert abs(leaked[1] - leaked[2]) < abs(leaked[0] - leaked[2]) < 0.25 * leaked[2]
     assert np.all(np.abs(pressure / pressure[2] - 1) < 0.06)
+
+
+def test_one_and_two_threads_give_the_same_run():
+    """Same case and seed: the same fill and summary, bit for bit, whatever the number of threads."""
+    code = (
+        "import hashlib, json\n"
+        "from vertebro.case import Case\n"
+        "from vertebro.simulation import Simulation\n"
+        "case = Case.preset('runny-cement').with_settings({'anatomy.spacing': '1.5 mm', 'steps.0.volume': '1 ml'})\n"
+        "sim = Simulation(case, pictures=False)\n"
+        "summary = {k: v for k, v in sim.run().summary.items() if not k.startswith('wall')}\n"
+        "text = json.dumps(summary, sort_keys=True).encode() + sim.state.saturation.tobytes()\n"
+        "print(sim.stepper._exchange.team.size, hashlib.sha256(text + sim.state.pressure.tobytes()).hexdigest())\n"
+    )
+    said = []
+    for threads in ("1", "2"):
+        environment = {**os.environ, "NUMBA_NUM_THREADS": threads}
+        run = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=300
+        )
+        said.append(run.stdout.split())
+    assert [size for size, _ in said] == ["1", "2"]
+    assert said[0][1] == said[1][1]
