@@ -262,6 +262,10 @@ def test_the_solver_changes_to_pieces_only_where_it_pays(rng):
     free = np.zeros((34,) * 3, np.uint8)
     free[2:-2, 2:-2, 2:-2] = 1
     assert solved(faces_of(smooth), free)[0].pieces is None
-    assert worth_it([1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4, 0.36], 1e-6)
-    assert not worth_it([10.0**-n for n in range(9)], 1e-12)
-    assert not worth_it([1.0, 0.9, 0.8], 1e-6)
+    solver, found = solved(*channels(47, rng))
+    assert solver.pieces is not None
+    assert found.converged
+    assert found.iterations <= 40
+    assert worth_it([0.9**n for n in range(11)], 1e-6)
+    assert not worth_it([10.0**-n for n in range(11)], 1e-12)
+    assert not worth_it([0.9**n for n in range(10)], 1e-6)

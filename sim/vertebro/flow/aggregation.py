@@ -34,7 +34,7 @@ BOTTOM = 256  # nodes below which a level is solved by a dense inverse
 DENSE_MOST = 1000  # nodes of a coarsest level beyond which it is only smoothed
 TWICE = 0.5  # a level at most this large, compared with the one above, is weakened and visited twice
 LARGEST = 2048  # cells along an axis: places have ten bits
-TRIAL, PATIENCE, WINDOW = 8, 18, 6  # iterations: before judging, still bearable, over which the rate is taken
+TRIAL, PATIENCE, WINDOW = 10, 22, 8  # iterations: before judging, still bearable, over which the rate is taken
 FORWARD_ZERO, RESTRICT_UPPER, FORWARD, RESTRICT, PROLONG, BACKWARD, SOLVE = range(
     7
 )  # jobs of kernels_aggregation.cycle
