@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from naive.multigrid import AXES, inner, neighbours, place, unpack
+from naive.multigrid import inner, neighbours, place, unpack
 
 
 def agglomerate(face, total, label, m, enough):
