@@ -48,7 +48,16 @@ def test_drained_cells_equal_their_twin(rng, layered):
         reached, stack = np.zeros(mask.size, bool), np.zeros(mask.size, np.int32)
         first = np.flatnonzero(mask & (half[0] > 0))[::40]
         stack[: first.size], reached[first] = first, True
-        code(half.reshape(3, -1), layer.reshape(3, -1), mask.ravel(), strides, stack, first.size, reached)
+        code(
+            half.reshape(3, -1),
+            layer.reshape(3, -1),
+            mask.ravel(),
+            strides,
+            stack,
+            first.size,
+            np.zeros(mask.size, np.uint8),
+            reached,
+        )
         runs.append(reached)
     np.testing.assert_array_equal(*runs)
     assert first.size < runs[0].sum() < mask.sum()

@@ -87,7 +87,7 @@ def assemble(half, layer, res, p, series, t, first, end):
             t[(d, *cell)] = 1.0 / (bulk + (layer[(d, *cell)] * up if layer.shape[1] > 1 else 0.0))
 
 
-def drain(half, layer, mask, strides, stack, n, reached):
+def drain(half, layer, mask, strides, stack, n, gates, reached):
     """Until nothing changes: a cell with a reached neighbour behind an open face is reached."""
     changed = True
     while changed:
