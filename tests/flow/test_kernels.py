@@ -34,6 +34,17 @@ def test_assembly_equals_its_twin_in_all_its_variants(rng):
             np.testing.assert_allclose(fast, slow, rtol=1e-14)
 
 
+@pytest.mark.parametrize("flip", [(False, False, False), (True, False, True)])
+def test_half_faces_equal_their_twin(rng, flip):
+    k = rng.random((10, 11, 12)) * (rng.random((10, 11, 12)) > 0.1)
+    k.flags.writeable = False
+    active, fast, slow = rng.random(SHAPE) > 0.1, np.zeros(SHAPE), np.zeros(SHAPE)
+    place = np.array((2, 1, 3)), np.array(flip)
+    kernels.halves(0.3, k, *place, active, fast)
+    naive.halves(0.3, k, *place, active, slow)
+    np.testing.assert_allclose(fast, slow, rtol=1e-15)
+
+
 @pytest.mark.parametrize("layered", [False, True])
 def test_drained_cells_equal_their_twin(rng, layered):
     half = rng.random((3, *SHAPE)) * (rng.random((3, *SHAPE)) > 0.25)

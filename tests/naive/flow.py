@@ -87,6 +87,15 @@ def assemble(half, layer, res, p, series, t, first, end):
             t[(d, *cell)] = 1.0 / (bulk + (layer[(d, *cell)] * up if layer.shape[1] > 1 else 0.0))
 
 
+def halves(factor, k, low, flip, active, out):
+    out[:] = 0.0
+    steps = tuple(slice(None, None, -1 if turned else 1) for turned in flip)
+    box = k[tuple(slice(a, a + n - 2) for a, n in zip(low, out.shape, strict=True))][steps]
+    for cell in np.ndindex(box.shape):
+        inside = tuple(c + 1 for c in cell)
+        out[inside] = factor / box[cell] if active[inside] and box[cell] > 0 else 0.0
+
+
 def drain(half, layer, mask, strides, stack, n, gates, reached):
     """Until nothing changes: a cell with a reached neighbour behind an open face is reached."""
     changed = True

@@ -110,10 +110,9 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
     area = problem.grid.voxel_volume / h
     active = window.take(problem.open_cells, bool)
     half = np.zeros((3, *window.padded))
+    place = np.array(window.low), np.array(window.flip)
     for axis in range(3):
-        k = window.view(problem.permeability[axis])
-        open_cells = active[INNER] & (k > 0)
-        np.divide(h[axis] / (2 * area[axis]), k, out=half[axis][INNER], where=open_cells)
+        kernels.halves(h[axis] / (2 * area[axis]), problem.permeability[axis], *place, active, half[axis])
     layer = np.zeros((3, 1, 1, 1))
     if problem.face_resistance is not None and np.any(problem.face_resistance > 0):
         layer = np.ascontiguousarray(window.take_faces(problem.face_resistance) / area[:, None, None, None])
@@ -133,8 +132,9 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
     box = Box(window, half, layer, window.take(problem.pore_volume), outlet, ends, held, active, level)
     if problem.mode == "two-phase":
         box.active = drained(active, half, layer, outlet > 0)
-        for axis in range(3):
-            half[axis][~box.active] = 0.0
+        cut_off = active & ~box.active
+        if cut_off.any():
+            half[:, cut_off] = 0.0
     return box
 
 

@@ -121,6 +121,20 @@ def shear_rates(t, p, half, storage, scale, out):
 
 
 @kernel(nogil=True)
+def halves(factor, k, low, flip, active, out):
+    """Fill `out` (padded) with factor/k at active cells of `k` > 0, else 0; `low` and `flip` place the box in `k`."""
+    ni, nj, nk = out.shape
+    for i in range(1, ni - 1):
+        a = low[0] + (ni - 2 - i if flip[0] else i - 1)
+        for j in range(1, nj - 1):
+            b = low[1] + (nj - 2 - j if flip[1] else j - 1)
+            for m in range(1, nk - 1):
+                c = low[2] + (nk - 2 - m if flip[2] else m - 1)
+                value = k[a, b, c]
+                out[i, j, m] = factor / value if active[i, j, m] and value > 0.0 else 0.0
+
+
+@kernel(nogil=True)
 def drain(half, layer, mask, strides, stack, n, gates, reached):
     """Mark in `reached` all cells of `mask` that open faces join to the first `n` of `stack`, which are marked already.
 
