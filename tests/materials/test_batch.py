@@ -1,0 +1,68 @@
+"""A batch and its parcels: every parcel has its own cure clock."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from vertebro.errors import CaseError
+from vertebro.materials import cement
+from vertebro.materials.batch import TipRecord
+from vertebro.units import ZERO_CELSIUS
+
+ROOM, BODY = ZERO_CELSIUS + 23.0, ZERO_CELSIUS + 37.0
+CARD = cement("generic-medium")
+RATES = np.array([0.1, 1.0, 30.0])
+
+
+def test_without_births_all_cement_has_the_batch_age() -> None:
+    law = CARD.law(240.0, temperature=ROOM, body=BODY)
+    assert law(RATES, 60.0) == pytest.approx(CARD.viscosity(RATES, 300.0, temperature=ROOM))
+    assert law.per_parcel
+    assert not CARD.law(240.0, temperature=ROOM).per_parcel
+
+
+def test_a_parcel_ages_at_room_until_birth_and_at_body_temperature_after() -> None:
+    """χ = (age + birth)·r(room) + (t - birth)·r(body); r(23 °C) = 1, r(37 °C) = 2.26 with 44.4 kJ/mol."""
+    law = CARD.law(240.0, temperature=ROOM, body=BODY)
+    births = np.array([0.0, 50.0, 100.0])
+    speed = float(CARD.clock(BODY))
+    assert speed == pytest.approx(2.257, abs=0.01)
+    assert law.clock(100.0, births) == pytest.approx((240.0 + births) + (100.0 - births) * speed)
+    assert law(1.0, 100.0, birth=births) == pytest.approx(CARD.viscosity_at(1.0, law.clock(100.0, births)))
+    assert np.all(np.diff(law(1.0, 100.0, birth=births)) < 0)
+
+
+def test_parcels_of_one_temperature_are_the_batch() -> None:
+    law = CARD.law(240.0, temperature=BODY, body=BODY)
+    births = np.array([0.0, 10.0, np.nan])
+    assert law(1.0, 90.0, birth=births) == pytest.approx(np.full(3, float(law(1.0, 90.0))), rel=1e-12)
+
+
+def test_a_clock_from_outside_is_believed() -> None:
+    law = CARD.law(0.0, temperature=ROOM)
+    clocks = np.array([200.0, 500.0])
+    assert law(RATES[:, None], 1e3, clock=clocks) == pytest.approx(CARD.viscosity_at(RATES[:, None], clocks))
+
+
+def test_the_record_of_the_tip_remembers_a_fresh_batch() -> None:
+    """A jump: parcels born before it are old, those after it young; the record travels between processes."""
+    record = TipRecord()
+    for time, clock in ((0.0, 300.0), (60.0, 360.0), (60.0, 120.0), (90.0, 150.0)):
+        record.note(time, clock)
+    assert record(np.array([30.0, 59.999, 75.0])) == pytest.approx([330.0, 360.0, 135.0], abs=0.01)
+    law = CARD.law(300.0, temperature=ROOM, body=ROOM, record=record)
+    assert law.clock(100.0, np.array([30.0, 75.0])) == pytest.approx([400.0, 160.0])
+    assert pickle.loads(pickle.dumps(law)).clock(100.0, 75.0) == pytest.approx(160.0)
+    with pytest.raises(CaseError, match="backwards"):
+        record.note(80.0, 1.0)
+
+
+@pytest.mark.parametrize("temperature", [-0.1, 60.1])
+def test_cement_is_handled_between_0_and_60_degrees(temperature: float) -> None:
+    for words in ({"temperature": ZERO_CELSIUS + temperature}, {"body": ZERO_CELSIUS + temperature}):
+        with pytest.raises(CaseError) as caught:
+            CARD.law(0.0, **words)
+        assert "60 degC" in str(caught.value)
