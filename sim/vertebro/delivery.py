@@ -118,6 +118,16 @@ class Delivery:
         """Whether nothing gives way."""
         return self.injector.compliance == 0.0
 
+    @property
+    def tip_clock(self) -> float:
+        """Cure age [s] of the cement that leaves the tip now."""
+        return self.column.tip_clock
+
+    @property
+    def tip_temperature(self) -> float:
+        """Temperature [K] of the cement that leaves the tip now."""
+        return float(self.column.temperature[-2])
+
     def viscosity(self, shear_rate: Any) -> Any:
         """Viscosity [Pa·s] of the cement at the tip."""
         return self.cement.viscosity_at(shear_rate, self.column.tip_clock)

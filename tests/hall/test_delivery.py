@@ -10,7 +10,7 @@ from vertebro.delivery import Delivery
 from vertebro.materials import cement
 from vertebro.procedure import Needle
 from vertebro.procedure.tube import poiseuille_drop
-from vertebro.units import MPa, ZERO_CELSIUS, minute, ml
+from vertebro.units import ZERO_CELSIUS, MPa, minute, ml
 
 ROOM = ZERO_CELSIUS + 23.0
 RATE = 3 * ml / minute

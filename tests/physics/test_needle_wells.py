@@ -1,4 +1,4 @@
-"""The needle's pressure does not depend on the grid, for an end hole and for side holes (research notes, physics 7.1)."""
+"""The needle's pressure does not depend on the grid, with an end hole or side holes (research notes, physics 7.1)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The shipped cement cards: TOML files beside this module, read into `Cement` records on demand.
 
-A card gives ``name, title, summary, opacifier, rheology``, optionally ``base`` (another card whose numbers it inherits),
-and ``[numbers]``: ``key = {value, unit, low, high, source, mark, note}``. Units are those of `vertebro.units`.
+A card gives ``name, title, summary, opacifier, rheology``, optionally ``base`` (another card, whose numbers it
+inherits), and ``[numbers]``: ``key = {value, unit, low, high, source, mark, note}`` in units of `vertebro.units`.
 """
 
 from __future__ import annotations

@@ -166,6 +166,10 @@ class Column:
         if self._shift < 0.5:  # the parcel at the hub has hardly begun: it is of the new batch
             self.clock[0] = self.syringe_clock
 
+    def lose(self, volume: float) -> None:
+        """Let cement run out of the tip without a push (a tail): the cannula is then partly empty. Changes it."""
+        self.filled = max(self.filled - volume, 0.0)
+
     def set_at(self) -> float | None:
         """Distance [m] from the tip of the foremost parcel that has set; None while all can move."""
         inside = self.lengths() > 0

@@ -1,8 +1,8 @@
 """Flow of a shear-thinning liquid through a tube: exact pressure drops, for one liquid or a column of parcels.
 
 With the shear stress τ(γ̇) = η γ̇, a tube of radius R carries ``Q = πR³/3 · (γ̇_w - ∫₀^γ̇_w (τ/τ_w)³ dγ̇)``
-(rabinowitsch1929), and a piece of length L loses ``2 L τ_w / R``. The wall shear rate γ̇_w is found by Newton's method in
-logarithms, where Q(γ̇_w) is nearly a straight line; parcels of different liquids in series are solved all at once.
+(rabinowitsch1929), and a piece of length L loses ``2 L τ_w / R``. The wall shear rate γ̇_w is found by Newton's method
+in logarithms, where Q(γ̇_w) is nearly a straight line; parcels of different liquids in series are solved all at once.
 """
 
 from __future__ import annotations
