@@ -139,7 +139,7 @@ class StepInput(_Record):
     control: Literal["rate", "force"] = "rate"
     """inject: the plunger keeps a rate, or a force"""
     rate: Annotated[float, Within("ml/min", 0.05, 30, "vertebro")] = 5e-8
-    """inject: plunger rate; under force control the fastest one"""
+    """inject: plunger rate; under force control it is whatever the force drives"""
     volume: Annotated[float, Within("ml", 0.05, 20, "vertebro")] | None = 4e-6
     """inject: stop after this volume has left the tip"""
     pressure: Annotated[float, Within("MPa", 0.01, 10, "krebs2005")] = 2.0e6

@@ -69,7 +69,7 @@ def test_a_dwelling_column_takes_the_body_temperature_and_ages_there() -> None:
     start = tube.clock[-2]
     tube.advance(60.0)
     depth = (PARCELS - 1.5) * tube.length / PARCELS
-    wall = float(tube.wall(np.array(depth)))
+    wall = float(tube.wall(depth))
     assert wall == pytest.approx(BODY, abs=17.0 * math.exp(-depth / WARMING_DEPTH) + 1e-9)
     aged = quad(lambda t: float(CARD.clock(wall + (ROOM - wall) * math.exp(-t / tau))), 0.0, 60.0)[0]
     assert tube.temperature[-2] == pytest.approx(wall, abs=1e-3)

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from vertebro.materials.batch import BODY_TEMPERATURE, check_age, check_handling
@@ -116,7 +116,7 @@ class Column:
         diffusivity = self.cement.conductivity / (self.cement.density_uncured * self.cement.specific_heat)
         return float((self.inner_diameter / 2.0) ** 2 / (FIRST_MODE * diffusivity))
 
-    def wall(self, depth: Array) -> Array:
+    def wall(self, depth: ArrayLike) -> Array:
         """Wall temperature [K] at a depth below the skin [m]; room temperature outside (negative depth)."""
         return np.asarray(self.room + (self.body - self.room) * -np.expm1(-np.maximum(depth, 0.0) / WARMING_DEPTH))
 
