@@ -16,7 +16,7 @@ from vertebro.procedure.points import finite_point
 from vertebro.sources import Constant
 
 Float = NDArray[np.float64]
-SIDE_HOLE_SETBACK = Constant(0.004, "m", 0.002, 0.010, "krebs2005", "ours", "side holes behind a closed tip")
+SIDE_HOLE_SETBACK = Constant(0.004, "m", 0.002, 0.010, "vertebro", "ours", "side holes behind a closed tip")
 SIDE_HOLE_BORE = Constant(0.8, "1", 0.5, 1.0, "vertebro", "ours", "diameter of a side hole over that of the bore")
 OPENINGS = ("end", "side")
 CANNULA_LENGTH = Constant(0.125, "m", 0.100, 0.150, "krebs2005", "recalled", "usual length of a vertebroplasty cannula")
