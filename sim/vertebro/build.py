@@ -24,21 +24,18 @@ from vertebro.materials.marrow import Marrow
 from vertebro.materials.presets import cement
 from vertebro.materials.rheology import shear_factor
 from vertebro.procedure import (
-    FreshBatch,
     Inject,
     Limit,
     Needle,
     Placement,
-    Retract,
     Step,
     Wait,
-    Withdraw,
     check_placement,
     check_schedule,
     parapedicular,
     transpedicular,
 )
-from vertebro.procedure.schedule import MAX_RATE
+from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Withdraw
 from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 

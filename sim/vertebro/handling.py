@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from vertebro.build import Scene
 from vertebro.delivery import Delivery, Push
 from vertebro.materials.batch import TipRecord
-from vertebro.procedure import SYRINGES, FreshBatch, Inject, Needle, Retract, Withdraw, withdraw
+from vertebro.procedure import SYRINGES, Inject, Needle
+from vertebro.procedure.schedule import FreshBatch, Retract, Withdraw
+from vertebro.procedure.withdrawal import withdraw
 from vertebro.sources import Constant
 from vertebro.units import ml, mm
 

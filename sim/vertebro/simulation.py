@@ -21,7 +21,8 @@ from vertebro.delivery import Push
 from vertebro.flow import FlowProblem, Stepper
 from vertebro.handling import Handling
 from vertebro.observe import Camera, Picture
-from vertebro.procedure import FreshBatch, Inject, Retract, Step, Wait, Withdraw
+from vertebro.procedure import Inject, Step, Wait
+from vertebro.procedure.schedule import FreshBatch, Retract, Withdraw
 from vertebro.record import Run
 from vertebro.summary import manifest, plain_json, summarise
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vertebro.delivery import Delivery
-from vertebro.materials import cement
-from vertebro.procedure import Needle
+from vertebro.materials import CEMENTS, cement
+from vertebro.procedure import GAUGES, Needle
 from vertebro.procedure.tube import poiseuille_drop
 from vertebro.units import ZERO_CELSIUS, MPa, minute, ml
 
@@ -111,3 +113,38 @@ def test_releasing_the_plunger_ends_the_afterflow() -> None:
     device.pressure = 1e6
     device.release()
     assert device.plan(0.0, 5.0, **BONE).rate == 0.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    gauge=st.sampled_from(sorted(GAUGES)),
+    card=st.sampled_from(CEMENTS),
+    age=st.floats(0.0, 3600.0),
+    room=st.floats(0.0, 60.0),
+    wanted=st.floats(0.0, 5e-7),
+    duration=st.floats(0.1, 10.0),
+    compliance=st.sampled_from([0.0, 1e-14, 1e-12]),
+    index=st.floats(0.2, 1.0),
+    yield_stress=st.sampled_from([0.0, 50.0, 500.0]),
+)
+def test_whatever_is_pushed_the_numbers_stay_finite_and_within_the_hand(
+    gauge, card, age, room, wanted, duration, compliance, index, yield_stress
+) -> None:
+    """Any brand, age, temperature, gauge and rate: no NaN, no flow backwards, no force beyond the drive."""
+    needle = Needle(name="n", gauge=gauge, entry=(0.0, -0.08, 0.0), tip=(0.0, 0.0, 0.0))
+    chosen = cement(card).replace(flow_index=index, yield_stress=yield_stress)
+    device = Delivery.through(
+        needle,
+        chosen,
+        age_at_start=age,
+        temperature=ZERO_CELSIUS + room,
+        body=ZERO_CELSIUS + 37.0,
+        compliance=compliance,
+    )
+    for _ in range(3):
+        push = device.plan(wanted, duration, **BONE)
+        assert 0.0 <= push.rate <= wanted * (1 + 1e-9) + compliance * device.injector.pressure_cap / duration
+        assert 0.0 <= push.plunger <= wanted * (1 + 1e-9)
+        assert push.pressure <= device.injector.pressure_cap * (1 + 1e-9)
+        out = device.commit(push, duration)
+        assert math.isfinite(out + device.pressure + device.tip_clock + device.tip_temperature)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
 from vertebro.materials.batch import BODY_TEMPERATURE, check_age, check_handling
-from vertebro.materials.cement import Cement
+from vertebro.materials.cement import Cement, FrozenCement
 from vertebro.procedure.tube import check_tube, column_drops
 from vertebro.sources import Constant
 
@@ -75,6 +75,7 @@ class Column:
     temperature: Array = field(init=False)
     filled: float = field(init=False)
     _shift: float = field(init=False, default=0.0)
+    _law: FrozenCement | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         check_tube(0.0, self.length, self.inner_diameter)
@@ -134,6 +135,7 @@ class Column:
         volume : float [m³]
             Not negative.
         """
+        self._law = None
         parcel = self.dead_volume / PARCELS
         count = max(1, math.ceil(duration / LONGEST_STEP - 1e-9), math.ceil(2.0 * volume / parcel - 1e-9))
         out = 0.0
@@ -162,12 +164,14 @@ class Column:
 
     def refill(self, age: float) -> None:
         """Put a fresh batch of an age [s] into the syringe; the old one stays in the cannula. Changes the column."""
+        self._law = None
         self.syringe_clock = float(check_age(age) * self.cement.clock(self.room))
         if self._shift < 0.5:  # the parcel at the hub has hardly begun: it is of the new batch
             self.clock[0] = self.syringe_clock
 
     def lose(self, volume: float) -> None:
         """Let cement run out of the tip without a push (a tail): the cannula is then partly empty. Changes it."""
+        self._law = None
         self.filled = max(self.filled - volume, 0.0)
 
     def set_at(self) -> float | None:
@@ -187,7 +191,7 @@ class Column:
             return 0.0
         lengths = self.lengths()
         inside = lengths > 0
-        law = self.cement.at(self.clock[inside])
+        law = self._law = self._law or self.cement.at(self.clock[inside])
         return float(
             column_drops(flow_rate, lengths=lengths[inside], inner_diameter=self.inner_diameter, viscosity=law).sum()
         )
