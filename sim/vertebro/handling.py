@@ -59,6 +59,7 @@ class Handling:
         }
         self.record = TipRecord()
         self.record.note(0.0, self.deliveries[scene.needles[0].name].column.tip_clock)
+        self._loaded: set[str] = set()
         self._tails: dict[str, float] = {}
         self._stuck: set[str] = set()
 
@@ -87,15 +88,22 @@ class Handling:
         return {"needle": step.needle, "drive": injector.drive, "wanted_n": step.force_cap, "limit_n": limit}
 
     def elapse(self, duration: float, pushes: Mapping[str, Push], now: float) -> None:
-        """Let time pass until `now` [s] while some plungers move; every column warms and ages. Changes deliveries."""
+        """Let time pass until `now` [s] while some plungers move; every column warms and ages. Changes deliveries.
+
+        Cement goes into a needle when it is first used; until then it waits in the syringe.
+        """
+        self._loaded.update(pushes)
         for name, delivery in self.deliveries.items():
+            if name not in self._loaded:
+                delivery.column.hold(duration)
+                continue
             push = pushes.get(name)
             if push is not None and push.rate > 0.0:
                 self.record.note(max(now - duration, self.record.times[-1]), delivery.column.tip_clock)
             idle = IDLE if delivery.rigid else Push(rate=0.0, plunger=0.0, pressure=delivery.pressure, capped=False)
             out = delivery.commit(push or idle, duration)
             if out > 0.0:
-                self.record.note(now, delivery.column.tip_clock)
+                self.record.note(now, delivery.column.tip_clock, out)
 
     def afterflow(self, duration: float, wells: Mapping[str, tuple[float, float]]) -> tuple[str, Push] | None:
         """The needle that goes on flowing most with its plunger still, and how; None when all is quiet.

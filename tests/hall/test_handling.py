@@ -120,6 +120,21 @@ def test_a_batch_from_the_future_is_refused(coarse_case, age):
     assert "0 to 60 min" in str(caught.value)
 
 
+def test_cement_goes_into_a_needle_when_it_is_first_used(coarse_case, coarse_anatomy):
+    """The second needle's cement waits in its syringe: after 3 min it is as old as the batch, not as a warm plug."""
+    right = {"name": "right", "side": "right", "lateral": "9 mm"}
+    needles = [{"name": "left", "side": "left", "lateral": "9 mm"}, right]
+    wait = {"do": "wait", "duration": "180 s"}
+    case = coarse_case.with_settings(
+        {"needles": needles, "steps": [inject("0.2 ml"), wait, inject("0.2 ml", needle="right")]}
+    )
+    run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
+    left, right = run.summary["deliveries"]
+    assert left["cure_age_tip_s"] > left["cure_age_syringe_s"] + 180.0
+    assert right["cure_age_tip_s"] < right["cure_age_syringe_s"] + 20.0
+    assert run.summary["volume_injected_ml"] == pytest.approx(0.4)
+
+
 def test_withdrawing_too_early_leaves_a_tail(go):
     run = go([inject(), {"do": "withdraw", "needle": "left"}], {"cement.age_at_start": "2 min"})
     (event,) = events(run, "cement tail in the track")

@@ -60,6 +60,21 @@ def test_the_record_of_the_tip_remembers_a_fresh_batch() -> None:
         record.note(80.0, 1.0)
 
 
+def test_one_viscosity_for_all_is_that_of_the_mean_parcel() -> None:
+    """χ = χ_birth + (t - birth) r is linear in both, so the mean parcel has the volume-weighted mean clock exactly.
+
+    2 mL leave from 0 to 40 s (clock 300 to 340 s), 1 mL of a fresh batch from 60 to 80 s (clock 100 to 120 s).
+    """
+    record = TipRecord()
+    law = CARD.law(300.0, temperature=ROOM, body=BODY, record=record)
+    assert law.clock(20.0) == pytest.approx(320.0)
+    for time, clock, volume in ((0.0, 300.0, 0.0), (40.0, 340.0, 2e-6), (60.0, 100.0, 0.0), (80.0, 120.0, 1e-6)):
+        record.note(time, clock, volume)
+    births = np.concatenate([np.linspace(0.0, 40.0, 2001), np.linspace(60.0 + 1e-9, 80.0, 1001)])
+    assert law.clock(200.0) == pytest.approx(float(np.mean(law.clock(200.0, births))), rel=1e-3)
+    assert law(1.0, 200.0) == pytest.approx(CARD.viscosity_at(1.0, law.clock(200.0)))
+
+
 @pytest.mark.parametrize("temperature", [-0.1, 60.1])
 def test_cement_is_handled_between_0_and_60_degrees(temperature: float) -> None:
     for words in ({"temperature": ZERO_CELSIUS + temperature}, {"body": ZERO_CELSIUS + temperature}):

@@ -2,7 +2,8 @@
 
 All cement of one batch has the same age; parcels differ because they warm differently: in the syringe at room
 temperature, in the cannula, in the bone. A parcel is known by its *birth*, the time it left the needle. The record of
-the needle (`TipRecord`) gives its cure age then; from then on it cures at the body's temperature.
+the needle (`TipRecord`) gives its cure age then; from then on it cures at the body's temperature. Who wants one
+viscosity for all gets that of the mean parcel.
 """
 
 from __future__ import annotations
@@ -34,13 +35,25 @@ class TipRecord:
     ----------
     times, clocks : list of float [s]
         Time and cure age at the reference temperature; two entries of one time are a jump (a fresh batch).
+    volume : float [m³]
+        That left so far.
     """
 
     times: list[float] = field(default_factory=list)
     clocks: list[float] = field(default_factory=list)
+    volume: float = 0.0
+    _births: float = 0.0
+    _ages: float = 0.0
 
-    def note(self, time: float, clock: float) -> None:
+    def note(self, time: float, clock: float, volume: float = 0.0) -> None:
         """Append the cure age of the cement that leaves the tip now.
+
+        Parameters
+        ----------
+        time : float [s]
+        clock : float [s]
+        volume : float [m³]
+            That left since the last note, on average half way between the two.
 
         Raises
         ------
@@ -49,8 +62,17 @@ class TipRecord:
         """
         if self.times and time < self.times[-1]:
             raise CaseError("time runs backwards", where="time", value=time, allowed=f">= {self.times[-1]:g} s")
+        if volume > 0.0:
+            before = (self.times[-1], self.clocks[-1]) if self.times else (time, clock)
+            self.volume += volume
+            self._births += volume * 0.5 * (before[0] + time)
+            self._ages += volume * 0.5 * (before[1] + clock)
         self.times.append(float(time))
         self.clocks.append(float(clock))
+
+    def mean(self) -> tuple[float, float]:
+        """Mean birth [s] and mean cure age at birth [s] of all that left; linear, so exact for the mean clock."""
+        return self._births / self.volume, self._ages / self.volume
 
     def __call__(self, birth: ArrayLike) -> Array:
         """Cure age [s] at birth of parcels that left the tip at times `birth` [s]."""
@@ -97,7 +119,7 @@ class AgedCement:
             Simulated time.
         birth : array [s], optional
             When each parcel left the needle, broadcast against `shear_rate`; NaN counts as now. Without it all cement
-            is of the batch's age, held at `temperature`.
+            has the clock of the mean parcel that has left the needle; before any has, that of the batch.
         clock : array [s], optional
             Cure age itself, where someone integrates it (the heat solver); then `birth` is not looked at.
         """
@@ -106,13 +128,18 @@ class AgedCement:
         return self.cement.viscosity_at(shear_rate, clock)
 
     def clock(self, time: float, birth: ArrayLike | None = None) -> float | Array:
-        """Cure age [s] at the reference temperature; of the batch, or of the parcels born at `birth` [s]."""
-        if birth is None:
-            return (self.age_at_start + time) * self.cement.clock(self.temperature)
-        born = np.nan_to_num(np.asarray(birth, float), nan=time)
-        out = self.record(born) if self.record else (self.age_at_start + born) * self.cement.clock(self.temperature)
+        """Cure age [s] at the reference temperature; of all cement, or of the parcels born at `birth` [s]."""
         held = self.body if self.body is not None else self.temperature
-        return np.asarray(out + np.maximum(time - born, 0.0) * self.cement.clock(held))
+        if birth is None:
+            if self.record is None or self.record.volume == 0.0:
+                return (self.age_at_start + time) * self.cement.clock(self.temperature)
+            born, out = self.record.mean()
+            return out + max(time - born, 0.0) * self.cement.clock(held)
+        births = np.nan_to_num(np.asarray(birth, float), nan=time)
+        aged = (
+            self.record(births) if self.record else (self.age_at_start + births) * self.cement.clock(self.temperature)
+        )
+        return np.asarray(aged + np.maximum(time - births, 0.0) * self.cement.clock(held))
 
 
 def check_age(age: ArrayLike, where: str = "age") -> float | Array:

@@ -144,6 +144,12 @@ class Column:
             out += self._push(volume / count, parcel)
         return out
 
+    def hold(self, duration: float) -> None:
+        """Let time pass with the cement still outside the patient, at room temperature. Changes the column."""
+        self._law = None
+        self.syringe_clock += duration * float(self.cement.clock(self.room))
+        self.clock = np.full(PARCELS + 1, self.syringe_clock)
+
     def _age(self, step: float) -> None:
         middle = (np.arange(PARCELS + 1) - 0.5 + self._shift) * (self.length / PARCELS)
         wall = self.wall(middle - (self.length - self.inserted))
