@@ -35,7 +35,7 @@ from vertebro.procedure import (
     parapedicular,
     transpedicular,
 )
-from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Withdraw
+from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
 from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
@@ -292,6 +292,8 @@ def _step(spec: StepInput) -> Step:
         return Wait(duration=spec.duration, release=spec.release)
     if spec.do == "retract":
         return Retract(needle=spec.needle, distance=spec.distance)
+    if spec.do == "stylet":
+        return Stylet(needle=spec.needle, rate=spec.rate)
     if spec.do == "withdraw":
         return Withdraw(needle=spec.needle)
     if spec.do == "batch":

@@ -132,14 +132,15 @@ class NeedleInput(_Record):
 class StepInput(_Record):
     """One step of the schedule."""
 
-    do: Literal["inject", "wait", "retract", "withdraw", "batch"] = "inject"
-    """inject, wait, retract (pull back a little), withdraw (take out), batch (freshly mixed cement in the syringe)"""
+    do: Literal["inject", "wait", "stylet", "retract", "withdraw", "batch"] = "inject"
+    """inject, wait, stylet (push the cannula empty), retract (pull back a little), withdraw (take out), batch (freshly
+    mixed cement in the syringe)"""
     needle: str = "left"
     """which needle (not for wait)"""
     control: Literal["rate", "force"] = "rate"
     """inject: the plunger keeps a rate, or a force"""
     rate: Annotated[float, Within("ml/min", 0.05, 30, "vertebro")] = 5e-8
-    """inject: plunger rate; under force control it is whatever the force drives"""
+    """inject, stylet: flow rate; under force control it is whatever the force drives"""
     volume: Annotated[float, Within("ml", 0.05, 20, "vertebro")] | None = 4e-6
     """inject: stop after this volume has left the tip"""
     pressure: Annotated[float, Within("MPa", 0.01, 10, "krebs2005")] = 2.0e6

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scipy.optimize import brentq
@@ -38,12 +38,15 @@ class Push:
         In the syringe at the end.
     capped : bool
         Whether the largest pressure held the plunger back.
+    stylet : bool
+        Whether a stylet pushes instead of the plunger.
     """
 
     rate: float
     plunger: float
     pressure: float
     capped: bool
+    stylet: bool = False
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -162,6 +165,17 @@ class Delivery:
             return _rigid(wanted, syringe, limit)
         return self._compliant(wanted, duration, syringe, limit)
 
+    def plan_stylet(self, wanted: float, *, rest: float, resistance: float) -> Push:
+        """What a stylet in the bore would push out; its thin shaft turns the same force into far more pressure.
+
+        Parameters as in `plan`.
+        """
+        if self.column.set_at() is not None:
+            return Push(rate=0.0, plunger=0.0, pressure=0.0, capped=True, stylet=True)
+        limit = self.injector.force_limit / self.column.area if self.injector.force_limit else math.inf
+        push = _rigid(wanted, lambda rate: self.drop(rate) + rest + resistance * rate, limit)
+        return replace(push, stylet=True)
+
     def _against_set_cement(self, wanted: float, duration: float, limit: float) -> Push:
         """The plunger only compresses what gives way, up to the limit."""
         give = self.injector.compliance
@@ -187,6 +201,9 @@ class Delivery:
 
     def commit(self, push: Push, duration: float) -> float:
         """Do what was planned; returns the volume that left the tip [m³]. Changes the delivery."""
+        if push.stylet:
+            self.pressure = 0.0
+            return self.column.advance_stylet(duration, push.rate * duration)
         self.pressure = push.pressure
         self.pushed += push.plunger * duration
         return self.column.advance(duration, push.rate * duration)

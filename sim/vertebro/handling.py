@@ -192,7 +192,7 @@ class Handling:
                     "force_limit_n": injector.force_limit,
                     "compliance_ml_mpa": injector.compliance * 1e12,
                     "dead_volume_ml": column.dead_volume / ml,
-                    "left_in_cannula_ml": column.filled / ml,
+                    "left_in_cannula_ml": column.content / ml,
                     "pushed_ml": delivery.pushed / ml,
                     "tail_ml": self._tails.get(name, 0.0) / ml,
                     "stuck": name in self._stuck,

@@ -22,7 +22,7 @@ from vertebro.flow import FlowProblem, Stepper
 from vertebro.handling import Handling
 from vertebro.observe import Camera, Picture
 from vertebro.procedure import Inject, Step, Wait
-from vertebro.procedure.schedule import FreshBatch, Retract, Withdraw
+from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
 from vertebro.record import Run
 from vertebro.summary import manifest, plain_json, summarise
 
@@ -121,6 +121,8 @@ class Simulation:
             self._wait(step)
         elif isinstance(step, FreshBatch):
             self._happens("fresh batch", **self.handling.fresh(step))
+        elif isinstance(step, Stylet):
+            self._push_stylet(step)
         else:
             self._pull(step)
 
@@ -141,7 +143,7 @@ class Simulation:
             if push.rate <= 0.0 and push.capped:
                 reason = self._why_stuck(step)
                 break
-            if push.capped and not capped:
+            if push.capped and not capped and step.rate < MAX_RATE:  # force control is capped by intent
                 capped = True
                 self._happens("pressure cap reached", rate_ml_min=push.rate * 6e7, **self._effort(step.needle, push))
             if not self._advance(step.needle, push.rate, dt, push):
@@ -166,6 +168,20 @@ class Simulation:
         while (missing := self.deliveries[step.needle].column.missing) > 1e-15:
             dt = min(self._round(), missing / step.rate)
             self._advance(None, 0.0, dt, push, step.needle)
+
+    def _push_stylet(self, step: Stylet) -> None:
+        """Push the cannula empty, as far as the hand can."""
+        column, begun = self.deliveries[step.needle].column, self.state.injected[step.needle]
+        while (left := column.content) > 0.0:
+            rest, resistance = self._wells[step.needle]
+            push = self.deliveries[step.needle].plan_stylet(step.rate, rest=rest, resistance=resistance)
+            if push.rate <= 0.0 or not self._advance(
+                step.needle, push.rate, min(self._round(), left / push.rate), push
+            ):
+                break
+        self.stepper.set_well(step.needle, rate=0.0)
+        volume = self.state.injected[step.needle] - begun
+        self._happens("stylet pushed", needle=step.needle, volume_ml=volume * 1e6, left_ml=column.content * 1e6)
 
     def _pull(self, step: Retract | Withdraw) -> None:
         """Needle back or out: what it leaves behind, and where cement comes out from now on."""
@@ -318,7 +334,7 @@ class Simulation:
 
     def _note(self, needle: str | None, rate: float, bone: float, lost: float, iterations: int) -> None:
         delivery = self.deliveries[needle or self.scene.needles[0].name]
-        syringe = bone + lost if delivery.rigid else delivery.pressure
+        syringe = bone + lost if delivery.rigid or delivery.pressure == 0.0 else delivery.pressure
         volumes = self.monitor.compartment_volumes()
         inside = sum(volumes.get(name, 0.0) for name in ("body", "arch"))
         self._history.append(

@@ -144,6 +144,25 @@ def test_withdrawing_too_early_leaves_a_tail(go):
     assert run.summary["deliveries"][0]["withdrawn"]
 
 
+def test_a_stylet_prevents_the_tail(go):
+    """The dead volume goes into the bone as well, the bore is empty, the needle comes out clean."""
+    out = {"do": "withdraw", "needle": "left"}
+    run = go([inject(), {"do": "stylet", "needle": "left"}, out], {"cement.age_at_start": "2 min"})
+    (event,) = events(run, "stylet pushed")
+    (device,) = run.summary["deliveries"]
+    assert event["volume_ml"] == pytest.approx(device["dead_volume_ml"], rel=1e-4)
+    assert event["left_ml"] == device["left_in_cannula_ml"] == device["tail_ml"] == 0.0
+    assert run.summary["volume_injected_ml"] == pytest.approx(0.4 + device["dead_volume_ml"], rel=1e-4)
+    assert events(run, "needle withdrawn")
+
+
+def test_a_stylet_cannot_push_set_cement(go):
+    steps = [inject(), {"do": "wait", "duration": "600 s"}, {"do": "stylet", "needle": "left"}]
+    (event,) = events(go(steps, {"flow.interval": "30 s"}), "stylet pushed")
+    assert event["volume_ml"] == 0.0
+    assert event["left_ml"] > 0.5
+
+
 def test_withdrawing_too_late_sticks(go):
     wait = {"do": "wait", "duration": "1800 s"}
     run = go([inject("1.2 ml"), wait, {"do": "withdraw", "needle": "left"}], {"flow.interval": "30 s"})

@@ -120,6 +120,18 @@ def test_cement_sets_in_the_warm_cannula_while_the_syringe_is_still_soft() -> No
     assert tube.drop(RATE) > 50e6
 
 
+def test_a_stylet_pushes_the_dead_volume_out_and_nothing_follows() -> None:
+    """What is ahead of it shrinks, the drop with it (linearly, for uniform cement); then the cannula is empty."""
+    tube = column(body=ROOM)
+    full = tube.drop(RATE)
+    assert tube.advance_stylet(1e-6, 0.25 * tube.dead_volume) == pytest.approx(0.25 * tube.dead_volume)
+    assert tube.content == pytest.approx(0.75 * tube.dead_volume)
+    assert tube.drop(RATE) == pytest.approx(0.75 * full, rel=1e-4)
+    assert tube.advance_stylet(1e-6, tube.dead_volume) == pytest.approx(0.75 * tube.dead_volume)
+    assert tube.content == tube.filled == tube.drop(RATE) == 0.0
+    assert tube.missing == tube.dead_volume
+
+
 @pytest.mark.parametrize(
     ("changes", "place"),
     [

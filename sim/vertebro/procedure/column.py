@@ -75,6 +75,7 @@ class Column:
     temperature: Array = field(init=False)
     filled: float = field(init=False)
     _shift: float = field(init=False, default=0.0)
+    _stylet: float = field(init=False, default=0.0)
     _law: FrozenCement | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -124,7 +125,13 @@ class Column:
     def lengths(self) -> Array:
         """Length [m] of each parcel that lies inside the tube, (41,)."""
         edges = (np.arange(PARCELS + 2) - 1 + self._shift) * (self.length / PARCELS)
-        return np.diff(np.clip(edges, 0.0, min(self.filled / self.area, self.length)))
+        front = min(self.filled / self.area, self.length)
+        return np.diff(np.clip(edges, min(self._stylet, front), front))
+
+    @property
+    def content(self) -> float:
+        """Cement ahead of the stylet [m³]; all that is filled while no stylet is in."""
+        return max(self.filled - self.area * self._stylet, 0.0)
 
     def advance(self, duration: float, volume: float = 0.0) -> float:
         """Let time pass while a volume is pushed in at the hub; returns what left the tip [m³]. Changes the column.
@@ -142,6 +149,18 @@ class Column:
         for _ in range(count):
             self._age(duration / count)
             out += self._push(volume / count, parcel)
+        return out
+
+    def advance_stylet(self, duration: float, volume: float) -> float:
+        """Let time pass while a stylet pushes a volume [m³] ahead of it; returns what left the tip. Changes the column.
+
+        No cement follows: once the stylet is through, the cannula counts as empty.
+        """
+        pushed = min(volume, self.content)
+        out = self.advance(duration, pushed)
+        self._stylet += pushed / self.area
+        if self.content <= 1e-6 * self.dead_volume:
+            self.filled = self._stylet = 0.0
         return out
 
     def hold(self, duration: float) -> None:

@@ -174,6 +174,24 @@ class Retract:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Stylet:
+    """Push what is left in a cannula through with its stylet; without cement in the bore a needle leaves no tail.
+
+    Parameters
+    ----------
+    needle : str
+    rate : float [m³/s]
+        Wanted flow rate, at most 0.5 mL/s.
+    """
+
+    needle: str
+    rate: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", _positive(self.rate, "stylet.rate", MAX_RATE, "ml/s", "m^3/s"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Withdraw:
     """Take a needle out for good.
 
@@ -212,7 +230,7 @@ class FreshBatch:
         object.__setattr__(self, "age", age)
 
 
-Step = Inject | Wait | Retract | Withdraw | FreshBatch
+Step = Inject | Wait | Stylet | Retract | Withdraw | FreshBatch
 
 
 def check_schedule(steps: Sequence[Step], needle_names: Iterable[str]) -> None:
