@@ -170,9 +170,9 @@ class Delivery:
 
         Parameters as in `plan`.
         """
+        limit = float(self.injector.force_limit or 0.0) / self.column.area
         if self.column.set_at() is not None:
-            return Push(rate=0.0, plunger=0.0, pressure=0.0, capped=True, stylet=True)
-        limit = self.injector.force_limit / self.column.area if self.injector.force_limit else math.inf
+            return Push(rate=0.0, plunger=0.0, pressure=limit, capped=True, stylet=True)
         push = _rigid(wanted, lambda rate: self.drop(rate) + rest + resistance * rate, limit)
         return replace(push, stylet=True)
 

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from vertebro.build import Scene
 from vertebro.delivery import Delivery, Push
 from vertebro.materials.batch import TipRecord
-from vertebro.procedure import SYRINGES, Inject, Needle
+from vertebro.procedure import SYRINGES, Inject, Needle, Wait
 from vertebro.procedure.schedule import FreshBatch, Retract, Withdraw
 from vertebro.procedure.withdrawal import withdraw
 from vertebro.sources import Constant
 from vertebro.units import ml, mm
 
 EMBEDDED_SHARE = Constant(0.5, "1", 0.3, 0.9, "vertebro", "ours", "cement share of the pores from which it holds steel")
+USUAL_RATE = Constant(5e-8, "m^3/s", 1e-8, 2e-7, "vertebro", "ours", "3 mL/min, for planning under force control")
 IDLE = Push(rate=0.0, plunger=0.0, pressure=0.0, capped=False)
 
 
@@ -202,3 +203,16 @@ class Handling:
                 }
             )
         return rows
+
+
+def planned_duration(scene: Scene) -> float:
+    """Length of the schedule [s] if nothing goes wrong; under force control at a usual rate."""
+    total = 0.0
+    for step in scene.steps:
+        if isinstance(step, Wait):
+            total += step.duration
+        elif isinstance(step, Inject):
+            rate = min(step.rate, USUAL_RATE) if step.force_cap else step.rate
+            by_volume = step.until.volume / rate if step.until.volume else np.inf
+            total += min(by_volume, step.until.time or np.inf)
+    return float(total)

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.build import Scene, build, flow_problem, leak_monitor, well_of
+from vertebro.build import build, flow_problem, leak_monitor, well_of
 from vertebro.case import Case
 from vertebro.delivery import Push
 from vertebro.flow import FlowProblem, Stepper
-from vertebro.handling import Handling
+from vertebro.handling import Handling, planned_duration
 from vertebro.observe import Camera, Picture
 from vertebro.procedure import Inject, Step, Wait
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
@@ -27,7 +27,6 @@ from vertebro.record import Run
 from vertebro.summary import manifest, plain_json, summarise
 
 SNAPSHOTS = 40
-USUAL_RATE = 5e-8  # m³/s: 3 ml/min
 VIEWS = ("ap", "lateral")
 
 
@@ -80,7 +79,7 @@ class Simulation:
         self.camera = Camera(self.scene) if pictures else None
         self.deliveries = self.handling.deliveries
         self.voxel_pores = self.problem.pore_volume
-        self.planned = _planned_duration(self.scene)
+        self.planned = planned_duration(self.scene)
         self.status = "finished"
         self._events: list[dict[str, Any]] = []
         self._history: list[dict[str, float]] = []
@@ -172,16 +171,19 @@ class Simulation:
     def _push_stylet(self, step: Stylet) -> None:
         """Push the cannula empty, as far as the hand can."""
         column, begun = self.deliveries[step.needle].column, self.state.injected[step.needle]
+        force = 0.0
         while (left := column.content) > 0.0:
             rest, resistance = self._wells[step.needle]
             push = self.deliveries[step.needle].plan_stylet(step.rate, rest=rest, resistance=resistance)
+            force = max(force, push.pressure * column.area)
             if push.rate <= 0.0 or not self._advance(
                 step.needle, push.rate, min(self._round(), left / push.rate), push
             ):
                 break
         self.stepper.set_well(step.needle, rate=0.0)
         volume = self.state.injected[step.needle] - begun
-        self._happens("stylet pushed", needle=step.needle, volume_ml=volume * 1e6, left_ml=column.content * 1e6)
+        facts = {"volume_ml": volume * 1e6, "left_ml": column.content * 1e6, "force_n": force}
+        self._happens("stylet pushed", needle=step.needle, **facts)
 
     def _pull(self, step: Retract | Withdraw) -> None:
         """Needle back or out: what it leaves behind, and where cement comes out from now on."""
@@ -264,7 +266,9 @@ class Simulation:
         sealed = any(event.kind == "sealed" for event in report.events)
         plunger = into or needle
         pushes = {plunger: push} if push is not None and plunger is not None and not sealed else {}
-        lost = self.deliveries[needle].drop(rate) if needle is not None else 0.0
+        # a stylet's pressure is not the syringe's
+        by_syringe = needle is not None and not (push is not None and push.stylet)
+        lost = self.deliveries[needle].drop(rate) if needle is not None and by_syringe else 0.0
         self.handling.elapse(dt, pushes, self.state.time)
         bone = report.well_pressures[needle] if needle is not None and not sealed else self._resting_pressure()
         if needle is not None and rate > 0 and not sealed:
@@ -383,16 +387,3 @@ class Simulation:
             )
         )
         return run
-
-
-def _planned_duration(scene: Scene) -> float:
-    """Length of the schedule [s] if nothing goes wrong; under force control at a usual rate."""
-    total = 0.0
-    for step in scene.steps:
-        if isinstance(step, Wait):
-            total += step.duration
-        elif isinstance(step, Inject):
-            rate = min(step.rate, USUAL_RATE) if step.force_cap else step.rate
-            by_volume = step.until.volume / rate if step.until.volume else np.inf
-            total += min(by_volume, step.until.time or np.inf)
-    return float(total)
