@@ -18,7 +18,7 @@ from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
 from vertebro.flow.laws import ViscosityLaw
 from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings, face_conductance
-from vertebro.materials.batch import TipRecord
+from vertebro.materials.batch import WARM_UP, TipRecord
 from vertebro.materials.cement import Cement
 from vertebro.materials.marrow import Marrow
 from vertebro.materials.presets import cement
@@ -183,7 +183,7 @@ def flow_problem(scene: Scene, record: TipRecord | None = None) -> FlowProblem:
         grid=vertebra.grid,
         porosity=vertebra.porosity,
         permeability=vertebra.permeability,
-        injected=scene.cement.law(age, temperature=temperature, body=body, record=record),
+        injected=scene.cement.law(age, temperature=temperature, body=body, record=record, warming=float(WARM_UP)),
         displaced=chosen_marrow(case),
         wells=wells,
         outlets=[Outlet(name=e.name, cells=e.cells, pressure=e.pressure) for e in vertebra.exits],

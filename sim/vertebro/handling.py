@@ -59,7 +59,7 @@ class Handling:
             for needle in scene.needles
         }
         self.record = TipRecord()
-        self.record.note(0.0, self.deliveries[scene.needles[0].name].column.tip_clock)
+        self._note(0.0, self.deliveries[scene.needles[0].name])
         self._loaded: set[str] = set()
         self._tails: dict[str, float] = {}
         self._stuck: set[str] = set()
@@ -100,11 +100,15 @@ class Handling:
                 continue
             push = pushes.get(name)
             if push is not None and push.rate > 0.0:
-                self.record.note(max(now - duration, self.record.times[-1]), delivery.column.tip_clock)
+                self._note(max(now - duration, self.record.times[-1]), delivery)
             idle = IDLE if delivery.rigid else Push(rate=0.0, plunger=0.0, pressure=delivery.pressure, capped=False)
             out = delivery.commit(push or idle, duration)
             if out > 0.0:
-                self.record.note(now, delivery.column.tip_clock, out)
+                self._note(now, delivery, out)
+
+    def _note(self, now: float, delivery: Delivery, volume: float = 0.0) -> None:
+        speed = float(delivery.cement.clock(delivery.tip_temperature))
+        self.record.note(now, delivery.tip_clock, volume, speed=speed)
 
     def afterflow(self, duration: float, wells: Mapping[str, tuple[float, float]]) -> tuple[str, Push] | None:
         """The needle that goes on flowing most with its plunger still, and how; None when all is quiet.

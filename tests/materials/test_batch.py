@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.integrate import quad_vec
 
 from vertebro.errors import CaseError
 from vertebro.materials import cement
@@ -52,7 +53,9 @@ def test_the_record_of_the_tip_remembers_a_fresh_batch() -> None:
     record = TipRecord()
     for time, clock in ((0.0, 300.0), (60.0, 360.0), (60.0, 120.0), (90.0, 150.0)):
         record.note(time, clock)
-    assert record(np.array([30.0, 59.999, 75.0])) == pytest.approx([330.0, 360.0, 135.0], abs=0.01)
+    clocks, speeds = record(np.array([30.0, 59.999, 75.0]))
+    assert clocks == pytest.approx([330.0, 360.0, 135.0], abs=0.01)
+    assert speeds == pytest.approx([1.0, 1.0, 1.0])
     law = CARD.law(300.0, temperature=ROOM, body=ROOM, record=record)
     assert law.clock(100.0, np.array([30.0, 75.0])) == pytest.approx([400.0, 160.0])
     assert pickle.loads(pickle.dumps(law)).clock(100.0, 75.0) == pytest.approx(160.0)
@@ -73,6 +76,21 @@ def test_one_viscosity_for_all_is_that_of_the_mean_parcel() -> None:
     births = np.concatenate([np.linspace(0.0, 40.0, 2001), np.linspace(60.0 + 1e-9, 80.0, 1001)])
     assert law.clock(200.0) == pytest.approx(float(np.mean(law.clock(200.0, births))), rel=1e-3)
     assert law(1.0, 200.0) == pytest.approx(CARD.viscosity_at(1.0, law.clock(200.0)))
+
+
+def test_a_parcel_warms_up_in_its_own_time() -> None:
+    """dχ/dt = r_b - (r_b - r_0) e^(-s/τ): χ = r_b s - (r_b - r_0) τ (1 - e^(-s/τ)); at once for τ = 0."""
+    record = TipRecord()
+    record.note(0.0, 300.0, speed=1.5)
+    record.note(50.0, 350.0, 1e-6, speed=1.5)
+    law, quick = (CARD.law(300.0, temperature=ROOM, body=BODY, record=record, warming=w) for w in (60.0, 0.0))
+    warm, births = float(CARD.clock(BODY)), np.array([0.0, 50.0])
+    for time in (60.0, 300.0):
+        span = time - births
+        gained = quad_vec(lambda s, span=span: (warm - (warm - 1.5) * np.exp(-s * span / 60.0)) * span, 0.0, 1.0)[0]
+        assert law.clock(time, births) == pytest.approx(np.array([300.0, 350.0]) + gained, rel=1e-9)
+        assert quick.clock(time, births) == pytest.approx(np.array([300.0, 350.0]) + warm * span)
+    assert quick.clock(300.0) - law.clock(300.0) == pytest.approx((warm - 1.5) * 60.0, rel=0.02)
 
 
 @pytest.mark.parametrize("temperature", [-0.1, 60.1])

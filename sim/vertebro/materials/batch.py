@@ -2,8 +2,9 @@
 
 All cement of one batch has the same age; parcels differ because they warm differently: in the syringe at room
 temperature, in the cannula, in the bone. A parcel is known by its *birth*, the time it left the needle. The record of
-the needle (`TipRecord`) gives its cure age then; from then on it cures at the body's temperature. Who wants one
-viscosity for all gets that of the mean parcel.
+the needle (`TipRecord`) gives its cure age then; from then on the speed of its clock relaxes to that at the body's
+temperature. Who wants one viscosity for all gets that of the mean parcel. The exotherm is not in here: who solves the
+heat equation hands in the cure ages themselves.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 BODY_TEMPERATURE = Constant(310.15, "K", 308.15, 312.15, "vertebro", "recalled", "37 degC in the vertebra")
+WARM_UP = Constant(60.0, "s", 20.0, 120.0, "vertebro", "computed", "a 4 mL ball takes the body's temperature: a²/π²α")
 HANDLING = (ZERO_CELSIUS, ZERO_CELSIUS + 60.0)  # K
 
 
@@ -35,17 +37,19 @@ class TipRecord:
     ----------
     times, clocks : list of float [s]
         Time and cure age at the reference temperature; two entries of one time are a jump (a fresh batch).
+    speeds : list of float [1]
+        Speed of the cure clock at the tip's temperature.
     volume : float [m³]
         That left so far.
     """
 
     times: list[float] = field(default_factory=list)
     clocks: list[float] = field(default_factory=list)
+    speeds: list[float] = field(default_factory=list)
     volume: float = 0.0
-    _births: float = 0.0
-    _ages: float = 0.0
+    _sums: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def note(self, time: float, clock: float, volume: float = 0.0) -> None:
+    def note(self, time: float, clock: float, volume: float = 0.0, *, speed: float = 1.0) -> None:
         """Append the cure age of the cement that leaves the tip now.
 
         Parameters
@@ -54,6 +58,8 @@ class TipRecord:
         clock : float [s]
         volume : float [m³]
             That left since the last note, on average half way between the two.
+        speed : float [1]
+            Of the cure clock at the tip's temperature.
 
         Raises
         ------
@@ -63,20 +69,28 @@ class TipRecord:
         if self.times and time < self.times[-1]:
             raise CaseError("time runs backwards", where="time", value=time, allowed=f">= {self.times[-1]:g} s")
         if volume > 0.0:
-            before = (self.times[-1], self.clocks[-1]) if self.times else (time, clock)
+            now = (time, clock, speed)
+            before = (self.times[-1], self.clocks[-1], self.speeds[-1]) if self.times else now
             self.volume += volume
-            self._births += volume * 0.5 * (before[0] + time)
-            self._ages += volume * 0.5 * (before[1] + clock)
+            births, ages, speeds = (
+                total + volume * 0.5 * (a + b) for total, a, b in zip(self._sums, before, now, strict=True)
+            )
+            self._sums = (births, ages, speeds)
         self.times.append(float(time))
         self.clocks.append(float(clock))
+        self.speeds.append(float(speed))
 
-    def mean(self) -> tuple[float, float]:
-        """Mean birth [s] and mean cure age at birth [s] of all that left; linear, so exact for the mean clock."""
-        return self._births / self.volume, self._ages / self.volume
+    def mean(self) -> tuple[float, float, float]:
+        """Mean birth [s], cure age at birth [s] and clock speed at birth of all that left."""
+        births, ages, speeds = self._sums
+        return births / self.volume, ages / self.volume, speeds / self.volume
 
-    def __call__(self, birth: ArrayLike) -> Array:
-        """Cure age [s] at birth of parcels that left the tip at times `birth` [s]."""
-        return np.asarray(np.interp(np.asarray(birth, float), self.times, self.clocks))
+    def __call__(self, birth: ArrayLike) -> tuple[Array, Array]:
+        """Cure age [s] and clock speed at birth of parcels that left the tip at times `birth` [s]."""
+        when = np.asarray(birth, float)
+        return np.asarray(np.interp(when, self.times, self.clocks)), np.asarray(
+            np.interp(when, self.times, self.speeds)
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +108,8 @@ class AgedCement:
         Held after that; None: the same.
     record : TipRecord or None
         Cure age at the needle's tip over time; None: that of the batch.
+    warming : float [s]
+        Time constant with which the clock's speed goes from the tip's to the body's; 0: at once.
     """
 
     cement: Cement
@@ -101,6 +117,7 @@ class AgedCement:
     temperature: float | None
     body: float | None = None
     record: TipRecord | None = None
+    warming: float = 0.0
 
     @property
     def per_parcel(self) -> bool:
@@ -129,17 +146,23 @@ class AgedCement:
 
     def clock(self, time: float, birth: ArrayLike | None = None) -> float | Array:
         """Cure age [s] at the reference temperature; of all cement, or of the parcels born at `birth` [s]."""
-        held = self.body if self.body is not None else self.temperature
+        speed = float(self.cement.clock(self.temperature))
         if birth is None:
             if self.record is None or self.record.volume == 0.0:
-                return (self.age_at_start + time) * self.cement.clock(self.temperature)
-            born, out = self.record.mean()
-            return out + max(time - born, 0.0) * self.cement.clock(held)
+                return (self.age_at_start + time) * speed
+            born, aged, fresh = self.record.mean()
+            return float(aged + self._since(max(time - born, 0.0), fresh))
         births = np.nan_to_num(np.asarray(birth, float), nan=time)
-        aged = (
-            self.record(births) if self.record else (self.age_at_start + births) * self.cement.clock(self.temperature)
-        )
-        return np.asarray(aged + np.maximum(time - births, 0.0) * self.cement.clock(held))
+        ages, speeds = self.record(births) if self.record else ((self.age_at_start + births) * speed, speed)
+        return np.asarray(ages + self._since(np.maximum(time - births, 0.0), speeds))
+
+    def _since(self, passed: ArrayLike, fresh: ArrayLike) -> Array:
+        """Cure age [s] gained in a time after birth: ∫ r dt with r going from `fresh` to the body's exponentially."""
+        warm = self.cement.clock(self.body if self.body is not None else self.temperature)
+        span = np.asarray(passed, float)
+        if self.warming <= 0.0:
+            return np.asarray(warm * span)
+        return np.asarray(warm * span + (warm - np.asarray(fresh)) * self.warming * np.expm1(-span / self.warming))
 
 
 def check_age(age: ArrayLike, where: str = "age") -> float | Array:

@@ -253,6 +253,7 @@ class Cement:
         temperature: float | None = None,
         body: float | None = None,
         record: TipRecord | None = None,
+        warming: float = 0.0,
     ) -> AgedCement:
         """Viscosity law ``law(shear_rate, time, birth=None, clock=None)`` [Pa·s] for the flow solver.
 
@@ -266,6 +267,8 @@ class Cement:
             Held by the cement after that; by default the same.
         record : TipRecord, optional
             Cure age at the needle's tip over time; by default that of the batch.
+        warming : float [s], optional
+            Time constant with which the clock's speed goes from the tip's to the body's; 0 is at once.
 
         Raises
         ------
@@ -276,7 +279,12 @@ class Cement:
         check_handling(temperature)
         check_handling(body, "body")
         return AgedCement(
-            cement=self, age_at_start=float(age_at_start), temperature=temperature, body=body, record=record
+            cement=self,
+            age_at_start=float(age_at_start),
+            temperature=temperature,
+            body=body,
+            record=record,
+            warming=warming,
         )
 
     def replace(self, **changes: Any) -> Cement:

@@ -1,8 +1,9 @@
 """Cement in a cannula: parcels in plug flow from hub to tip, each with its own temperature and cure clock.
 
-The wall is at room temperature outside the body and, within centimetres below the skin, at the body's. A thin column
-follows its wall in seconds (R²/5.78α, first mode of a cylinder), so cement that dwells in the inserted part cures more
-than twice as fast as what waits in the syringe. Heat of reaction is neglected in the cannula: steel carries it away.
+The tissue is at room temperature outside the body and, within centimetres below the skin, at the body's. A thin column
+takes it in seconds, against two resistances in series: its own (5.78 π k, first mode of a cylinder) and that of the
+tissue around the steel. So cement that dwells in the inserted part cures more than twice as fast as what waits in the
+syringe. Heat of reaction is neglected in the cannula: steel carries it away.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ WARMING_DEPTH = Constant(
     0.010, "m", 0.003, 0.030, "vertebro", "ours", "e-folding depth of a cannula wall below the skin"
 )
 ATMOSPHERE = Constant(101325.0, "Pa", 1e5, 1.02e5, "vertebro", "recalled", "the most that suction can pull with")
+TISSUE_CONDUCTIVITY = Constant(0.4, "W/(m.K)", 0.2, 0.6, "vertebro", "recalled", "muscle and fat, unperfused")
+TISSUE_REACH = Constant(
+    4.0, "1", 2.0, 10.0, "vertebro", "ours", "radius that a minute of heat draws on, over the shaft's"
+)
 FIRST_MODE = 2.404825557695773**2  # radial conduction in a cylinder: decay rate 5.78 α/R²
 LONGEST_STEP = 1.0  # s
 PARCELS = 40
@@ -114,9 +119,11 @@ class Column:
 
     @property
     def heat_time(self) -> float:
-        """Time constant [s] with which the column takes its wall's temperature."""
-        diffusivity = self.cement.conductivity / (self.cement.density_uncured * self.cement.specific_heat)
-        return float((self.inner_diameter / 2.0) ** 2 / (FIRST_MODE * diffusivity))
+        """Time constant [s] with which the column takes the tissue's temperature."""
+        capacity = self.cement.density_uncured * self.cement.specific_heat * self.area
+        inside = 1.0 / (math.pi * FIRST_MODE * self.cement.conductivity)
+        outside = math.log(TISSUE_REACH) / (2.0 * math.pi * TISSUE_CONDUCTIVITY)
+        return float(capacity * (inside + outside))
 
     def wall(self, depth: ArrayLike) -> Array:
         """Wall temperature [K] at a depth below the skin [m]; room temperature outside (negative depth)."""
