@@ -149,7 +149,7 @@ class Handling:
         """Pull a needle back or out; returns the event, its facts, and the needle where it moved. Changes itself."""
         needle, delivery = self.needles[step.needle], self.deliveries[step.needle]
         delivery.release()
-        out = isinstance(step, Withdraw) or step.distance >= needle.length
+        out = isinstance(step, Withdraw) or self._leaves(needle, step.distance)
         distance = needle.length if isinstance(step, Withdraw) else min(step.distance, needle.length)
         embedded = self.embedded(needle, saturation)
         found = withdraw(needle, delivery.column, distance=distance, embedded=embedded)
@@ -173,6 +173,14 @@ class Handling:
             return event, facts, None
         self.needles[needle.name] = needle.moved(distance)
         return event, facts, self.needles[needle.name]
+
+    def _leaves(self, needle: Needle, distance: float) -> bool:
+        """Whether a needle pulled back so far is out of the simulated region."""
+        if distance >= needle.length - 1e-3:
+            return True
+        grid = self.scene.anatomy.grid
+        places = np.array([grid.index(centre) for centre, _ in needle.moved(distance).holes])
+        return bool(np.any(places < -0.5) or np.any(places >= np.array(grid.shape) - 0.5))
 
     def embedded(self, needle: Needle, saturation: NDArray[np.float64]) -> float:
         """Length of the shaft [m], from the tip back, that lies in cement."""

@@ -114,10 +114,12 @@ class Simulation:
         return Stepper(problem, tolerance=self.case.flow.tolerance)
 
     def _do(self, number: int, step: Step) -> None:
-        if isinstance(step, Inject):
-            self._inject(number, step)
-        elif isinstance(step, Wait):
+        if isinstance(step, Wait):
             self._wait(step)
+        elif step.needle not in self.handling.needles:
+            self._happens("step skipped", step=number, needle=step.needle, reason="the needle is out")
+        elif isinstance(step, Inject):
+            self._inject(number, step)
         elif isinstance(step, FreshBatch):
             self._happens("fresh batch", **self.handling.fresh(step))
         elif isinstance(step, Stylet):

@@ -191,6 +191,14 @@ def test_after_retracting_cement_comes_out_farther_back(go, coarse_anatomy):
     assert run.summary["volume_balance_error"] < 1e-6
 
 
+def test_a_needle_pulled_out_of_the_region_injects_no_more(go):
+    steps = [inject("0.2 ml"), {"do": "retract", "needle": "left", "distance": "95 mm"}, inject("0.2 ml")]
+    run = go(steps)
+    assert events(run, "step skipped")[0]["reason"] == "the needle is out"
+    assert run.summary["volume_injected_ml"] == pytest.approx(0.2)
+    assert run.summary["deliveries"][0]["withdrawn"]
+
+
 def test_the_marrow_is_reported_in_words_and_numbers(go):
     run = go([inject("0.2 ml")], {"marrow.yield_stress": "20 Pa", "marrow.viscosity": "2 Pa.s"})
     assert run.summary["settings"]["marrow_yield_stress_pa"] == 20
