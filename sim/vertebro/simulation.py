@@ -27,6 +27,7 @@ from vertebro.record import Run
 from vertebro.summary import manifest, plain_json, summarise
 
 SNAPSHOTS = 40
+FRONT_STEP = 1.0  # voxels the front may advance on one pressure field
 VIEWS = ("ap", "lateral")
 
 
@@ -79,6 +80,7 @@ class Simulation:
         self.camera = Camera(self.scene) if pictures else None
         self.deliveries = self.handling.deliveries
         self.voxel_pores = self.problem.pore_volume
+        self._cement = np.zeros_like(self.voxel_pores)  # m³ per voxel, at the last look
         self.planned = planned_duration(self.scene)
         self.status = "finished"
         self._events: list[dict[str, Any]] = []
@@ -111,7 +113,7 @@ class Simulation:
         return self._run()
 
     def _new_stepper(self, problem: FlowProblem) -> Stepper:
-        return Stepper(problem, tolerance=self.case.flow.tolerance)
+        return Stepper(problem, tolerance=self.case.flow.tolerance, front_step=FRONT_STEP, keep=True)
 
     def _do(self, number: int, step: Step) -> None:
         if isinstance(step, Wait):
@@ -294,7 +296,7 @@ class Simulation:
     def _look(self) -> None:
         """Leaks, pictures and fields of this moment."""
         start = wall_clock.perf_counter()
-        cement = self.state.saturation * self.voxel_pores
+        cement = np.multiply(self.state.saturation, self.voxel_pores, out=self._cement)
         for leak in self.monitor.update(self.state.time, cement, self.state.outflow, pressure=self.state.pressure):
             self._happens("leak", **leak.to_dict())
         self.seconds["leakage"] += wall_clock.perf_counter() - start
