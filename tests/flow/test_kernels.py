@@ -77,7 +77,7 @@ def test_flowing_share_limiter_and_stream_equal_their_twins(rng):
 
 
 def test_streamlines_through_a_cube_are_counted_right(rng):
-    """Against streamlines one by one; whatever enters leaves: straight on, (1 - b/a)(1 - c/a), or by one of the others."""
+    """Against streamlines one by one; what enters leaves: straight on, (1 - b/a)(1 - c/a), or by one of the others."""
     for a, b, c in (*rng.uniform(0.1, 1, (6, 3)), (1.0, 1.0, 1.0), (1.0, 0.4, 0.0)):
         assert kf.passage(a, b, c) == pytest.approx(naive.passage(a, b, c), abs=1e-4)
         aside = kf.passage(a, b, c) + (kf.passage(a, c, b) if c > 0 else 0.0)
@@ -145,7 +145,7 @@ def test_ages_equal_their_twin_and_lie_between_those_that_made_them(rng):
         args = (held, 2.0, volume_in, part * (held + volume_in), 3.0, 4.0, rng.uniform(2, 4), rng.uniform(0, 2), True)
         found = kf.ages(*args)
         np.testing.assert_allclose(found, naive.ages(*args), rtol=1e-12)
-        assert 0 <= min(found)
+        assert min(found) >= 0
         assert max(found) <= 4 + 1e-12
 
 

@@ -8,6 +8,18 @@ import math
 import numpy as np
 from scipy.optimize import brentq
 
+from naive.flow_aggregation import (
+    agglomerate,
+    close_row,
+    coarse_rows,
+    cycle,
+    first_rows,
+    larger_block,
+    nodes_to_cells,
+    residual_to_nodes,
+    split_blocks,
+    split_nodes,
+)
 from naive.multigrid import (
     AXES,
     ascend,
@@ -25,15 +37,25 @@ from naive.multigrid import (
 from vertebro.flow import kernels_front as kf
 
 __all__ = [
+    "agglomerate",
     "ascend",
     "bottom",
+    "close_row",
+    "coarse_rows",
     "coarsen",
+    "cycle",
     "cycle_steps",
     "descend",
     "diagonal",
     "fine_level",
+    "first_rows",
+    "larger_block",
+    "nodes_to_cells",
     "refresh",
     "residual",
+    "residual_to_nodes",
+    "split_blocks",
+    "split_nodes",
     "turn_and_step",
 ]
 

@@ -144,7 +144,7 @@ def fine_level(first, end, t64, free, scale, coef, sink):
             sink[place(cell)] = sum(scale * f * free[cell] * (1 - free[o]) for o, f in neighbours(cell, t64))
 
 
-def coarsen(coef, sink, nj, nk, coarse, sinkc, nk_to):
+def coarsen(coef, sink, nj, nk, weaken, coarse, sinkc, nk_to):
     shape = (sinkc.shape[0], 2 * sinkc.shape[3], nk_to)
     fine, lost = unpack(coef[:3], nj, nk), unpack(sink, nj, nk)
     t, into = np.zeros((3, *shape)), np.zeros(shape)
@@ -153,7 +153,7 @@ def coarsen(coef, sink, nj, nk, coarse, sinkc, nk_to):
         into[parent] += lost[cell]
         for d in range(3):
             if cell[d] % 2 == 0:
-                t[(d, *parent)] += fine[(d, *cell)] / 2
+                t[(d, *parent)] += weaken * fine[(d, *cell)]
     pack(t, coarse[:3])
     pack(into, sinkc)
 

@@ -27,8 +27,8 @@ class Box:
     half : (3, …) h/(2KA) [1/m³]; 0 where closed.
     layer : (3, …) thin layers over face area [1/m³], or (3, 1, 1, 1) when there are none.
     pore : (…) movable pore volume [m³].
-    outlet : (…) int32; 0 or 1 + number of the outlet.
-    held : (…) pressure of outlet cells [Pa], 0 elsewhere.
+    outlet : (…) int16; 0 or 1 + number of the outlet.
+    ends, held : (n,) flat indices of the outlet cells, and their pressures [Pa].
     active : (…) cells that take part.
     level : the one pressure of all cells that are held at one [Pa]; None if they differ or there are none.
     """
@@ -37,7 +37,8 @@ class Box:
     half: Float
     layer: Float
     pore: Float
-    outlet: NDArray[np.int32]
+    outlet: NDArray[np.int16]
+    ends: NDArray[np.int64]
     held: Float
     active: Mask
     level: float | None
@@ -115,7 +116,7 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
     layer = np.zeros((3, 1, 1, 1))
     if problem.face_resistance is not None and np.any(problem.face_resistance > 0):
         layer = np.ascontiguousarray(window.take_faces(problem.face_resistance) / area[:, None, None, None])
-    outlet = np.zeros(window.padded, np.int32)
+    outlet = np.zeros(window.padded, np.int16)
     held = np.zeros(window.padded)
     for n, one in enumerate(problem.outlets):
         inside = np.all((one.cells >= window.low) & (one.cells < window.high), axis=1)
@@ -123,11 +124,12 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
         outlet[place] = n + 1
         held[place] = np.broadcast_to(one.pressure, len(one.cells))[inside]
     outlet[~active] = 0
-    values = held[outlet > 0]
+    ends = np.flatnonzero(outlet)
+    values = held = held.reshape(-1)[ends]
     if problem.mode == "cement-only":
-        values = np.append(values, problem.displaced_pressure)
+        values = np.append(held, problem.displaced_pressure)
     level = float(values[0]) if values.size and np.ptp(values) == 0.0 else None
-    box = Box(window, half, layer, window.take(problem.pore_volume), outlet, held, active, level)
+    box = Box(window, half, layer, window.take(problem.pore_volume), outlet, ends, held, active, level)
     if problem.mode == "two-phase":
         box.active = drained(active, half, layer, outlet > 0)
         for axis in range(3):

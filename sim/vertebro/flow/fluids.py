@@ -15,12 +15,12 @@ _UNIT_RATE = np.array([1.0])
 
 
 class Resistance:
-    """Fills the flow resistance [Pa·s] of a box's cells; keeps its work arrays from step to step."""
+    """Fills the flow resistance [Pa·s] of a box's cells; works in the solver's memory, which is free between solves."""
 
     def __init__(self, flow: PressureField, team: Team) -> None:
         self.flow, self.team = flow, team
-        self._index = np.zeros(flow.p.size, np.int32)
-        self._rates = np.zeros(flow.p.size)
+        self._index = flow.solver.flat[0].view(np.int32)
+        self._rates = flow.solver.vectors.reshape(-1).view(np.float64)
 
     def fill(self, s: Float, now: float) -> None:
         """Write `flow.res` for a fill `s` at a time [s], with the shear rates of the last pressure."""

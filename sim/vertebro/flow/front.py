@@ -28,7 +28,6 @@ class Front:
         self.face = np.zeros((kernels_front.ROWS, 4))
         self.sums = np.zeros(kernels_front.SUMS)
         self.strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
-        self.ends = np.flatnonzero(flow.box.outlet)
         self.ledger = np.zeros(max(1, int(flow.box.outlet.max())))
         self._make_room(START_ROOM)
 
@@ -91,17 +90,6 @@ class Front:
     def room(self, flow: PressureField) -> float:
         """Free pore volume of the cells at the front [m³]."""
         return float(kernels_front.front_room(self.s, flow.box.pore, flow.source, flow.box.active))
-
-    def outlet_flow(self, outlets: int) -> Float:
-        """Total flow out of each outlet now [m³/s]."""
-        flow = self.flow
-        outlet, p, t = flow.box.outlet.reshape(-1), flow.p.reshape(-1), flow.t.reshape(3, -1)
-        cells = self.ends
-        net = flow.source.reshape(-1)[cells].copy()
-        for d, step in enumerate(self.strides):
-            net += t[d, cells] * (p[cells + step] - p[cells]) + t[d, cells - step] * (p[cells - step] - p[cells])
-        total = np.bincount(outlet[cells] - 1, weights=net, minlength=outlets)[:outlets]
-        return total.astype(np.float64)
 
     def settle(self, reached: int) -> float:
         """Put fluid that met a dead end into the nearest cells with room; returns what found none [m³].

@@ -224,9 +224,8 @@ def fine_level(first, end, t64, free, scale, coef, sink):
 
 
 @kernel
-def coarsen(coef, sink, nj, nk, coarse, sinkc, nk_to):
-    """Fill faces and sinks of a coarse level: half the sum of the fine faces between aggregates, sinks summed."""
-    half = np.float32(0.5)
+def coarsen(coef, sink, nj, nk, weaken, coarse, sinkc, nk_to):
+    """Fill faces and sinks of a coarse level: `weaken` times the fine faces between aggregates, sinks summed."""
     coarse[:] = np.float32(0.0)
     sinkc[:] = np.float32(0.0)
     for i in range(1, sink.shape[0] - 1):
@@ -240,11 +239,11 @@ def coarsen(coef, sink, nj, nk, coarse, sinkc, nk_to):
                     s = m + kp
                     sinkc[a, q % 2, s % 2, q // 2, s // 2] += lost[m]
                     if i % 2 == 0:
-                        coarse[0, a, q % 2, s % 2, q // 2, s // 2] += half * fx[m]
+                        coarse[0, a, q % 2, s % 2, q // 2, s // 2] += weaken * fx[m]
                     if j % 2 == 0:
-                        coarse[1, a, q % 2, s % 2, q // 2, s // 2] += half * fy[m]
+                        coarse[1, a, q % 2, s % 2, q // 2, s // 2] += weaken * fy[m]
                     if kp == 0:
-                        coarse[2, a, q % 2, s % 2, q // 2, s // 2] += half * fz[m]
+                        coarse[2, a, q % 2, s % 2, q // 2, s // 2] += weaken * fz[m]
 
 
 @kernel(fastmath=True, nogil=True)
