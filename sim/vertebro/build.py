@@ -16,9 +16,13 @@ from vertebro.anatomy.store import load_anatomy
 from vertebro.case import AnatomyInput, Case, NeedleInput, StepInput
 from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
+from vertebro.flow.laws import ViscosityLaw
 from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings, face_conductance
+from vertebro.materials.batch import WARM_UP, TipRecord
 from vertebro.materials.cement import Cement
+from vertebro.materials.marrow import Marrow
 from vertebro.materials.presets import cement
+from vertebro.materials.rheology import shear_factor
 from vertebro.procedure import (
     Inject,
     Limit,
@@ -31,6 +35,7 @@ from vertebro.procedure import (
     parapedicular,
     transpedicular,
 )
+from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
 from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
@@ -92,11 +97,30 @@ def build(case: Case, *, base: Path | None = None, anatomy: Anatomy | None = Non
     return Scene(
         case=case,
         anatomy=vertebra,
-        cement=cement(case.cement.preset),
+        cement=chosen_cement(case),
         needles=needles,
         placements=placements,
         steps=steps,
     )
+
+
+def chosen_cement(case: Case) -> Cement:
+    """The card the case names, with the case's own shear law and yield stress."""
+    wish, card = case.cement, cement(case.cement.preset)
+    changes: dict[str, object] = {}
+    if wish.rheology != "card":
+        changes["rheology"] = wish.rheology
+    if wish.yield_stress is not None:
+        changes["yield_stress"] = wish.yield_stress
+    return card.replace(**changes) if changes else card
+
+
+def chosen_marrow(case: Case) -> ViscosityLaw:
+    """What the cement displaces: a Newtonian liquid, or a soft solid that must yield."""
+    wish = case.marrow
+    if wish.yield_stress == 0.0 and wish.flow_index == 1.0:
+        return newtonian(wish.viscosity)
+    return Marrow(viscosity=wish.viscosity, yield_stress=wish.yield_stress, index=wish.flow_index)
 
 
 def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
@@ -137,25 +161,30 @@ def _imported_anatomy(wish: AnatomyInput, base: Path) -> Anatomy:
     return anatomy
 
 
-def flow_problem(scene: Scene) -> FlowProblem:
-    """The scene as bare arrays: what the flow engine sees."""
+def well_of(needle: Needle, anatomy: Anatomy) -> Well:
+    """A needle's openings as the flow engine sees them."""
+    cells = needle.tip_cells(anatomy.grid, compartment=anatomy.compartment)
+    return Well(name=needle.name, cells=cells, rate=0.0, radius=needle.tip_radius)
+
+
+def flow_problem(scene: Scene, record: TipRecord | None = None) -> FlowProblem:
+    """The scene as bare arrays: what the flow engine sees.
+
+    Parameters
+    ----------
+    scene : Scene
+    record : TipRecord, optional
+        Where the run notes how old the cement is that leaves the needle.
+    """
     case, vertebra = scene.case, scene.anatomy
-    age, temperature = case.cement.age_at_start, case.cement.temperature
-    wells = [
-        Well(
-            name=needle.name,
-            cells=needle.tip_cells(vertebra.grid, compartment=vertebra.compartment),
-            rate=0.0,
-            radius=needle.inner_diameter / 2,
-        )
-        for needle in scene.needles
-    ]
+    age, temperature, body = case.cement.age_at_start, case.cement.temperature, case.delivery.tissue_temperature
+    wells = [well_of(needle, vertebra) for needle in scene.needles]
     return FlowProblem(
         grid=vertebra.grid,
         porosity=vertebra.porosity,
         permeability=vertebra.permeability,
-        injected=scene.cement.law(age, temperature=temperature),
-        displaced=newtonian(case.marrow.viscosity),
+        injected=scene.cement.law(age, temperature=temperature, body=body, record=record, warming=float(WARM_UP)),
+        displaced=chosen_marrow(case),
         wells=wells,
         outlets=[Outlet(name=e.name, cells=e.cells, pressure=e.pressure) for e in vertebra.exits],
         face_resistance=vertebra.face_resistance,
@@ -163,6 +192,7 @@ def flow_problem(scene: Scene) -> FlowProblem:
         relative_permeability=case.flow.relative_permeability,
         mode=case.flow.mode,
         displaced_pressure=case.anatomy.venous_pressure,
+        shear_factor=shear_factor(case.cement.shear_factor, float(scene.cement.flow_index)),
     )
 
 
@@ -232,7 +262,11 @@ def _place(spec: NeedleInput, index: int, anatomy: Anatomy) -> tuple[Needle, Pla
 def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
     if spec.entry is not None and spec.tip is not None:
         return Needle(
-            name=spec.name, gauge=spec.gauge, entry=np.asarray(spec.entry) * mm, tip=np.asarray(spec.tip) * mm
+            name=spec.name,
+            gauge=spec.gauge,
+            entry=np.asarray(spec.entry) * mm,
+            tip=np.asarray(spec.tip) * mm,
+            opening=spec.opening,
         )
     marks = anatomy.landmarks
     pedicle = marks.pedicle_left if spec.side == "left" else marks.pedicle_right
@@ -250,11 +284,26 @@ def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
         target_depth=1 - spec.depth,
         target_lateral=spec.lateral,
     )
-    return path.needle(spec.name)
+    return dataclasses.replace(path.needle(spec.name), opening=spec.opening)
 
 
 def _step(spec: StepInput) -> Step:
     if spec.do == "wait":
-        return Wait(duration=spec.duration)
-    until = Limit(volume=spec.volume, pressure=spec.until_pressure, time=spec.duration)
-    return Inject(needle=spec.needle, rate=spec.rate, until=until, pressure_cap=spec.pressure)
+        return Wait(duration=spec.duration, release=spec.release)
+    if spec.do == "retract":
+        return Retract(needle=spec.needle, distance=spec.distance)
+    if spec.do == "stylet":
+        return Stylet(needle=spec.needle, rate=spec.rate)
+    if spec.do == "withdraw":
+        return Withdraw(needle=spec.needle)
+    if spec.do == "batch":
+        return FreshBatch(needle=spec.needle, age=spec.age)
+    until = Limit(volume=spec.volume, pressure=spec.until_pressure, time=spec.duration, force=spec.until_force)
+    by_force = spec.control == "force"
+    return Inject(
+        needle=spec.needle,
+        rate=float(MAX_RATE) if by_force else spec.rate,
+        until=until,
+        pressure_cap=None if by_force else spec.pressure,
+        force_cap=spec.force,
+    )

@@ -57,6 +57,10 @@ class MarrowInput(_Record):
 
     viscosity: Annotated[float, Within("Pa.s", 0.004, 100, "zhong2011")] = 0.05
     """Newtonian viscosity; liquid marrow at 37 degC 0.04-0.15, intact tissue may act like 1-50"""
+    yield_stress: Annotated[float, Within("Pa", 0, 1000, "papanastasiou1987")] = 0.0
+    """stress below which marrow creeps like a soft solid; 0 is a liquid; viscosity then is its consistency"""
+    flow_index: Annotated[float, Within("1", 0.2, 1, "papanastasiou1987")] = 1.0
+    """index of the yield-stress form; 1 is a Bingham fluid"""
     residual: Annotated[float, Within("1", 0, 0.3, "vertebro")] = 0.0
     """share of the marrow that stays behind the front"""
 
@@ -70,6 +74,29 @@ class CementInput(_Record):
     """time since mixing at schedule time zero"""
     temperature: Annotated[float, Within("degC", 0, 60, "iso5833")] = 296.15
     """temperature the cement cures at until it is injected"""
+    rheology: Literal["card", "carreau", "power-law"] = "card"
+    """law of shear thinning; card = as the cement's card says"""
+    yield_stress: Annotated[float, Within("Pa", 0, 500, "papanastasiou1987")] | None = None
+    """of the cement at its card's anchor age, grows with the viscosity; absent = as the card says"""
+    shear_factor: Literal["capillary", "cannella"] = "capillary"
+    """from Darcy velocity to shear rate in the pores; cannella thins four times as much (physics.md 4.1)"""
+
+
+class DeliveryInput(_Record):
+    """Syringe, drive and cannula of all needles."""
+
+    syringe: Literal[1, 3, 5] = 3
+    """nominal volume [ml]; a small bore turns the same force into more pressure"""
+    drive: Literal["hand", "screw"] = "hand"
+    """hand = at most 250 N on the plunger; screw = hydraulic or screw injector, at most 2000 N"""
+    force: Annotated[float, Within("N", 1, 2000, "krebs2005")] | None = None
+    """largest plunger force; absent = 200 N by hand, 1000 N by screw"""
+    compliance: Annotated[float, Within("ml/MPa", 0, 2, "vertebro")] = 0.0
+    """volume that syringe and air give way per pressure; cement then flows on after the plunger stops"""
+    primed: bool = True
+    """cannula full at the start; false = its dead volume must be pushed in before anything comes out"""
+    tissue_temperature: Annotated[float, Within("degC", 0, 60, "vertebro")] = 310.15
+    """of the inserted part of the cannula; cement that dwells there cures faster"""
 
 
 class NeedleInput(_Record):
@@ -83,6 +110,8 @@ class NeedleInput(_Record):
     """side of the pedicle"""
     gauge: int = 11
     """8, 10, 11, 13 or 15"""
+    opening: Literal["end", "side"] = "end"
+    """end = at the tip; side = two holes across the shaft just behind a closed tip"""
     depth: Annotated[float, Within("1", 0.3, 0.95, "jp_tech")] = 0.7
     """tip depth in the body: 0 = posterior wall, 1 = anterior wall; the usual target is the anterior third"""
     lateral: Annotated[float, Within("mm", -15, 20, "openrad")] = 0.0
@@ -103,20 +132,39 @@ class NeedleInput(_Record):
 class StepInput(_Record):
     """One step of the schedule."""
 
-    do: Literal["inject", "wait"] = "inject"
-    """inject or wait"""
+    do: Literal["inject", "wait", "stylet", "retract", "withdraw", "batch"] = "inject"
+    """inject, wait, stylet (push the cannula empty), retract (pull back a little), withdraw (take out), batch (freshly
+    mixed cement in the syringe)"""
     needle: str = "left"
-    """inject: which needle"""
+    """which needle (not for wait)"""
+    control: Literal["rate", "force"] = "rate"
+    """inject: the plunger keeps a rate, or a force"""
     rate: Annotated[float, Within("ml/min", 0.05, 30, "vertebro")] = 5e-8
-    """inject: plunger rate"""
+    """inject, stylet: flow rate; under force control it is whatever the force drives"""
     volume: Annotated[float, Within("ml", 0.05, 20, "vertebro")] | None = 4e-6
-    """inject: stop after this volume"""
+    """inject: stop after this volume has left the tip"""
     pressure: Annotated[float, Within("MPa", 0.01, 10, "krebs2005")] = 2.0e6
     """inject: highest syringe pressure of the hand; above it the rate falls"""
+    force: Annotated[float, Within("N", 1, 2000, "krebs2005")] | None = None
+    """inject: highest plunger force; above it the rate falls; the force kept under force control"""
     until_pressure: Annotated[float, Within("MPa", 0.01, 10, "krebs2005")] | None = None
     """inject: stop when the wanted rate would need more than this at the syringe"""
+    until_force: Annotated[float, Within("N", 1, 2000, "krebs2005")] | None = None
+    """inject: stop when the wanted rate would need more than this on the plunger"""
     duration: Annotated[float, Within("s", 0.1, 3600, "vertebro")] = 600.0
     """wait: how long; inject: give up after"""
+    release: bool = False
+    """wait: pull the plunger back first, so that no cement flows after"""
+    distance: Annotated[float, Within("mm", 0.5, 100, "vertebro")] = 5e-3
+    """retract: how far"""
+    age: Annotated[float, Within("min", 0, 60, "vertebro")] = 180.0
+    """batch: time since its mixing; no batch comes from the future"""
+
+    @model_validator(mode="after")
+    def _force_control_has_a_force(self) -> StepInput:
+        if self.control == "force" and self.force is None:
+            raise ValueError('control = "force" needs a force, such as force = "150 N"')
+        return self
 
 
 class FlowInput(_Record):
@@ -164,6 +212,7 @@ class Case(_Record):
     anatomy: AnatomyInput = AnatomyInput()
     marrow: MarrowInput = MarrowInput()
     cement: CementInput = CementInput()
+    delivery: DeliveryInput = DeliveryInput()
     needles: tuple[NeedleInput, ...] = Field((NeedleInput(),), min_length=1, max_length=4)
     steps: tuple[StepInput, ...] = Field((StepInput(),), min_length=1, max_length=100)
     flow: FlowInput = FlowInput()

@@ -45,6 +45,27 @@ CASES: dict[str, dict[str, Any]] = {
         "needles": [{**_LEFT, "gauge": 13}],
         "steps": [_inject("left", "4 ml")],
     },
+    "pause-and-withdraw": {
+        "title": "Half the cement, a pause that lets the front cure, the other half, and the needle out in time",
+        "needles": [_LEFT],
+        "steps": [
+            _inject("left", "2 ml"),
+            {"do": "wait", "duration": "45 s", "release": True},
+            _inject("left", "1.5 ml", "2 ml/min"),
+            {"do": "wait", "duration": "90 s", "release": True},
+            {"do": "withdraw", "needle": "left"},
+        ],
+    },
+    "soft-syringe": {
+        "title": "A 5 ml syringe with air in it, pushed by force: the cement goes on flowing while the hand rests",
+        "anatomy": _WIDE_VEINS,
+        "delivery": {"syringe": 5, "compliance": "0.5 ml/MPa"},
+        "needles": [_LEFT],
+        "steps": [
+            {"do": "inject", "needle": "left", "volume": "3 ml", "control": "force", "force": "30 N"},
+            {"do": "wait", "duration": "20 s"},
+        ],
+    },
     "large-volume": {
         "title": "Eight millilitres into an osteoporotic L1",
         "needles": [_LEFT],

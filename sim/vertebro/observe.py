@@ -30,6 +30,7 @@ from vertebro.imaging import (
 )
 from vertebro.materials.attenuation import MATERIALS, Material, cement_material
 from vertebro.materials.cement import Cement
+from vertebro.procedure import Needle
 from vertebro.units import deg
 
 OPACIFIERS = {"BaSO4": "barium sulfate", "ZrO2": "zirconium dioxide"}
@@ -82,6 +83,7 @@ class Camera:
         self.cement = cement_matter(scene.cement)
         wish = scene.case.imaging
         self.fluoroscope = Fluoroscope(kvp=wish.tube_voltage)
+        self.needles_shown = scene.needles
         self._views: dict[str, FluoroView] = {}
         self._needles: dict[str, NDArray[np.float32]] = {}
         self._layers: Any = None
@@ -158,19 +160,28 @@ class Camera:
             pose = carm(name, self.scene)
             collimation = covered_field(pose.geometry, vertebra.surround.grid)
             prepared = self.fluoroscope.prepare(pose, self._layers, collimation=collimation)
-            steel = np.zeros((prepared.geometry.rows, prepared.geometry.cols), np.float32)
-            for needle in self.scene.needles:
-                needle_path(
-                    prepared.geometry,
-                    needle.entry,
-                    needle.tip,
-                    outer_diameter=needle.outer_diameter,
-                    inner_diameter=needle.inner_diameter,
-                    hub_length=needle.cannula_length - needle.length,
-                    out=steel,
-                )
-            self._views[name], self._needles[name] = prepared, steel
+            self._views[name], self._needles[name] = prepared, self._steel(prepared)
         return self._views[name]
+
+    def show_needles(self, needles: tuple[Needle, ...]) -> None:
+        """From now on the pictures show these needles (one was pulled back or taken out)."""
+        self.needles_shown = needles
+        self._needles = {name: self._steel(view) for name, view in self._views.items()}
+
+    def _steel(self, prepared: FluoroView) -> NDArray[np.float32]:
+        """Path through the steel of all needles [m] in a view."""
+        steel = np.zeros((prepared.geometry.rows, prepared.geometry.cols), np.float32)
+        for needle in self.needles_shown:
+            needle_path(
+                prepared.geometry,
+                needle.entry,
+                needle.tip,
+                outer_diameter=needle.outer_diameter,
+                inner_diameter=needle.inner_diameter,
+                hub_length=needle.cannula_length - needle.length,
+                out=steel,
+            )
+        return steel
 
 
 def carm(view: str, scene: Scene) -> CArm:

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.build import Scene, build, flow_problem, leak_monitor
+from vertebro.build import build, flow_problem, leak_monitor, well_of
 from vertebro.case import Case
-from vertebro.delivery import Delivery
-from vertebro.flow import Stepper
+from vertebro.delivery import Push
+from vertebro.flow import FlowProblem, Stepper
+from vertebro.handling import Handling, planned_duration
 from vertebro.observe import Camera, Picture
-from vertebro.procedure import Inject, Wait
+from vertebro.procedure import Inject, Step, Wait
+from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
 from vertebro.record import Run
 from vertebro.summary import manifest, plain_json, summarise
 
@@ -70,15 +72,16 @@ class Simulation:
         start = wall_clock.perf_counter()
         self.scene = build(case, base=base, anatomy=anatomy)
         self.seconds = {"build": wall_clock.perf_counter() - start, "flow": 0.0, "leakage": 0.0, "imaging": 0.0}
-        self.problem = flow_problem(self.scene)
-        self.stepper = Stepper(self.problem, tolerance=case.flow.tolerance, front_step=FRONT_STEP, keep=True)
+        self.handling = Handling(self.scene)
+        self.problem = flow_problem(self.scene, self.handling.record)
+        self.stepper = self._new_stepper(self.problem)
         self.state = self.problem.initial_state()
         self.monitor = leak_monitor(self.scene)
         self.camera = Camera(self.scene) if pictures else None
-        self.deliveries = _deliveries(self.scene)
+        self.deliveries = self.handling.deliveries
         self.voxel_pores = self.problem.pore_volume
         self._cement = np.zeros_like(self.voxel_pores)  # m³ per voxel, at the last look
-        self.planned = _planned_duration(self.scene)
+        self.planned = planned_duration(self.scene)
         self.status = "finished"
         self._events: list[dict[str, Any]] = []
         self._history: list[dict[str, float]] = []
@@ -99,7 +102,7 @@ class Simulation:
         try:
             self._look()
             for number, step in enumerate(self.scene.steps):
-                self._wait(step) if isinstance(step, Wait) else self._inject(number, step)
+                self._do(number, step)
         except KeyboardInterrupt:
             self.status = "interrupted"
             self._happens("interrupted")
@@ -109,25 +112,94 @@ class Simulation:
         self._happens("end", status=self.status)
         return self._run()
 
+    def _new_stepper(self, problem: FlowProblem) -> Stepper:
+        return Stepper(problem, tolerance=self.case.flow.tolerance, front_step=FRONT_STEP, keep=True)
+
+    def _do(self, number: int, step: Step) -> None:
+        if isinstance(step, Wait):
+            self._wait(step)
+        elif step.needle not in self.handling.needles:
+            self._happens("step skipped", step=number, needle=step.needle, reason="the needle is out")
+        elif isinstance(step, Inject):
+            self._inject(number, step)
+        elif isinstance(step, FreshBatch):
+            self._happens("fresh batch", **self.handling.fresh(step))
+        elif isinstance(step, Stylet):
+            self._push_stylet(step)
+        else:
+            self._pull(step)
+
     def _inject(self, number: int, step: Inject) -> None:
-        start, begun = self.state.time, self.state.injected[step.needle]
         self._happens("injection starts", step=number, needle=step.needle, rate_ml_min=step.rate * 6e7)
+        if (facts := self.handling.beyond_drive(step)) is not None:
+            self._happens("force beyond the drive", **facts)
+        self._fill_cannula(step)
+        start, begun = self.state.time, self.state.injected[step.needle]
         reason, capped = "", False
         while not (reason := self._limit_reached(step, start, begun)):
-            rate = self._rate(step)
-            if rate <= 0.0:
+            left, time_left = self._left(step, start, begun)
+            dt = min(self._round(), time_left)
+            push = self._plan(step, dt, self.handling.cap(step))
+            if push.rate * dt > left:
+                dt = left / push.rate
+                push = self._plan(step, dt, self.handling.cap(step))
+            if push.rate <= 0.0 and push.capped:
                 reason = self._why_stuck(step)
                 break
-            if rate < step.rate and not capped:
+            if push.capped and not capped and step.rate < MAX_RATE:  # force control is capped by intent
                 capped = True
-                self._happens("pressure cap reached", needle=step.needle, rate_ml_min=rate * 6e7)
-            left, time_left = self._left(step, start, begun)
-            if not self._advance(step.needle, rate, min(self._round(), left / rate, time_left)):
+                self._happens("pressure cap reached", rate_ml_min=push.rate * 6e7, **self._effort(step.needle, push))
+            if not self._advance(step.needle, push.rate, dt, push):
                 reason = "the needle's tip lies in a sealed pocket: the marrow has nowhere to go"
                 break
         self.stepper.set_well(step.needle, rate=0.0)
         volume = self.state.injected[step.needle] - begun
         self._happens("injection ends", step=number, needle=step.needle, reason=reason, volume_ml=volume * 1e6)
+
+    def _effort(self, needle: str, push: Push) -> dict[str, Any]:
+        """Pressure and force of a push, for events."""
+        force = self.deliveries[needle].injector.plunger_force(push.pressure)
+        return {"needle": needle, "syringe_kpa": push.pressure / 1e3, "force_n": force}
+
+    def _fill_cannula(self, step: Inject) -> None:
+        """Push an empty cannula full: its dead volume goes in before anything comes out."""
+        missing = self.deliveries[step.needle].column.missing
+        if missing <= 0.0:
+            return
+        self._happens("cannula fills", needle=step.needle, dead_volume_ml=missing * 1e6)
+        push = Push(rate=step.rate, plunger=step.rate, pressure=0.0, capped=False)
+        while (missing := self.deliveries[step.needle].column.missing) > 1e-15:
+            dt = min(self._round(), missing / step.rate)
+            self._advance(None, 0.0, dt, push, step.needle)
+
+    def _push_stylet(self, step: Stylet) -> None:
+        """Push the cannula empty, as far as the hand can."""
+        column, begun = self.deliveries[step.needle].column, self.state.injected[step.needle]
+        force = 0.0
+        while (left := column.content) > 0.0:
+            rest, resistance = self._wells[step.needle]
+            push = self.deliveries[step.needle].plan_stylet(step.rate, rest=rest, resistance=resistance)
+            force = max(force, push.pressure * column.area)
+            if push.rate <= 0.0 or not self._advance(
+                step.needle, push.rate, min(self._round(), left / push.rate), push
+            ):
+                break
+        self.stepper.set_well(step.needle, rate=0.0)
+        volume = self.state.injected[step.needle] - begun
+        facts = {"volume_ml": volume * 1e6, "left_ml": column.content * 1e6, "force_n": force}
+        self._happens("stylet pushed", needle=step.needle, **facts)
+
+    def _pull(self, step: Retract | Withdraw) -> None:
+        """Needle back or out: what it leaves behind, and where cement comes out from now on."""
+        event, facts, moved = self.handling.pull(step, self.state.saturation)
+        self._happens(event, **facts)
+        if moved is not None:
+            well = well_of(moved, self.scene.anatomy)
+            self.problem = self.problem.with_well(moved.name, cells=well.cells, radius=well.radius)
+            self.stepper = self._new_stepper(self.problem)
+            self._wells[moved.name] = (0.0, 0.0)
+        if self.camera is not None:
+            self.camera.show_needles(tuple(self.handling.needles.values()))
 
     def _left(self, step: Inject, start: float, begun: float) -> tuple[float, float]:
         """Volume [m³] and time [s] that the step's limits leave."""
@@ -140,34 +212,37 @@ class Simulation:
             return "volume"
         if time <= 1e-9:
             return "time"
-        if step.until.pressure is not None and self._hand(step, step.until.pressure) < step.rate:
-            return "pressure"
+        stop = self.handling.stop_pressure(step)
+        if stop is not None and self._plan(step, min(self._round(), time), stop).capped:
+            return "pressure" if stop == step.until.pressure else "force"
         return ""
 
     def _wait(self, step: Wait) -> None:
         end = self.state.time + step.duration
         self._happens("waiting", duration_s=step.duration)
+        if step.release:
+            self.handling.release()
         while end - self.state.time > 1e-9:
-            self._advance(None, 0.0, min(self._round(), end - self.state.time))
+            dt = min(self._round(), end - self.state.time)
+            flowing = self.handling.afterflow(dt, self._wells)
+            if flowing is None:
+                self._advance(None, 0.0, dt)
+                continue
+            needle, push = flowing
+            self._advance(needle, push.rate, dt, push)
+            self.stepper.set_well(needle, rate=0.0)
 
-    def _rate(self, step: Inject) -> float:
-        """Rate [m³/s] the hand reaches now; 0 when the cement has set."""
-        delivery = self.deliveries[step.needle]
-        if self._has_set(delivery):
-            return 0.0
-        return self._hand(step, step.pressure_cap or delivery.injector.pressure_cap)
-
-    def _hand(self, step: Inject, cap: float) -> float:
+    def _plan(self, step: Inject, dt: float, cap: float) -> Push:
+        """What the plunger reaches in the coming round, against the bone as the last round found it."""
         rest, resistance = self._wells[step.needle]
-        return self.deliveries[step.needle].rate(step.rate, self.state.time, cap=cap, rest=rest, resistance=resistance)
-
-    def _has_set(self, delivery: Delivery) -> bool:
-        return delivery.age_at_start + self.state.time >= delivery.cement.set_time_at(delivery.temperature)
+        return self.deliveries[step.needle].plan(step.rate, dt, cap=cap, rest=rest, resistance=resistance)
 
     def _why_stuck(self, step: Inject) -> str:
-        if self._has_set(self.deliveries[step.needle]):
-            return "the cement has set"
-        return "the hand cannot push it any further"
+        place = self.deliveries[step.needle].column.set_at()
+        if place is None:
+            return "the hand cannot push it any further"
+        self._happens("cement has set in the cannula", needle=step.needle, behind_tip_mm=place * 1e3)
+        return "the cement has set"
 
     def _round(self) -> float:
         """Length of the next round [s]: the look interval, cut at the next picture."""
@@ -177,8 +252,13 @@ class Simulation:
     def _picture_times(self) -> np.ndarray:
         return np.linspace(0.0, self.planned, self.case.imaging.frames)
 
-    def _advance(self, needle: str | None, rate: float, dt: float) -> bool:
-        """One round; False when nothing can be injected because the tip is sealed in."""
+    def _advance(
+        self, needle: str | None, rate: float, dt: float, push: Push | None = None, into: str | None = None
+    ) -> bool:
+        """One round; False when nothing can be injected because the tip is sealed in.
+
+        `push` is what the plunger of the needle does (of `into` while its cannula fills).
+        """
         start = wall_clock.perf_counter()
         if needle is not None:
             self.stepper.set_well(needle, rate=rate)
@@ -188,6 +268,12 @@ class Simulation:
             self._happens(event.kind, well=event.well, text=event.text)
         self._balance = max(self._balance, report.balance_error)
         sealed = any(event.kind == "sealed" for event in report.events)
+        plunger = into or needle
+        pushes = {plunger: push} if push is not None and plunger is not None and not sealed else {}
+        # a stylet's pressure is not the syringe's
+        by_syringe = needle is not None and not (push is not None and push.stylet)
+        lost = self.deliveries[needle].drop(rate) if needle is not None and by_syringe else 0.0
+        self.handling.elapse(dt, pushes, self.state.time)
         bone = report.well_pressures[needle] if needle is not None and not sealed else self._resting_pressure()
         if needle is not None and rate > 0 and not sealed:
             rest = self._resting_pressure()
@@ -196,7 +282,7 @@ class Simulation:
             self._peak = bone
             self._pressure = self.state.pressure.astype(np.float32)
         self._look()
-        self._note(needle, rate, bone, report.iterations)
+        self._note(needle, rate, bone, lost, report.iterations)
         self.progress(
             f"injecting: {self.state.injected_volume * 1e6:.1f} ml, {self.state.time:.0f} s",
             0.1 + 0.75 * min(self.state.time / self.planned, 1.0),
@@ -254,9 +340,9 @@ class Simulation:
                     self._happens("leak visible", kind=leak.kind.value, compartment=leak.compartment, view=view)
                     break
 
-    def _note(self, needle: str | None, rate: float, bone: float, iterations: int) -> None:
+    def _note(self, needle: str | None, rate: float, bone: float, lost: float, iterations: int) -> None:
         delivery = self.deliveries[needle or self.scene.needles[0].name]
-        syringe = bone + delivery.drop(rate, self.state.time)
+        syringe = bone + lost if delivery.rigid or delivery.pressure == 0.0 else delivery.pressure
         volumes = self.monitor.compartment_volumes()
         inside = sum(volumes.get(name, 0.0) for name in ("body", "arch"))
         self._history.append(
@@ -267,7 +353,7 @@ class Simulation:
                 "bone_pressure_pa": bone,
                 "syringe_pressure_pa": syringe,
                 "plunger_force_n": delivery.injector.plunger_force(syringe),
-                "viscosity_pa_s": float(delivery.viscosity(1.0, self.state.time)),
+                "viscosity_pa_s": float(delivery.viscosity(1.0)),
                 "volume_in_body_m3": inside,
                 "volume_leaked_m3": self.monitor.leaked_volume,
                 "iterations": float(iterations),
@@ -301,27 +387,7 @@ class Simulation:
                 visible=self._visible,
                 cement_volume=self.state.saturation * self.voxel_pores,
                 outflow=sum(self.state.outflow.values()),
+                deliveries=self.handling.summary(),
             )
         )
         return run
-
-
-def _deliveries(scene: Scene) -> dict[str, Delivery]:
-    wish = scene.case.cement
-    return {
-        needle.name: Delivery.through(
-            needle, scene.cement, age_at_start=wish.age_at_start, temperature=wish.temperature
-        )
-        for needle in scene.needles
-    }
-
-
-def _planned_duration(scene: Scene) -> float:
-    total = 0.0
-    for step in scene.steps:
-        if isinstance(step, Wait):
-            total += step.duration
-        else:
-            by_volume = step.until.volume / step.rate if step.until.volume else np.inf
-            total += min(by_volume, step.until.time or np.inf)
-    return float(total)

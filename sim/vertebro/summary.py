@@ -13,6 +13,8 @@ from vertebro import __version__, _jit
 from vertebro.build import Scene, body_frame, counted_compartments
 from vertebro.case import Case
 from vertebro.leakage import LeakMonitor, measure_result
+from vertebro.materials.marrow import MARROW_VISCOSITY
+from vertebro.procedure.withdrawal import TAIL_NOTED
 from vertebro.units import kPa, ml
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ def summarise(
     visible: dict[int, float],
     cement_volume: NDArray[np.float64],
     outflow: float,
+    deliveries: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """The numbers of a run as plain JSON values.
 
@@ -47,6 +50,8 @@ def summarise(
     cement_volume : (nr, na, ns) array [m³]
     outflow : float [m³]
         Cement that left the grid through the exits.
+    deliveries : list of dict
+        Each needle's syringe and cannula: dead volume, what is left in it, tail, ages.
     """
     injected = float(run.history["volume_injected_m3"][-1]) if run.history else 0.0
     volumes = monitor.compartment_volumes()
@@ -78,9 +83,10 @@ def summarise(
         "leaks": [leak.to_dict() | {"t_visible_s": visible.get(leak.key)} for leak in monitor.leaks()],
         "result": measures.to_dict(),
         "needles": [placement.to_dict() for placement in run.scene.placements],
+        "deliveries": deliveries,
         "dose": _dose(run),
         "settings": _settings(run.case),
-        "warnings": _warnings(run),
+        "warnings": _warnings(run) + _delivery_warnings(deliveries),
     }
     return plain_json(numbers)
 
@@ -125,10 +131,38 @@ def _settings(case: Case) -> dict[str, Any]:
     """The settings that decide what a leak figure means (physics.md 7.9)."""
     return {
         "mode": case.flow.mode,
+        "marrow": _marrow_words(case),
         "marrow_viscosity_pa_s": case.marrow.viscosity,
+        "marrow_yield_stress_pa": case.marrow.yield_stress,
+        "marrow_flow_index": case.marrow.flow_index,
+        "marrow_residual": case.marrow.residual,
+        "cement_rheology": case.cement.rheology,
+        "cement_yield_stress_pa": case.cement.yield_stress,
+        "shear_factor": case.cement.shear_factor,
         "venous_pressure_pa": case.anatomy.venous_pressure,
         "seed": case.seed,
     }
+
+
+def _marrow_words(case: Case) -> str:
+    """The displaced fluid in words: the most important unknown of a leak figure."""
+    wish = case.marrow
+    if wish.yield_stress == 0.0 and wish.flow_index == 1.0:
+        kind = "liquid" if wish.viscosity <= MARROW_VISCOSITY.high else "tissue that resists like a thick liquid"
+        return f"Newtonian, {wish.viscosity:g} Pa.s: {kind}"
+    return (
+        f"Herschel-Bulkley: yields at {wish.yield_stress:g} Pa, consistency {wish.viscosity:g} Pa.s^n, "
+        f"n = {wish.flow_index:g}"
+    )
+
+
+def _delivery_warnings(deliveries: list[dict[str, Any]]) -> list[str]:
+    found = [f"needle {row['needle']}: stuck in the cement" for row in deliveries if row["stuck"]]
+    return found + [
+        f"needle {row['needle']}: {row['tail_ml']:.3f} ml of cement left in its track"
+        for row in deliveries
+        if row["tail_ml"] * ml > TAIL_NOTED
+    ]
 
 
 def _dose(run: Run) -> dict[str, Any]:

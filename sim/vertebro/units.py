@@ -68,6 +68,8 @@ UNITS: dict[str, tuple[str, float]] = {
     "Pa.s": ("Pa.s", Pa_s),
     "mPa.s": ("Pa.s", mPa_s),
     "N": ("N", N),
+    "m^3/Pa": ("m^3/Pa", 1.0),
+    "ml/MPa": ("m^3/Pa", ml / MPa),
     "m^2": ("m^2", 1.0),
     "kg/m^3": ("kg/m^3", 1.0),
     "g/ml": ("kg/m^3", 1e3),

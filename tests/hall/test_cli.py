@@ -37,6 +37,9 @@ def test_schema_lists_the_tables():
         (("run", "first-injection", "--out", "x", "--set", "needles.0.guage=3"), 2, "did you mean"),
         (("run", "first-injection", "--out", "x", "--set", "nonsense"), 2, "key=value"),
         (("new", "no-such-case"), 2, "first-injection"),
+        (("explain", "cement.glue"), 2, "kyphon-hvr"),
+        (("explain", "cement.confidence", "--plot", "x.docx"), 2, ".png"),
+        (("explain", "needles.gauge", "--plot", "x.png"), 2, "only cements"),
         (("report", "no-such-folder"), 3, "not a run folder"),
         (("import", "absent.nii.gz", "--labels", "absent.nii.gz", "--level", "L1", "--out", "x"), 3, "absent.nii.gz"),
     ],
@@ -54,6 +57,28 @@ def test_errors_are_json_when_asked(tmp_path):
     answer = vertebro("report", tmp_path, "--json")
     assert answer.returncode == 3
     assert json.loads(answer.stdout)["error"] == "DataError"
+
+
+def test_explain_prints_a_card_with_sources_and_a_plot(tmp_path):
+    """Every number with unit, range, mark and source; 13.5 min stays 13.5 min; the curve climbs to the right."""
+    answer = vertebro("explain", "cement.kyphon-hvr", "--plot", tmp_path / "hvr.png")
+    assert answer.returncode == 0, answer.stderr
+    row = next(line for line in answer.stdout.splitlines() if line.startswith("set_time"))
+    assert row.split()[1:6] == ["13.5", "12", "to", "15", "min"]
+    assert "kyphon_ifu: Medtronic" in answer.stdout
+    curve = [line for line in answer.stdout.splitlines() if "|" in line]
+    columns = [line.index("o") for line in curve if "o" in line]
+    assert len(columns) >= 8
+    assert columns == sorted(columns, reverse=True)
+    assert (tmp_path / "hvr.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_explain_card_as_json_is_complete():
+    facts = json.loads(vertebro("explain", "cement.simplex-p", "--json").stdout)
+    assert {row["source"] for row in facts["numbers"]} == set(facts["sources"])
+    assert all(row["low"] <= row["value"] <= row["high"] for row in facts["numbers"])
+    warm, room = (facts["viscosity_at_rest_pa_s"]["at_degc"][key] for key in ("37", "23"))
+    assert all(hot >= cool for hot, cool in zip(warm, room, strict=True))
 
 
 def test_run_shoot_ct_and_report_work_together(tmp_path):

@@ -34,6 +34,21 @@ def test_left_needle_lies_on_the_right_of_the_ap_picture(camera, short_run):
     assert column > prepared.geometry.cols / 2
 
 
+def test_a_needle_that_is_out_is_in_no_picture(short_run):
+    """Bright where its steel was, the same everywhere else; pulled back by 10 mm only its tip is missing."""
+    own = Camera(short_run.scene)
+    none = np.zeros(short_run.anatomy.grid.shape, np.float32)
+    with_needle = own.shoot("lateral", 0.0, none).display16.astype(float)
+    steel = own._needles["lateral"] > 0
+    (needle,) = own.needles_shown
+    own.show_needles((needle.moved(10e-3),))
+    assert 0.5 * steel.sum() < (own._needles["lateral"] > 0).sum() < steel.sum()
+    own.show_needles(())
+    without = own.shoot("lateral", 0.0, none).display16.astype(float)
+    assert (without - with_needle)[steel].mean() > 3000
+    assert abs((without - with_needle)[~steel].mean()) < 500
+
+
 def test_anterior_is_left_on_the_lateral_picture(camera):
     geometry = camera.view("lateral").geometry
     assert geometry.project_point(np.array([0, 0.02, 0]))[1] < geometry.project_point(np.array([0, -0.02, 0]))[1]

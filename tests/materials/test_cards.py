@@ -37,6 +37,16 @@ def test_shares_and_densities_follow_from_the_composition(name: str) -> None:
     assert card.density_cured == pytest.approx(1.0 / (fixed + card.monomer_fraction / POLYMER), rel=0.03)
 
 
+@names
+def test_powder_adds_up_and_gives_the_share_of_opacifier(name: str) -> None:
+    """Shares of the powder sum to one; opacifier in the mixed cement = its share of the powder · powder / total."""
+    card = cement(name)
+    parts = (card.polymer_in_powder, card.opacifier_in_powder, card.ceramic_in_powder, card.initiator_in_powder)
+    assert sum(parts) == pytest.approx(1.0, abs=0.005)
+    mixed = card.opacifier_in_powder * card.powder_mass / (card.powder_mass + card.liquid_mass)
+    assert card.opacifier_fraction == pytest.approx(mixed, abs=0.002)
+
+
 def test_opacifier_shares_of_the_mixed_cement() -> None:
     """physics.md 1.4: HV-R 20.7 %, Simplex 6.8 %, Osteopal V 33 % by mass."""
     shares = [float(cement(name).opacifier_fraction) for name in ("kyphon-hvr", "simplex-p", "osteopal-v")]
@@ -82,6 +92,7 @@ def test_own_card_inherits_from_a_shipped_one(tmp_path: Path) -> None:
         ("set_time", "sett_time", CaseError),
         ("value = 9", "value = 99", CaseError),
         ("generic-medium", "generic-none", CaseError),
+        ('name = "mine"', 'name = "mine"\nrheology = "bingham"', CaseError),
         ('source = "vertebro"', 'source = "hearsay"', CaseError),
         ('unit = "min", ', "", CaseError),
         ('name = "mine"', 'name = "mine"\nopacifier = "lead"', CaseError),

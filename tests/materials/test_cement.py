@@ -104,6 +104,45 @@ def test_low_viscosity_brand_is_at_most_half_as_viscous_between_2_and_5_minutes(
     assert np.all(low <= 0.5 * medium)
 
 
+def test_low_viscosity_brand_stays_below_150_pascal_seconds_for_six_minutes_at_20_degrees() -> None:
+    """A patent of a low-viscosity bone cement claims it (source key lowviscosity_patent): an independent bound."""
+    card = cement("generic-low")
+    assert float(card.zero_shear_viscosity(6 * 60.0, temperature=ZERO_CELSIUS + 20.0)) < 150.0
+
+
+@names
+def test_parcels_are_the_law_of_their_own_clock(name: str) -> None:
+    """`viscosity_at` of an array of clocks is what every clock gives alone, and `at` of it is the same law."""
+    card = cement(name)
+    clocks, rates = np.linspace(0.0, 1500.0, 7), np.geomspace(1e-2, 1e3, 5)[:, None]
+    together = card.viscosity_at(rates, clocks)
+    alone = np.stack([card.viscosity(rates[:, 0], age) for age in clocks], axis=1)
+    assert together == pytest.approx(alone, rel=1e-12)
+    assert card.at(clocks)(rates) == pytest.approx(together, rel=0)
+
+
+def test_power_law_is_the_fast_limit_of_carreau() -> None:
+    """λγ̇ >> 1, η∞ = 0: η = η0 (λγ̇)^(n-1). At 100/s within 1e-4; at rest it is cut at the plateau."""
+    carreau = cement("generic-medium").replace(infinite_shear_viscosity=0.0)
+    power = carreau.replace(rheology="power-law")
+    assert float(power.viscosity(100.0, 200.0)) == pytest.approx(float(carreau.viscosity(100.0, 200.0)), rel=1e-4)
+    assert float(power.viscosity(0.0, 200.0)) <= 7.5e4
+    assert float(power.viscosity(1e-2, 200.0)) > 5 * float(carreau.viscosity(1e-2, 200.0))
+
+
+def test_yield_stress_of_cement_grows_with_it_and_carries_at_low_shear() -> None:
+    """η = η_carreau + τ_y/γ̇ for γ̇ >> 0.1/s; τ_y grows like the viscosity at rest; never above the plateau."""
+    plain = cement("generic-medium")
+    stiff = plain.replace(yield_stress=40.0)
+    ages = np.array([120.0, 240.0])
+    extra = (stiff.viscosity(2.0, ages) - plain.viscosity(2.0, ages)) * 2.0
+    assert extra == pytest.approx(40.0 * plain.zero_shear_viscosity(ages) / 20.0, rel=1e-6)
+    everything = stiff.viscosity(np.geomspace(1e-6, 1e4, 60)[:, None], AGES[None, ::60])
+    assert np.all(np.isfinite(everything))
+    assert np.all(np.diff(everything, axis=0) <= 1e-9 * everything[1:])
+    assert everything.max() <= 7.5e4
+
+
 def test_cure_age_adds_up_a_temperature_history() -> None:
     card = cement("generic-medium")
     age = card.cure_age([(180.0, float(card.reference_temperature)), (60.0, BODY)])

@@ -7,14 +7,17 @@ import math
 import numpy as np
 import pytest
 
+from vertebro.errors import CaseError
 from vertebro.materials.rheology import (
     ACTIVATION_ENERGY,
     GAS_CONSTANT,
+    SHEAR_FACTORS,
     arrhenius_rate,
     carreau_1972,
     castro_macosko_1980,
     fading_index,
     ostwald_1929,
+    shear_factor,
     swelling_growth,
 )
 
@@ -73,3 +76,32 @@ def test_set_cement_does_not_thin() -> None:
     assert fading_index(np.array([0.0, 0.25, 0.5, 1.0]), index=0.5, gel_conversion=0.5) == pytest.approx(
         [0.5, 0.75, 1, 1]
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("capillary", (298.9, 285.0, 186.0, 87.0)), ("cannella", (283.0, 199.0, 94.0, 43.0))]
+)
+def test_apparent_viscosity_in_the_pores_by_named_shear_factor(name: str, table: tuple[float, ...]) -> None:
+    """physics.md 4.1: γ̇ = C u/√(Kφ), Carreau η0 = 300, n = 0.5, λ = 1 s, η∞ = 0.5, K = 1e-8 m², φ = 0.88."""
+    speeds = np.array([1e-5, 4e-5, 2e-4, 1e-3])
+    rates = shear_factor(name, 0.5) * speeds / math.sqrt(1e-8 * 0.88)
+    assert carreau_1972(rates, 300.0, 0.5, 1.0, 0.5) == pytest.approx(table, rel=0.015)
+
+
+@pytest.mark.parametrize("index", [0.3, 0.5, 0.7, 1.0 - 1e-9, 1.0, 1.0 + 1e-9, 1.3])
+def test_capillary_factor_makes_a_tube_bundle_exact(index: float) -> None:
+    """A power law in tubes of radius R = √(8K/φ): pore speed v = u/φ and dp/dx = (2m/R)[(3n+1)/n · v/R]^n.
+
+    Darcy with η = m(C u/√(Kφ))^(n-1) gives dp/dx = η u/K. Equal for C = √2 [(3n+1)/(4n)]^(n/(n-1)).
+    """
+    u, k, phi, m = 1e-4, 1e-8, 0.88, 300.0
+    radius = math.sqrt(8 * k / phi)
+    tube = 2 * m / radius * ((3 * index + 1) / index * u / phi / radius) ** index
+    darcy = m * (shear_factor("capillary", index) * u / math.sqrt(k * phi)) ** (index - 1) * u / k
+    assert darcy == pytest.approx(tube, rel=1e-6)
+
+
+def test_unknown_shear_factor_lists_the_known_ones() -> None:
+    with pytest.raises(CaseError) as caught:
+        shear_factor("kozeny", 0.5)
+    assert all(name in str(caught.value) for name in SHEAR_FACTORS)

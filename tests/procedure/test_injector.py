@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from vertebro.errors import CaseError
 from vertebro.materials import cement
-from vertebro.materials.rheology import carreau_1972, ostwald_1929
+from vertebro.materials.rheology import carreau_1972, herschel_bulkley_1926, ostwald_1929
 from vertebro.procedure import GAUGES, SYRINGES, Injector, Needle, cannula_pressure_drop
-from vertebro.procedure.injector import cannula_flow_rate, poiseuille_drop, power_law_drop, wall_shear_rate
+from vertebro.procedure.tube import cannula_flow_rate, column_drops, poiseuille_drop, power_law_drop, wall_shear_rate
 from vertebro.units import MPa, minute, ml, mm
 
 RATE = 3 * ml / minute
@@ -72,6 +72,43 @@ def test_carreau_drop_agrees_with_the_integrated_velocity_profile() -> None:
     assert np.trapezoid(math.pi * r**2 * rate, r) == pytest.approx(RATE, rel=1e-5)
 
 
+@pytest.mark.parametrize("index", [0.3, 0.5, 0.7, 1.0])
+def test_a_column_of_one_liquid_is_a_tube(index: float) -> None:
+    """Pieces in series: each loses (2 m L_i / R) γ̇_w^n; together the closed form of the whole length."""
+    lengths = np.array([0.02, 0.05, 0.055])
+    drops = column_drops(
+        RATE, lengths=lengths, inner_diameter=2.4 * mm, viscosity=lambda g: ostwald_1929(g, 100.0, index)
+    )
+    parts = [power_law_drop(RATE, length=x, inner_diameter=2.4 * mm, consistency=100.0, index=index) for x in lengths]
+    assert drops == pytest.approx(parts, rel=2e-6)
+
+
+def test_a_column_of_different_parcels_loses_what_each_would() -> None:
+    ages = np.linspace(60.0, 700.0, 9)
+    card = cement("simplex-p").replace(yield_stress=5.0)
+    length = LENGTH / ages.size
+    drops = column_drops(RATE, lengths=np.full(9, length), inner_diameter=2.4 * mm, viscosity=card.at(ages))
+    alone = [
+        cannula_pressure_drop(RATE, length=length, inner_diameter=2.4 * mm, viscosity=card.at(np.array([a])))
+        for a in ages
+    ]
+    assert drops == pytest.approx(alone, rel=1e-4)
+    again = column_drops(2 * RATE, lengths=np.full(9, length), inner_diameter=2.4 * mm, viscosity=card.at(ages))
+    assert np.all((again > drops) & (again <= 2 * drops * (1 + 1e-9)))
+
+
+@pytest.mark.parametrize("bingham", [0.01, 1.0, 30.0])
+def test_yield_stress_in_a_tube_is_buckingham_reiner(bingham: float) -> None:
+    """Q = πR³τ_w/(4μ) [1 - 4/3 φ + φ⁴/3] with φ = τ_y/τ_w; Bingham number τ_y R/(μ v) from water-like to plug flow."""
+    radius, mu = 1.2 * mm, 50.0
+    yield_stress = bingham * mu * RATE / (math.pi * radius**3)
+    law = lambda g: herschel_bulkley_1926(g, yield_stress=yield_stress, consistency=mu, index=1.0, creep_rate=1e-3)  # noqa: E731
+    drop = cannula_pressure_drop(RATE, length=LENGTH, inner_diameter=2 * radius, viscosity=law)
+    wall = drop * radius / (2 * LENGTH)
+    share = yield_stress / wall
+    assert math.pi * radius**3 * wall / (4 * mu) * (1 - 4 / 3 * share + share**4 / 3) == pytest.approx(RATE, rel=2e-3)
+
+
 @given(st.floats(1e-10, 5e-7), st.floats(0.2, 1.0), st.floats(1.0, 1e5))
 def test_flow_rate_inverts_the_pressure_drop(rate: float, index: float, zero_shear: float) -> None:
     tube = {
@@ -121,8 +158,12 @@ def test_dead_volume_of_a_cannula() -> None:
     ("changes", "place"),
     [
         ({"syringe": 2}, "injector.syringe"),
-        ({"hand_force": -1.0}, "injector.hand_force"),
-        ({"hand_force": 1e5}, "injector.hand_force"),
+        ({"force_limit": -1.0}, "injector.force_limit"),
+        ({"force_limit": 251.0}, "injector.force_limit"),
+        ({"force_limit": 2001.0, "drive": "screw"}, "injector.force_limit"),
+        ({"drive": "mallet"}, "injector.drive"),
+        ({"compliance": -1e-13}, "injector.compliance"),
+        ({"compliance": math.nan}, "injector.compliance"),
         ({"cannula_length": 0.0}, "cannula length"),
         ({"inner_diameter": math.nan}, "inner_diameter"),
     ],

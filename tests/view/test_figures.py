@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vertebro.errors import DataError
+from vertebro.errors import CaseError, DataError
+from vertebro.materials import cement
 from vertebro.record import Run
-from vertebro.view import draw_ct, draw_curves, draw_import_check, draw_last_frames, draw_strip
+from vertebro.view import draw_cement, draw_ct, draw_curves, draw_import_check, draw_last_frames, draw_strip
 from vertebro.view.panels import figure_bytes
 from vertebro.view.planes import ct_numbers, plane_through, sample
 
@@ -129,3 +130,17 @@ def test_figures_do_not_touch_pyplot() -> None:
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert child.stdout.strip() == "False"
+
+
+def test_cement_card_shows_age_warmth_and_shear(tmp_path: Path) -> None:
+    """Warmer curves lie above cooler ones at every age; shear thins; the window is the card's, in minutes."""
+    card = cement("osteopal-v")
+    left, right = draw_cement(card, tmp_path / "card.svg").axes
+    assert (tmp_path / "card.svg").read_text("utf-8").startswith("<?xml")
+    cool, room, warm = (line.get_ydata() for line in left.lines)
+    assert np.all((warm >= room) & (room >= cool))
+    assert all(np.all(np.diff(line.get_ydata()) <= 0) for line in right.lines)
+    window = left.patches[0].get_bbox()
+    assert (window.x0, window.x1) == pytest.approx([float(w) / 60 for w in card.working_window])
+    with pytest.raises(CaseError, match="picture format"):
+        draw_cement(card, tmp_path / "card.docx")

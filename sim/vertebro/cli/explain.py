@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,36 +15,45 @@ if TYPE_CHECKING:
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="cement.NAME, source.NAME or a case key.")]
 
+PlotOption = Annotated[
+    Path | None, typer.Option("--plot", help="Draw a cement's viscosity into this file (.png, .svg or .pdf).")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
     app.command("explain")(explain)
 
 
-def explain(key: KeyArgument, as_json: JsonOption = False) -> None:
+def explain(key: KeyArgument, plot: PlotOption = None, as_json: JsonOption = False) -> None:
     """Explain a cement card (cement.kyphon-hvr), a source (source.yeom2003) or a case key (needles.gauge)."""
     head, _, tail = key.partition(".")
-    if head == "cement" and tail not in ("", "preset", "age_at_start", "temperature"):
-        facts = _cement(tail)
-    elif head == "source":
-        facts = _source(tail)
-    else:
-        facts = _case_key(key)
+    if head == "cement" and not _is_case_key(key):
+        _explain_cement(tail, plot, as_json)
+        return
+    if plot is not None:
+        raise CaseError("only cements have a plot", where="--plot", value=key, allowed="keys such as cement.kyphon-hvr")
+    facts = _source(tail) if head == "source" else _case_key(key)
     emit(facts, _text(facts), as_json)
 
 
-def _cement(name: str) -> dict[str, Any]:
+def _explain_cement(name: str, plot: Path | None, as_json: bool) -> None:
+    from vertebro.cli.cement_card import card_facts, card_text
     from vertebro.materials.presets import cement
 
     card = cement(name)
-    ages = [120, 240, 360, 480, 600, 720, 900]
-    curve = {f"{age // 60} min": float(f"{float(card.zero_shear_viscosity(age)):.3g}") for age in ages}
-    return {
-        "key": f"cement.{name}",
-        "title": card.title,
-        "viscosity_pa_s_at_23_degc": curve,
-        "numbers": card.describe(),
-    }
+    if plot is not None:
+        from vertebro.view.figures_cement import draw_cement
+
+        draw_cement(card, plot)
+    emit(card_facts(card), "" if as_json else card_text(card), as_json)
+
+
+def _is_case_key(key: str) -> bool:
+    from vertebro.case import CementInput
+
+    _, _, tail = key.partition(".")
+    return tail == "" or tail in CementInput.model_fields
 
 
 def _source(name: str) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 The zero-shear viscosity follows the cure age χ (seconds at the reference temperature, 23 °C) of the batch:
 swelling × gelling, ``η0 = η_a exp((χ - χ_a)/τ_sw) (p_g/(p_g - p))^c``, cut at the plateau of set cement. Shear thins it
-by Carreau's law, less and less towards the gel point. The growth is an engineering fit to published anchors, not a
-literature law; every constant is a setting (`Cement.replace`).
+by Carreau's law (or its power law), less and less towards the gel point; a yield stress that grows with η0 may be
+added. The growth is an engineering fit to published anchors, not a literature law; every constant is a setting
+(`Cement.replace`). Arrays of cure ages, one per parcel, are as welcome as one age for all.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vertebro.errors import CaseError
+from vertebro.materials.batch import AgedCement, TipRecord, check_age, check_handling
 from vertebro.materials.curing import conversion_loglogistic
 from vertebro.materials.rheology import (
     arrhenius_rate,
     carreau_1972,
     castro_macosko_1980,
     fading_index,
+    ostwald_1929,
+    papanastasiou_1987,
     swelling_growth,
 )
 from vertebro.sources import Constant
@@ -30,6 +34,10 @@ from vertebro.units import ZERO_CELSIUS
 
 Array = NDArray[np.float64]
 StateWord = Literal["liquid", "toothpaste", "dough", "set"]
+Rheology = Literal["carreau", "power-law"]
+
+
+POWER_LAW_FLOOR = 1e-3  # 1/s; a power law has no viscosity at rest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +48,10 @@ class Cement:
     ----------
     name, title, summary : str
     opacifier : {"BaSO4", "ZrO2"}
+    rheology : {"carreau", "power-law"}
     powder_mass, liquid_mass : Constant [kg]
+    polymer_in_powder, opacifier_in_powder, ceramic_in_powder, initiator_in_powder : Constant [1]
+        Mass shares in the powder; ceramic is hydroxyapatite. The liquid is methyl methacrylate.
     opacifier_fraction, monomer_fraction : Constant [1]
         Mass shares in the mixed cement.
     density_uncured, density_cured : Constant [kg/m³]
@@ -60,6 +71,8 @@ class Cement:
     flow_index : Constant [1]
     time_constant : Constant [s]
     infinite_shear_viscosity : Constant [Pa·s]
+    yield_stress : Constant [Pa]
+        At the anchor age; grows with the viscosity at rest. 0: none.
     window_start, window_end : Constant [s]
         Working window at the reference temperature.
     toothpaste_viscosity, dough_viscosity : Constant [Pa·s]
@@ -70,8 +83,13 @@ class Cement:
     title: str
     summary: str
     opacifier: Literal["BaSO4", "ZrO2"]
+    rheology: Rheology
     powder_mass: Constant
     liquid_mass: Constant
+    polymer_in_powder: Constant
+    opacifier_in_powder: Constant
+    ceramic_in_powder: Constant
+    initiator_in_powder: Constant
     opacifier_fraction: Constant
     monomer_fraction: Constant
     density_uncured: Constant
@@ -92,6 +110,7 @@ class Cement:
     flow_index: Constant
     time_constant: Constant
     infinite_shear_viscosity: Constant
+    yield_stress: Constant
     window_start: Constant
     window_end: Constant
     toothpaste_viscosity: Constant
@@ -132,16 +151,16 @@ class Cement:
 
     def cure_age(self, history: Iterable[tuple[float, float]]) -> float:
         """Age [s] at the reference temperature after a history of (duration [s], temperature [K]) parts."""
-        return float(sum(_age(duration) * self.clock(temperature) for duration, temperature in history))
+        return float(sum(check_age(duration) * self.clock(temperature) for duration, temperature in history))
 
     def conversion(self, age: ArrayLike, *, temperature: ArrayLike | None = None) -> Array:
         """Share of monomer converted [1] at an age [s since mixing] spent at one temperature [K]."""
-        cure_age = _age(age) * self.clock(temperature)
+        cure_age = check_age(age) * self.clock(temperature)
         return conversion_loglogistic(cure_age, set_time=float(self.set_time), shape=float(self.shape))
 
     def zero_shear_viscosity(self, age: ArrayLike, *, temperature: ArrayLike | None = None) -> Array:
         """Viscosity at rest [Pa·s]; rises with age and stops at the plateau of set cement."""
-        return self._at_rest(_age(age) * self.clock(temperature))
+        return self._at_rest(check_age(age) * self.clock(temperature))
 
     def viscosity(self, shear_rate: ArrayLike, age: ArrayLike, *, temperature: ArrayLike | None = None) -> Array:
         """Viscosity [Pa·s] under shear.
@@ -159,14 +178,19 @@ class Cement:
         CaseError
             If an age is negative (mixed in the future) or a temperature impossible.
         """
-        cure_age = _age(age) * self.clock(temperature)
+        return self.viscosity_at(shear_rate, check_age(age) * self.clock(temperature))
+
+    def viscosity_at(self, shear_rate: ArrayLike, cure_age: ArrayLike) -> Array:
+        """Viscosity [Pa·s] of parcels of given cure ages [s at the reference temperature]; the arrays broadcast."""
+        return self.at(cure_age)(shear_rate)
+
+    def at(self, cure_age: ArrayLike) -> FrozenCement:
+        """The shear law of parcels of given cure ages [s], with everything that depends on age worked out once."""
         conversion = conversion_loglogistic(cure_age, set_time=float(self.set_time), shape=float(self.shape))
-        return carreau_1972(
-            shear_rate,
-            self._at_rest(cure_age),
-            float(self.infinite_shear_viscosity),
-            float(self.time_constant),
-            fading_index(conversion, index=float(self.flow_index), gel_conversion=float(self.gel_conversion)),
+        return FrozenCement(
+            cement=self,
+            at_rest=self._at_rest(cure_age),
+            index=fading_index(conversion, index=float(self.flow_index), gel_conversion=float(self.gel_conversion)),
         )
 
     def _at_rest(self, cure_age: ArrayLike) -> Array:
@@ -222,25 +246,46 @@ class Cement:
             return "dough"
         return "toothpaste" if viscosity >= self.toothpaste_viscosity else "liquid"
 
-    def law(self, age_at_start: float, *, temperature: float | None = None) -> AgedCement:
-        """Viscosity law ``law(shear_rate, time)`` [Pa·s] for the flow solver.
+    def law(
+        self,
+        age_at_start: float,
+        *,
+        temperature: float | None = None,
+        body: float | None = None,
+        record: TipRecord | None = None,
+        warming: float = 0.0,
+    ) -> AgedCement:
+        """Viscosity law ``law(shear_rate, time, birth=None, clock=None)`` [Pa·s] for the flow solver.
 
         Parameters
         ----------
         age_at_start : float [s]
             Age of the batch when simulated time is 0.
         temperature : float [K], optional
-            Held by the cement; 0 to 60 °C.
+            Held by the cement until it leaves the needle; 0 to 60 °C.
+        body : float [K], optional
+            Held by the cement after that; by default the same.
+        record : TipRecord, optional
+            Cure age at the needle's tip over time; by default that of the batch.
+        warming : float [s], optional
+            Time constant with which the clock's speed goes from the tip's to the body's; 0 is at once.
 
         Raises
         ------
         CaseError
-            If the age is negative or the temperature outside 0 to 60 °C.
+            If the age is negative or a temperature outside 0 to 60 °C.
         """
-        _age(age_at_start)
-        _check_held_temperature(temperature)
-
-        return AgedCement(cement=self, age_at_start=float(age_at_start), temperature=temperature)
+        check_age(age_at_start)
+        check_handling(temperature)
+        check_handling(body, "body")
+        return AgedCement(
+            cement=self,
+            age_at_start=float(age_at_start),
+            temperature=temperature,
+            body=body,
+            record=record,
+            warming=warming,
+        )
 
     def replace(self, **changes: Any) -> Cement:
         """A variant; plain numbers become constants marked as the user's own setting.
@@ -272,43 +317,32 @@ class Cement:
         return [{"key": k, "value": float(c)} | {part: getattr(c, part) for part in parts} for k, c in self.rows()]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AgedCement:
-    """A batch on the simulation's clock, callable as a viscosity law ``law(shear_rate, time)``.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FrozenCement:
+    """Parcels at one moment, callable as ``law(shear_rate)`` [Pa·s]; shapes broadcast.
 
     Attributes
     ----------
     cement : Cement
-    age_at_start : float [s]
-        Age of the batch at simulated time 0.
-    temperature : float [K] or None
-        Held by the cement; None is the card's reference temperature.
+    at_rest : array [Pa·s]
+        Zero-shear viscosity of each parcel.
+    index : array [1]
+        Flow index of each parcel.
     """
 
     cement: Cement
-    age_at_start: float
-    temperature: float | None
+    at_rest: Array
+    index: Array
 
-    def __call__(self, shear_rate: ArrayLike, time: float) -> Array:
-        """Viscosity [Pa·s] at a shear rate [1/s] and a simulated time [s]."""
-        return self.cement.viscosity(shear_rate, self.age_at_start + time, temperature=self.temperature)
-
-
-def _age(age: ArrayLike) -> Any:
-    values = np.asarray(age, float)
-    if not np.all(values >= 0.0):
-        raise CaseError(
-            "cement mixed in the future", where="age", value=float(np.min(values)), allowed="0 s or more since mixing"
-        )
-    return float(values) if values.ndim == 0 else values
-
-
-def _check_held_temperature(temperature: float | None) -> None:
-    if temperature is not None and not ZERO_CELSIUS <= temperature <= ZERO_CELSIUS + 60.0:
-        raise CaseError(
-            "cement is not handled at this temperature",
-            where="temperature",
-            value=temperature,
-            allowed="273.15 to 333.15 K (0 to 60 degC)",
-            hint='temperatures are kelvin inside; write "37 degC" at the border',
-        )
+    def __call__(self, shear_rate: ArrayLike) -> Array:
+        """Viscosity [Pa·s] at a shear rate [1/s]."""
+        card = self.cement
+        slow, plateau = float(card.time_constant), float(card.plateau_viscosity)
+        if card.rheology == "power-law":
+            rate = np.maximum(np.asarray(shear_rate, float), POWER_LAW_FLOOR)
+            eta = ostwald_1929(rate, self.at_rest * slow ** (self.index - 1.0), self.index)
+        else:
+            eta = carreau_1972(shear_rate, self.at_rest, float(card.infinite_shear_viscosity), slow, self.index)
+        if card.yield_stress > 0.0:
+            eta = eta + papanastasiou_1987(shear_rate, card.yield_stress * self.at_rest / float(card.anchor_viscosity))
+        return np.minimum(eta, plateau)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vertebro.errors import CaseError
+from vertebro.materials.rheology import REGULARISATION, herschel_bulkley_1926
 from vertebro.sources import Constant
 
 Array = NDArray[np.float64]
@@ -21,30 +22,6 @@ Array = NDArray[np.float64]
 MARROW_VISCOSITY = Constant(0.05, "Pa.s", 0.04, 0.15, "zhong2011", "seen", "liquid yellow marrow at 37 degC")
 MARROW_EFFECTIVE = Constant(5.0, "Pa.s", 1.0, 50.0, "vertebro", "ours", "intact marrow that must yield, uncalibrated")
 BLOOD_VISCOSITY = Constant(0.004, "Pa.s", 0.003, 0.005, "vertebro", "recalled", "blood in veins at 37 degC")
-REGULARISATION = Constant(0.1, "1/s", 1e-3, 1.0, "papanastasiou1987", "ours", "shear rate below which it creeps")
-
-
-def herschel_bulkley_1926(
-    shear_rate: ArrayLike, *, yield_stress: float, consistency: float, index: float, creep_rate: float = REGULARISATION
-) -> Array:
-    """Yield-stress fluid η = (τ_y (1 - e^(-γ̇/γ̇_0)) + K γ̇^n) / γ̇ [Pa·s], smoothed at rest (papanastasiou1987).
-
-    Below the creep rate the viscosity levels off at τ_y/γ̇_0 + K γ̇_0^(n-1) instead of going to infinity.
-
-    Parameters
-    ----------
-    shear_rate : array [1/s]
-        Any value >= 0.
-    yield_stress : float [Pa]
-    consistency : float [Pa·s^n]
-    index : float [1]
-    creep_rate : float [1/s]
-        γ̇_0 of the smoothing.
-    """
-    rate = np.asarray(shear_rate, float)
-    tiny = np.maximum(rate, 1e-6 * creep_rate)
-    plastic = -np.expm1(-tiny / creep_rate) / tiny
-    return np.asarray(yield_stress * plastic + consistency * np.maximum(rate, creep_rate) ** (index - 1.0))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,7 @@
 """The shipped cement cards: TOML files beside this module, read into `Cement` records on demand.
 
-A card gives ``name, title, summary, opacifier``, optionally ``base`` (another card whose numbers it inherits), and
-``[numbers]``: ``key = {value, unit, low, high, source, mark, note}``. Units are those of `vertebro.units`.
+A card gives ``name, title, summary, opacifier, rheology``, optionally ``base`` (another card, whose numbers it
+inherits), and ``[numbers]``: ``key = {value, unit, low, high, source, mark, note}`` in units of `vertebro.units`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ CEMENTS: tuple[str, ...] = (
     "confidence",
     "vertebroplastic",
 )
-_WORDS = ("name", "title", "summary", "opacifier")
+_WORDS = ("name", "title", "summary", "opacifier", "rheology")
+_CHOICES = {"opacifier": ("BaSO4", "ZrO2"), "rheology": ("carreau", "power-law")}
 _NUMBERS = tuple(f.name for f in dataclasses.fields(Cement) if f.type == "Constant")
 
 
@@ -88,8 +89,9 @@ def _build(card: dict[str, Any], where: str) -> Cement:
     numbers = card.get("numbers", {})
     _check_keys(card.keys() - {"numbers"}, _WORDS, where)
     _check_keys(numbers.keys(), _NUMBERS, f"{where}: numbers")
-    if card["opacifier"] not in ("BaSO4", "ZrO2"):
-        raise CaseError("unknown opacifier", where=where, value=card["opacifier"], allowed="BaSO4, ZrO2")
+    for word, allowed in _CHOICES.items():
+        if card[word] not in allowed:
+            raise CaseError(f"unknown {word}", where=where, value=card[word], allowed=", ".join(allowed))
     constants = {key: _constant(entry, f"{where}: {key}") for key, entry in numbers.items()}
     parts: dict[str, Any] = {key: card[key] for key in _WORDS} | constants
     return Cement(**parts)

@@ -3,10 +3,11 @@
 from vertebro.procedure.approach import NeedlePath, parapedicular, transpedicular
 from vertebro.procedure.breach import Breach
 from vertebro.procedure.gauges import GAUGES, Gauge
-from vertebro.procedure.injector import SYRINGES, Injector, Syringe, cannula_pressure_drop
+from vertebro.procedure.injector import SYRINGES, Injector, Syringe
 from vertebro.procedure.needle import Needle
 from vertebro.procedure.placement import Placement, check_placement
 from vertebro.procedure.schedule import Inject, Limit, Step, Wait, check_schedule
+from vertebro.procedure.tube import cannula_pressure_drop
 
 __all__ = [
     "GAUGES",

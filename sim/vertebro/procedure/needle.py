@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from vertebro.procedure.points import finite_point
 from vertebro.sources import Constant
 
 Float = NDArray[np.float64]
+SIDE_HOLE_SETBACK = Constant(0.004, "m", 0.002, 0.010, "vertebro", "ours", "side holes behind a closed tip")
+SIDE_HOLE_BORE = Constant(0.8, "1", 0.5, 1.0, "vertebro", "ours", "diameter of a side hole over that of the bore")
+OPENINGS = ("end", "side")
 CANNULA_LENGTH = Constant(0.125, "m", 0.100, 0.150, "krebs2005", "recalled", "usual length of a vertebroplasty cannula")
 
 
@@ -33,11 +36,13 @@ class Needle:
         Skin entry and tip opening, world frame.
     cannula_length : float [m], optional
         Hub to tip; by default 125 mm, or the inserted length where that is more.
+    opening : {"end", "side"}
+        At the tip, or two holes on opposite sides of the shaft just behind a closed tip.
 
     Raises
     ------
     CaseError
-        If the gauge does not exist, the name is empty or the cannula is shorter than the path.
+        If the gauge or the opening does not exist, the name is empty or the cannula is shorter than the path.
     GeometryError
         If a point is not three finite numbers, or entry and tip coincide, or the path is longer than 0.4 m.
     """
@@ -47,11 +52,16 @@ class Needle:
     entry: Float
     tip: Float
     cannula_length: float = 0.0
+    opening: str = "end"
     _gauge: Gauge = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.name:
             raise CaseError("a needle needs a name", where="needle.name", value=self.name, allowed="any text")
+        if self.opening not in OPENINGS:
+            raise CaseError(
+                "there is no such opening", where="needle.opening", value=self.opening, allowed=", ".join(OPENINGS)
+            )
         object.__setattr__(self, "_gauge", gauge(self.gauge))
         for end in ("entry", "tip"):
             object.__setattr__(self, end, finite_point(getattr(self, end), f"needle.{end}"))
@@ -99,6 +109,32 @@ class Needle:
         """Cement the cannula holds when full [m³]."""
         return math.pi / 4.0 * self.inner_diameter**2 * self.cannula_length
 
+    @property
+    def holes(self) -> tuple[tuple[Float, float], ...]:
+        """Centre (3,) [m] and radius [m] of every opening."""
+        if self.opening == "end":
+            return ((self.tip, self.inner_diameter / 2.0),)
+        across = np.cross(self.direction, np.eye(3)[int(np.argmin(np.abs(self.direction)))])
+        across = across / np.linalg.norm(across) * (self.outer_diameter / 2.0)
+        middle = self.tip - min(float(SIDE_HOLE_SETBACK), 0.5 * self.length) * self.direction
+        radius = float(SIDE_HOLE_BORE) * self.inner_diameter / 2.0
+        return (middle + across, radius), (middle - across, radius)
+
+    @property
+    def tip_radius(self) -> float:
+        """Radius [m] of the sphere with the pressure of all openings together, for the well index.
+
+        Equal holes share the flow: p = μQ/(4πK) · Σ_ij 1/(n² |x_i - x_j|), with the hole's own radius for i = j.
+        """
+        centres = np.array([centre for centre, _ in self.holes])
+        apart = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
+        np.fill_diagonal(apart, [radius for _, radius in self.holes])
+        return float(1.0 / np.mean(1.0 / apart))
+
+    def moved(self, distance: float) -> Needle:
+        """The needle pulled back along its axis by a distance [m] less than its inserted length."""
+        return replace(self, tip=self.tip - distance * self.direction)
+
     def distance(self, points: ArrayLike) -> Float:
         """Distance [m] of points (…, 3) to the needle's axis segment."""
         offset = np.asarray(points, float) - self.entry
@@ -118,7 +154,7 @@ class Needle:
     def tip_cells(
         self, grid: VoxelGrid, *, compartment: NDArray[np.integer[Any]] | None = None
     ) -> tuple[tuple[int, int, int], ...]:
-        """Voxels that receive the cement: a ball of the bore's radius at the tip, at least the tip's own voxel.
+        """Voxels that receive the cement: a ball of the hole's radius at each opening, at least the hole's own voxel.
 
         Parameters
         ----------
@@ -129,18 +165,24 @@ class Needle:
         Raises
         ------
         GeometryError
-            If the tip lies outside the grid.
+            If an opening lies outside the grid.
         """
-        own = grid.nearest(self.tip)
-        box = _box(grid, self.tip[None], self.inner_diameter / 2.0)
-        cells = {own}
-        if box is not None:
-            index = np.stack(np.meshgrid(*(np.arange(p.start, p.stop) for p in box), indexing="ij"), -1).reshape(-1, 3)
-            near = np.linalg.norm(grid.world(index) - self.tip, axis=1) <= self.inner_diameter / 2.0
-            cells |= {(int(i), int(j), int(k)) for i, j, k in index[near]}
+        cells = {cell for centre, radius in self.holes for cell in _ball(grid, centre, radius)}
         if compartment is not None:
-            cells = {cell for cell in cells if compartment[cell] == compartment[own]}
+            own = compartment[grid.nearest(self.holes[0][0])]
+            cells = {cell for cell in cells if compartment[cell] == own}
         return tuple(sorted(cells))
+
+
+def _ball(grid: VoxelGrid, centre: Float, radius: float) -> set[tuple[int, int, int]]:
+    """Cells whose centres lie in a ball, and the one that holds its centre."""
+    cells = {grid.nearest(centre)}
+    box = _box(grid, centre[None], radius)
+    if box is not None:
+        index = np.stack(np.meshgrid(*(np.arange(p.start, p.stop) for p in box), indexing="ij"), -1).reshape(-1, 3)
+        near = np.linalg.norm(grid.world(index) - centre, axis=1) <= radius
+        cells |= {(int(i), int(j), int(k)) for i, j, k in index[near]}
+    return cells
 
 
 def _box(grid: VoxelGrid, points: Float, pad: float) -> tuple[slice, slice, slice] | None:

@@ -14,6 +14,7 @@ _HOME = {
     "draw_last_frames": "figures_strip",
     "draw_ct": "figures_ct",
     "draw_curves": "figures_curves",
+    "draw_cement": "figures_cement",
     "draw_import_check": "figures_import",
     "write_report": "report",
 }
