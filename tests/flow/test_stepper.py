@@ -329,3 +329,35 @@ def test_a_foreign_state_ends_a_kept_field(bone):
     assert report.solves >= 1
     assert other.injected_volume == pytest.approx(5e-10)
     assert report.balance_error < 1e-12
+
+
+class Ageing:
+    """Viscosity by the time since the parcel entered."""
+
+    per_parcel = True
+
+    def __call__(self, shear_rate, time, birth=None):
+        age = 0.0 if birth is None else np.maximum(time - np.asarray(birth), 0.0)
+        return np.broadcast_to(2.0 + 3.0 * age, np.shape(shear_rate))
+
+
+def test_a_law_that_knows_parcels_is_told_when_each_entered(bone, rng):
+    """Filled at two times and read at a third: the needle's pressure lies between those of the youngest and the oldest
+    viscosity, and a solver that gets the ages from the state alone finds the same field."""
+    k = 1e-8 * np.exp(rng.normal(size=(3, 11, 9, 10)))
+    problem = bone(injected=Ageing(), displaced=1.0, permeability=k)
+    state, stepper = problem.initial_state(), Stepper(problem, tolerance=1e-9)
+    stepper.advance(state, 4.0)
+    stepper.set_well("well", rate=0.0)
+    stepper.advance(state, 5.0)
+    stepper.set_well("well", rate=5e-8)
+    told = stepper.advance(state, 0.5).well_pressures["well"]
+    assert np.nanmax(state.injection_time) - np.nanmin(state.injection_time) > 4.0
+    limits = []
+    for viscosity in (2.0, 2.0 + 3.0 * 9.5):
+        alone = bone(injected=viscosity, displaced=1.0, permeability=k)
+        limits.append(Stepper(alone).advance(state.copy(), 0.0).well_pressures["well"])
+    assert limits[0] < told < limits[1]
+    again = state.copy()
+    solve_pressure(problem, again, tolerance=1e-10)
+    np.testing.assert_allclose(again.pressure, state.pressure, atol=1e-5 * told)

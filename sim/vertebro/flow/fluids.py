@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.flow import kernels_pace
-from vertebro.flow.laws import depends_on_shear, evaluate
+from vertebro.flow.front import Front
+from vertebro.flow.laws import evaluate, uniform
 from vertebro.flow.pressure import PressureField
 from vertebro.flow.team import Team
 
@@ -17,8 +18,8 @@ _UNIT_RATE = np.array([1.0])
 class Resistance:
     """Fills the flow resistance [Pa·s] of a box's cells; works in the solver's memory, which is free between solves."""
 
-    def __init__(self, flow: PressureField, team: Team) -> None:
-        self.flow, self.team = flow, team
+    def __init__(self, flow: PressureField, front: Front, team: Team) -> None:
+        self.flow, self.front, self.team = flow, front, team
         self._index = flow.solver.flat[0].view(np.int32)
         self._rates = flow.solver.vectors.reshape(-1).view(np.float64)
 
@@ -27,11 +28,11 @@ class Resistance:
         flow, problem = self.flow, self.flow.problem
         injected, displaced = problem.law("injected"), problem.law("displaced")
         # only a sharp front leaves cells that do not know the injected fluid's viscosity
-        if flow.power > 0.0 or problem.mode == "cement-only" or depends_on_shear(displaced, now):
-            flow.fluids(s, now)
+        if flow.power > 0.0 or problem.mode == "cement-only" or not uniform(displaced, now):
+            flow.fluids(s, now, self.front.birth)
             return
         thin = float(evaluate(displaced, _UNIT_RATE, now)[0])
-        if not depends_on_shear(injected, now):
+        if uniform(injected, now):
             np.multiply(s, float(evaluate(injected, _UNIT_RATE, now)[0]) - thin, out=flow.res)
             flow.res += thin
             return
@@ -45,4 +46,5 @@ class Resistance:
         count = kernels_pace.wet_cells(*fields, first, end, index, rates)
         wet = index[:count]
         flow.res[first:end].fill(thin)
-        flow.res.reshape(-1)[wet] += s.reshape(-1)[wet] * (evaluate(problem.law("injected"), rates[:count], now) - thin)
+        thick = evaluate(problem.law("injected"), rates[:count], now, self.front.birth.reshape(-1)[wet])
+        flow.res.reshape(-1)[wet] += s.reshape(-1)[wet] * (thick - thin)

@@ -1,4 +1,7 @@
-"""Viscosity laws as the solver sees them: any callable ``law(shear_rate, time) -> Pa·s``."""
+"""Viscosity laws as the solver sees them: any callable ``law(shear_rate, time) -> Pa·s``.
+
+A law with a true attribute `per_parcel` is also told when the fluid of each cell entered, as the argument `birth` [s].
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from vertebro.errors import CaseError, SolverError
 from vertebro.sources import Constant
 
 Float = NDArray[np.float64]
-ViscosityLaw = Callable[[Any, float], Any]
+ViscosityLaw = Callable[..., Any]
 
 SHEAR_FACTOR = Constant(
     2**0.5 * 0.8, "1", 1.0, 6.0, "vertebro", "computed", "capillary bundle C at n = 0.5; Cannella 1988 gives 4.8"
@@ -87,15 +90,21 @@ def checked_law(law: ViscosityLaw | float, where: str) -> ViscosityLaw:
     return ready
 
 
-def evaluate(law: ViscosityLaw, shear_rate: Float, time: float) -> Float:
-    """Call a law and check its answer.
+def uniform(law: ViscosityLaw, time: float) -> bool:
+    """Whether the law gives one viscosity for all parcels and shear rates now."""
+    return not getattr(law, "per_parcel", False) and not depends_on_shear(law, time)
+
+
+def evaluate(law: ViscosityLaw, shear_rate: Float, time: float, birth: Float | None = None) -> Float:
+    """Call a law, with the birth of each parcel if it wants that, and check its answer.
 
     Raises
     ------
     SolverError
         If the law answers with something not positive and finite, or of another shape.
     """
-    answer = law(shear_rate, time)
+    told = birth is not None and getattr(law, "per_parcel", False)
+    answer = law(shear_rate, time, birth=birth) if told else law(shear_rate, time)
     try:
         values = np.broadcast_to(np.asarray(answer, float), np.shape(shear_rate))
     except (TypeError, ValueError):

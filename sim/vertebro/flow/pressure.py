@@ -13,7 +13,7 @@ from scipy import ndimage
 from vertebro.errors import SolverError
 from vertebro.flow import kernels
 from vertebro.flow.domain import SEALED_RING, Box, drained, make_box, whole_window
-from vertebro.flow.laws import ViscosityLaw, depends_on_shear, evaluate
+from vertebro.flow.laws import ViscosityLaw, evaluate, uniform
 from vertebro.flow.multigrid import Multigrid, Solution
 from vertebro.flow.problem import RELATIVE_PERMEABILITY, FlowProblem
 from vertebro.flow.state import FlowState
@@ -84,10 +84,10 @@ class PressureField:
         self.p.reshape(-1)[box.ends] = box.held
         self.p[~take_part] = 0.0
 
-    def fluids(self, s: Float, now: float) -> None:
-        """Fill the flow resistance [Pa·s] of every cell from the viscosities at the present shear rates."""
+    def fluids(self, s: Float, now: float, birth: Float | None = None) -> None:
+        """Fill the flow resistance [Pa·s] of every cell from the viscosities at the present shear rates and births."""
         problem = self.problem
-        thick = self._viscosity(problem.law("injected"), s, now)
+        thick = self._viscosity(problem.law("injected"), s, now, birth)
         if problem.mode == "cement-only":
             np.multiply(thick, EMPTY_SHARE + (1.0 - EMPTY_SHARE) * s, out=self.res)
             return
@@ -101,12 +101,12 @@ class PressureField:
         self.series = bool(np.all(self.ratio <= 1.0))
         np.divide(1.0, s**self.power / thick + (1.0 - s) ** self.power / thin, out=self.res)
 
-    def _viscosity(self, law: ViscosityLaw, s: Float, now: float) -> Float | float:
-        if not depends_on_shear(law, now):
+    def _viscosity(self, law: ViscosityLaw, s: Float, now: float, birth: Float | None = None) -> Float | float:
+        if uniform(law, now):
             return float(evaluate(law, np.array([1.0]), now)[0])
         rates = np.zeros(s.shape)
         kernels.shear_rates(self.t, self.p, self.box.half, self.box.pore, self.problem.shear_factor, rates)
-        return evaluate(law, rates, now)
+        return evaluate(law, rates, now, birth)
 
     def faces(self) -> None:
         """Compute the face transmissibilities and the multigrid hierarchy."""
@@ -191,7 +191,7 @@ def solve_pressure(problem: FlowProblem, state: FlowState, *, tolerance: float =
             sealed.append(well.name)
     field.pin(s)
     field.source[field.sealed] = 0.0
-    field.fluids(s, state.time)
+    field.fluids(s, state.time, np.nan_to_num(window.take(state.injection_time)))
     field.faces()
     norm = max(length(field.source), field.flat_norm())
     found = field.solve(field.p, field.source, tolerance, norm, state.time)

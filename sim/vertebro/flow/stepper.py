@@ -286,7 +286,10 @@ class Stepper:
         self._flow, self._fresh = PressureField(problem, make_box(problem, window)), True
         self._front = Front(self._flow, self.sharp)
         self._exchange = Exchange(self._flow, self._front)
-        self._resistance, self._outlet_flow = Resistance(self._flow, self._exchange.team), OutletFlow(self._flow)
+        self._resistance, self._outlet_flow = (
+            Resistance(self._flow, self._front, self._exchange.team),
+            OutletFlow(self._flow),
+        )
         self._pinned, self._stored_at = False, math.nan
         self.pace.end()
         self._runs = [place_well(problem, well, self._flow) for well in self._wells.values()]
