@@ -49,7 +49,7 @@ def test_hierarchy_equals_its_twin(rng, shape):
     naive.diagonal(1, shape[0] - 1, coef, sink, nj, nk)
     np.testing.assert_allclose(solver.coef[0], coef, rtol=1e-5)
     coarse, lost = np.zeros_like(solver.coef[1]), np.zeros_like(solver.u[1])
-    naive.coarsen(coef, sink, nj, nk, WEAKEN, coarse, lost, solver.table[1][4])
+    naive.coarsen(1, solver.table[1][1] - 1, coef, sink, nj, nk, WEAKEN, coarse, lost)
     naive.diagonal(1, solver.table[1][1] - 1, coarse, lost, solver.table[1][2], solver.table[1][4])
     np.testing.assert_allclose(solver.coef[1], coarse, rtol=1e-5)
 

@@ -144,8 +144,8 @@ def fine_level(first, end, t64, free, scale, coef, sink):
             sink[place(cell)] = sum(scale * f * free[cell] * (1 - free[o]) for o, f in neighbours(cell, t64))
 
 
-def coarsen(coef, sink, nj, nk, weaken, coarse, sinkc, nk_to):
-    shape = (sinkc.shape[0], 2 * sinkc.shape[3], nk_to)
+def coarsen(first, end, coef, sink, nj, nk, weaken, coarse, sinkc):
+    shape = (sinkc.shape[0], 2 * sinkc.shape[3], 2 * sinkc.shape[4])
     fine, lost = unpack(coef[:3], nj, nk), unpack(sink, nj, nk)
     t, into = np.zeros((3, *shape)), np.zeros(shape)
     for cell in inner(lost.shape):
@@ -154,8 +154,10 @@ def coarsen(coef, sink, nj, nk, weaken, coarse, sinkc, nk_to):
         for d in range(3):
             if cell[d] % 2 == 0:
                 t[(d, *parent)] += weaken * fine[(d, *cell)]
-    pack(t, coarse[:3])
-    pack(into, sinkc)
+    for fill, out in ((t, coarse[:3]), (into[None], sinkc[None])):
+        whole = np.zeros_like(out)
+        pack(fill, whole)
+        out[:, first:end] = whole[:, first:end]
 
 
 def diagonal(first, end, coef, sink, nj, nk):

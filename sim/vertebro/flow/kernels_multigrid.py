@@ -223,12 +223,14 @@ def fine_level(first, end, t64, free, scale, coef, sink):
                         lost[m] = scale * on[k] * held
 
 
-@kernel
-def coarsen(coef, sink, nj, nk, weaken, coarse, sinkc, nk_to):
-    """Fill faces and sinks of a coarse level: `weaken` times the fine faces between aggregates, sinks summed."""
-    coarse[:] = np.float32(0.0)
-    sinkc[:] = np.float32(0.0)
-    for i in range(1, sink.shape[0] - 1):
+@kernel(nogil=True)
+def coarsen(first, end, coef, sink, nj, nk, weaken, coarse, sinkc):
+    """Fill faces and sinks of coarse planes ``[first, end)``: `weaken` times the fine faces between aggregates, sinks
+    summed.
+    """
+    coarse[:, first:end] = np.float32(0.0)
+    sinkc[first:end] = np.float32(0.0)
+    for i in range(2 * first - 1, min(2 * end - 1, sink.shape[0] - 1)):
         a = (i + 1) // 2
         for j in range(1, nj - 1):
             q = (j + 1) // 2

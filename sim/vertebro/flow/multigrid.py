@@ -23,6 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,7 @@ TRUST = 0.03  # fall of the float32 residual after which the true one is compute
 INEXACT = 1e-5  # loss of conjugacy, as a cosine, from which on directions are followed in float64
 PARALLEL = 1.0 - 1e-6  # square of the cosine from which on two directions count as one
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
+SHARED = 40  # planes of a level from which on threads share its set-up
 SMALL = 30_000  # cells below which threads cost more than they bring
 
 
@@ -118,14 +120,21 @@ class Multigrid:
         for n in range(len(depth) if self.pieces is None else 1):
             if n > 0:
                 near = n - 1
-                fine = (self.coef[near], self.u[near], rows[near], depth[near])
-                mg.coarsen(*fine, np.float32(WEAKEN), self.coef[n], self.u[n], depth[n])
-            mg.diagonal(1, planes[n] - 1, self.coef[n], self.u[n], rows[n], depth[n])
+                fine = (self.coef[near], self.u[near], rows[near], depth[near], np.float32(WEAKEN))
+                self._planes(planes[n], mg.coarsen, *fine, self.coef[n], self.u[n])
+            self._planes(planes[n], mg.diagonal, self.coef[n], self.u[n], rows[n], depth[n])
         self.flat[0][:] = 0
         if self.pieces is None:
             self.inverse[...] = _dense_inverse(natural(self.coef[-1], rows[-1], depth[-1]))
         else:
             self.pieces.setup(t, free)
+
+    def _planes(self, planes: int, kernel: Callable[..., None], *fields: Any) -> None:
+        """Let the team share the inner planes of a level, or the first member do a small one."""
+        if planes > SHARED:
+            self.team.share(1, planes - 1, lambda a, b, _: kernel(a, b, *fields))
+        else:
+            kernel(1, planes - 1, *fields)
 
     def cycle(self) -> None:
         """One cycle: ``u[0]`` becomes an approximate solution for ``b[0]``, `w` the operator on its colour 0.
