@@ -1,0 +1,344 @@
+"""Temperature, conversion and cure age of the injected fluid, beside the flow: carried, conducted, cured.
+
+``(ρc) ∂T/∂t + Σ ρc_f u_f·∇T = ∇·(k∇T) + H ∂(cement·p)/∂t - perfusion·(T - T_body)`` on the flow's grid, operator by
+operator in ticks of a second or less:
+
+- *carry*: the volumes that crossed each face are found from the change of the fill and the direction of the flow, so
+  that they explain that change exactly; heat, conversion and age then follow them by implicit upwind transport in one
+  pass from the needle outwards, for any tick.
+- *conduct*: explicit sub-steps below the limit of the smallest voxel, so no new extremes arise.
+- *cure*: the log-logistic law, exact at frozen temperature, in local sub-steps that heat by a fraction of a kelvin.
+
+Every operator conserves heat to round-off; `Ledger` keeps the books. Work is limited to a box that grows with the warm
+region.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vertebro.errors import CaseError
+from vertebro.flow import kernels_heat
+from vertebro.flow.carriage import Movement, Routes, check_share, find_routes, padded
+from vertebro.flow.exposure import Exposure
+from vertebro.flow.heat_problem import HeatProblem
+from vertebro.flow.team import Team, usual_size
+from vertebro.flow.window import bounding_box
+from vertebro.materials.curing import conversion_loglogistic
+from vertebro.materials.rheology import GAS_CONSTANT
+
+Float = NDArray[np.float64]
+TICK = 1.0  # s, between exchanges of the operators
+RISE = 0.25  # K, largest of a cure sub-step
+TICK_RISE = 2.0  # K, largest of a tick
+SHORTEST = 0.05  # s, of a tick
+SAFE = 0.9  # of the limit of explicit conduction
+COLD = 1e-3  # K, warmth that does not matter
+SLACK = 4  # cells that the box grows by at least
+
+
+@dataclass(kw_only=True, slots=True)
+class Ledger:
+    """Heat above body temperature [J] since the start.
+
+    Attributes
+    ----------
+    initial, injected, reaction : float
+        Came in: with the first state, with the fluid (negative when it is cold), from the cure.
+    carried, conducted, perfused : float
+        Went out: with fluid that left, through the grid's edges, with blood.
+    """
+
+    initial: float = 0.0
+    injected: float = 0.0
+    reaction: float = 0.0
+    carried: float = 0.0
+    conducted: float = 0.0
+    perfused: float = 0.0
+
+    @property
+    def expected(self) -> float:
+        """What must be stored now [J]."""
+        return self.initial + self.injected + self.reaction - self.carried - self.conducted - self.perfused
+
+    @property
+    def turnover(self) -> float:
+        """Sum of all amounts [J], to judge an error by."""
+        parts = (self.initial, self.injected, self.reaction, self.carried, self.conducted, self.perfused)
+        return sum(abs(part) for part in parts)
+
+
+class HeatField:
+    """Temperature and cure of one problem, advanced beside the flow.
+
+    Parameters
+    ----------
+    problem : HeatProblem
+    saturation : (…) array, optional
+        Fill at the start.
+    temperature : float or (…) array, optional [K]
+        At the start, between 0 and 200 °C; the body's by default.
+    cure_age : float [s]
+        Of the fluid that is there at the start.
+    exposure : Exposure, optional
+        Notes what each voxel lives through.
+    threads : int, optional
+
+    Attributes
+    ----------
+    time : float [s]
+    ledger : Ledger
+
+    Examples
+    --------
+    >>> from vertebro.flow.heat_problem import Curing, HeatProblem, ThermalFluid
+    >>> from vertebro.grid import VoxelGrid
+    >>> cement = ThermalFluid(heat_capacity=1.875e6, conductivity=0.18)
+    >>> block = HeatProblem(grid=VoxelGrid(shape=(2, 2, 2), spacing=(1e-3,) * 3), pore_volume=1e-9,
+    ...                     heat_capacity=1.875e6, conductivity=0.18, perfusion=0.0, injected=cement, displaced=cement,
+    ...                     curing=Curing(heat=1.55e8, set_time=720.0, shape=9.2, activation_energy=44e3,
+    ...                                   reference_temperature=296.15), edges="insulated")
+    >>> heat = HeatField(block, saturation=1.0)
+    >>> heat.advance(600.0)
+    >>> round(float(heat.temperature.max()) - 273.15, 1)  # 37 °C and the adiabatic rise of 82.7 K
+    119.7
+    """
+
+    def __init__(
+        self,
+        problem: HeatProblem,
+        *,
+        saturation: ArrayLike = 0.0,
+        temperature: ArrayLike | None = None,
+        cure_age: float = 0.0,
+        exposure: Exposure | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.problem, self.exposure = problem, exposure
+        self.time, self.ledger = 0.0, Ledger()
+        shape, law = tuple(n + 2 for n in problem.grid.shape), problem.curing
+        self._strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
+        self._theta, self._spare, self._blood = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self._fields, self._g = np.zeros((4, *shape)), np.zeros((3, *shape))
+        self._conversion, self._age, self._volume, self._slim = self._fields
+        self._pore, self._perfused = padded(problem.pore_volume), bool(np.any(problem.perfusion))
+        warm = law.activation_energy / GAS_CONSTANT
+        self._law = np.array([law.heat, law.set_time, law.shape, warm, law.reference_temperature])
+        self._team = Team(threads or usual_size())
+        self._low, self._high = np.zeros(3, np.int64), np.zeros(3, np.int64)
+        self._step, self._tick = math.inf, TICK
+        self._cells, self._diffusivity, self._open_edge = np.zeros(0, np.int64), 0.0, False
+        self._begin(np.broadcast_to(np.asarray(saturation, float), problem.grid.shape), temperature, cure_age)
+
+    def _begin(self, saturation: Float, temperature: ArrayLike | None, cure_age: float) -> None:
+        problem, shape = self.problem, self.problem.grid.shape
+        body = problem.body_temperature
+        start = np.broadcast_to(np.asarray(body if temperature is None else temperature, float), shape)
+        if not np.all((start >= 273.15) & (start <= 473.15)):
+            bad = start[~((start >= 273.15) & (start <= 473.15))]
+            raise CaseError(
+                "impossible temperature", where="temperature", value=float(bad[0]), allowed="273.15 to 473.15 K"
+            )
+        check_share(saturation, "saturation")
+        inner = (slice(1, -1),) * 3
+        self._theta[inner] = start - body
+        self._volume[inner] = saturation * problem.pore_volume
+        law = problem.curing
+        self._age[self._volume > 0] = cure_age
+        self._conversion[self._volume > 0] = conversion_loglogistic(cure_age, set_time=law.set_time, shape=law.shape)
+        capacity = problem.heat_capacity * problem.grid.voxel_volume
+        self._slim[inner] = 1.0 / (capacity + self._replaced() * self._volume[inner])
+        self._spare[...] = self._theta
+        self.ledger.initial = self.stored
+        self._ready(self._volume, TICK)
+
+    def _replaced(self) -> float:
+        """Heat capacity gained per injected volume [J/(m³·K)]."""
+        return self.problem.injected.heat_capacity - self.problem.displaced.heat_capacity
+
+    # what there is ----------------------------------------------------------------------------------------------
+
+    @property
+    def temperature(self) -> Float:
+        """(…) array [K]."""
+        return self._theta[1:-1, 1:-1, 1:-1] + self.problem.body_temperature
+
+    @property
+    def conversion(self) -> Float:
+        """(…) array: converted share of the injected fluid's monomer, 0 where there is none."""
+        return self._conversion[1:-1, 1:-1, 1:-1]
+
+    @property
+    def cure_age(self) -> Float:
+        """(…) array [s]: age of the injected fluid on its own cure clock, 0 where there is none."""
+        return self._age[1:-1, 1:-1, 1:-1]
+
+    @property
+    def volume(self) -> Float:
+        """(…) array [m³]: injected fluid in each voxel."""
+        return self._volume[1:-1, 1:-1, 1:-1]
+
+    @property
+    def stored(self) -> float:
+        """Heat above body temperature now [J]."""
+        inner = (slice(1, -1),) * 3
+        return float(np.sum(self._theta[inner] / self._slim[inner]))
+
+    @property
+    def balance_error(self) -> float:
+        """|stored - expected| over the turnover of heat."""
+        return abs(self.stored - self.ledger.expected) / max(self.ledger.turnover, 1e-300)
+
+    # time -------------------------------------------------------------------------------------------------------
+
+    def advance(self, dt: float, movement: Movement | None = None) -> None:
+        """Advance by `dt` seconds; `movement` is what flowed meanwhile.
+
+        Raises
+        ------
+        CaseError
+            If `dt` is negative or not finite, or the fill no share.
+        """
+        if not (math.isfinite(dt) and dt >= 0):
+            raise CaseError("time step", where="dt", value=dt, allowed=">= 0 s, finite")
+        target = self._volume
+        if movement is not None:
+            target = padded(movement.saturation) * self._pore
+        self._ready(target, dt)
+        routes = None
+        if movement is not None and dt > 0:
+            routes = find_routes(self.problem, movement, target - self._volume, self._low, self._high)
+        books, done = np.zeros(3), 0.0
+        while dt - done > 1e-12 * dt:
+            tick = min(self._tick, dt - done)
+            if routes is not None and movement is not None:
+                self._carry(routes, movement, done, tick / dt, books)
+            if np.all(self._high):
+                self._warm(tick, books)
+            done += tick
+        self.time += dt
+        self.ledger.injected += books[0]
+        self.ledger.carried += books[1]
+        self.ledger.reaction += books[2]
+
+    def _carry(self, routes: Routes, movement: Movement, done: float, part: float, books: Float) -> None:
+        """Carry the share `part` of the round's volumes, `done` seconds after it began."""
+        problem, law = self.problem, self.problem.curing
+        age = movement.cure_age + movement.cure_speed * done
+        conversion = float(conversion_loglogistic(age, set_time=law.set_time, shape=law.shape))
+        hot = movement.temperature - problem.body_temperature
+        inlet = np.array([hot, conversion, age, problem.injected.heat_capacity, problem.displaced.heat_capacity])
+        kernels_heat.transport_heat(
+            routes.order,
+            self._strides,
+            routes.thick,
+            routes.thin,
+            routes.supply,
+            routes.drain_thick,
+            routes.drain_thin,
+            inlet,
+            part,
+            self._theta.reshape(-1),
+            self._fields.reshape(4, -1),
+            books,
+        )
+
+    def _warm(self, tick: float, books: Float) -> None:
+        """Conduct, cool by blood, cure and note one tick."""
+        body, low, high = self.problem.body_temperature, self._low, self._high
+        count = max(1, math.ceil(tick / self._step))
+        for _ in range(count):
+            self._conduct(tick / count)
+        if self._perfused:
+            self.ledger.perfused += kernels_heat.perfuse(self._theta, self._slim, self._blood, tick, low, high)
+        rise = kernels_heat.cure(
+            self._cells, self._theta.reshape(-1), self._fields.reshape(4, -1), self._law, body, tick, RISE, books
+        )
+        if self.exposure is not None:
+            self.exposure.note(self._theta, body, tick, low, high)
+        wanted = tick * TICK_RISE / max(rise, 1e-9)
+        self._tick = min(TICK, max(SHORTEST, min(2.0 * tick, wanted)))
+
+    def _conduct(self, dt: float) -> None:
+        low, high, theta, spare = self._low, self._high, self._theta, self._spare
+        if self._open_edge:
+            self.ledger.conducted += dt * kernels_heat.leaving(theta, self._g, low, high)
+        self._team.share(
+            int(low[0]),
+            int(high[0]),
+            lambda a, b, _: kernels_heat.conduct(theta, spare, self._g, self._slim, dt, low, high, a, b),
+        )
+        self._theta, self._spare = spare, theta
+
+    # the box ----------------------------------------------------------------------------------------------------
+
+    def _ready(self, target: Float, dt: float) -> None:
+        """Grow the box around what is warm, or will hold injected fluid, and renew what depends on the fill."""
+        wet = (target > 0) | (self._volume > 0)
+        live = wet | (np.abs(self._theta) > COLD)
+        if not live.any():
+            return
+        low, high = bounding_box(live)
+        reach = np.ceil(4.0 * np.sqrt(2.0 * self._fastest() * max(dt, TICK)) / np.asarray(self.problem.grid.spacing))
+        low, high = low - reach.astype(np.int64) - 1, high + reach.astype(np.int64) + 1
+        grown = bool(np.any(np.maximum(low, 1) < self._low) or np.any(np.minimum(high, self._last()) > self._high))
+        if grown or not np.all(self._high):
+            first = not np.all(self._high)
+            low, high = np.maximum(low - SLACK, 1), np.minimum(high + SLACK, self._last())
+            self._low = low if first else np.minimum(low, self._low)
+            self._high = high if first else np.maximum(high, self._high)
+        if grown or target is not self._volume or not np.isfinite(self._step):
+            self._cells = np.flatnonzero(wet)
+            self._assemble(target)
+
+    def _last(self) -> NDArray[np.int64]:
+        return np.asarray(self.problem.grid.shape, np.int64) + 1
+
+    def _fastest(self) -> float:
+        """Largest diffusivity [m²/s] of the dry body."""
+        if self._diffusivity == 0.0:
+            self._diffusivity = float(np.max(self.problem.conductivity / self.problem.heat_capacity))
+        return self._diffusivity
+
+    def _assemble(self, target: Float) -> None:
+        """Face conductances [W/K], blood flow [W/K] and the longest stable step for an injected volume."""
+        problem, h = self.problem, np.asarray(self.problem.grid.spacing)
+        box = tuple(slice(a, b) for a, b in zip(self._low, self._high, strict=True))
+        cells = tuple(slice(a - 1, b - 1) for a, b in zip(self._low, self._high, strict=True))
+        replaced = target[box] / problem.grid.voxel_volume
+        k = problem.conductivity[cells] + replaced * (problem.injected.conductivity - problem.displaced.conductivity)
+        pore = self._pore[box]
+        full = np.divide(target[box], pore, out=np.zeros(pore.shape), where=pore > 0)
+        self._blood[box] = problem.perfusion[cells] * (problem.grid.voxel_volume * (1.0 - full))
+        gain = self._replaced() * (target[box] - self._volume[box])
+        slim = np.maximum(self._slim[box], 1.0 / (1.0 / self._slim[box] + gain))
+        total = np.zeros(k.shape)
+        self._open_edge = False
+        for axis in range(3):
+            g = self._faces(axis, k, problem.grid.voxel_volume / h[axis] ** 2)
+            here, behind = list(box), list(box)
+            behind[axis] = slice(self._low[axis] - 1, self._high[axis] - 1)
+            total += self._g[axis][tuple(here)] + self._g[axis][tuple(behind)]
+            self._open_edge = self._open_edge or g
+        self._step = SAFE / max(float(np.max(slim * total)), 1e-300)
+
+    def _faces(self, axis: int, k: Float, scale: float) -> bool:
+        """Write the conductances across one axis; whether the box reaches an edge that conducts."""
+        g = np.moveaxis(self._g[axis], axis, 0)
+        side = tuple(slice(a, b) for d, (a, b) in enumerate(zip(self._low, self._high, strict=True)) if d != axis)
+        k = np.moveaxis(k, axis, 0)
+        both = k[:-1] + k[1:]
+        inner = np.divide(2.0 * scale * k[:-1] * k[1:], both, out=np.zeros(both.shape), where=both > 0)
+        low, high = int(self._low[axis]), int(self._high[axis])
+        g[(slice(low, high - 1), *side)] = inner
+        if self.problem.edges[axis] != "body":
+            return False
+        if low == 1:
+            g[(0, *side)] = 2.0 * scale * k[0]
+        if high == self._last()[axis]:
+            g[(high - 1, *side)] = 2.0 * scale * k[-1]
+        return bool(low == 1 or high == self._last()[axis])
