@@ -50,6 +50,12 @@ class Window:
         """Write a padded array back into its place in a grid array."""
         self._view(full)[...] = inside[..., 1:-1, 1:-1, 1:-1]
 
+    def put_faces(self, inside: NDArray[Any], full: NDArray[Any]) -> None:
+        """Write padded (3, …) fluxes towards the next neighbour back: mirroring turns them round and moves them."""
+        for axis, flipped in enumerate(self.flip):
+            values = -np.roll(inside[axis], 1, axis=axis) if flipped else inside[axis]
+            self.put(values, full[axis])
+
     def cells(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         """Indices inside of grid cells (n, 3)."""
         inside = cells - np.asarray(self.low)
