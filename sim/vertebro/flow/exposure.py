@@ -62,9 +62,10 @@ class Exposure:
 
     def note(self, theta: NDArray[np.float64], body: float, dt: float, low: Any, high: Any) -> None:
         """Count `dt` seconds at temperatures body + theta (padded) in a box."""
-        kernels_heat.expose(
-            theta, body, dt, low, high, self._law, self._peak, self._dose, self._damage, self._above, self._limits
-        )
+        shape = theta.shape
+        strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
+        notes = (self._peak.reshape(-1), self._dose.reshape(-1), self._damage.reshape(-1), self._above.reshape(2, -1))
+        kernels_heat.expose(theta.reshape(-1), body, dt, strides, low, high, self._law, *notes, self._limits)
 
     @property
     def peak(self) -> Single:

@@ -254,7 +254,8 @@ class HeatField:
         for _ in range(count):
             self._conduct(tick / count)
         if self._perfused:
-            self.ledger.perfused += kernels_heat.perfuse(self._theta, self._slim, self._blood, tick, low, high)
+            flat = (self._theta.reshape(-1), self._slim.reshape(-1), self._blood.reshape(-1))
+            self.ledger.perfused += kernels_heat.perfuse(*flat, tick, self._strides, low, high)
         rise = kernels_heat.cure(
             self._cells, self._theta.reshape(-1), self._fields.reshape(4, -1), self._law, body, tick, RISE, books
         )
@@ -267,10 +268,11 @@ class HeatField:
         low, high, theta, spare = self._low, self._high, self._theta, self._spare
         if self._open_edge:
             self.ledger.conducted += dt * kernels_heat.leaving(theta, self._g, low, high)
+        flat = (theta.reshape(-1), spare.reshape(-1), self._g.reshape(3, -1), self._slim.reshape(-1))
         self._team.share(
             int(low[0]),
             int(high[0]),
-            lambda a, b, _: kernels_heat.conduct(theta, spare, self._g, self._slim, dt, low, high, a, b),
+            lambda a, b, _: kernels_heat.conduct(*flat, dt, self._strides, low, high, a, b),
         )
         self._theta, self._spare = spare, theta
 
