@@ -15,6 +15,7 @@ from vertebro.flow import kernels_heat
 from vertebro.flow.heat_problem import HeatProblem, check_temperature
 
 Float = NDArray[np.float64]
+AHEAD = 3  # cells around the warm region in which the displaced fluid is followed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +83,7 @@ class Routes:
     supply : (cells,) array
         Injected fluid that entered.
     drain_thick, drain_thin : (cells,) arrays
-        Fluid that left the box or the grid.
+        Fluid that left the warm region or the grid.
     """
 
     order: NDArray[np.int64]
@@ -105,10 +106,8 @@ def padded(values: NDArray[Any], lead: int = 0) -> Float:
     return np.pad(np.asarray(values, float), [(0, 0)] * lead + [(1, 1)] * 3)
 
 
-def find_routes(
-    problem: HeatProblem, movement: Movement, gain: Float, low: NDArray[np.int64], high: NDArray[np.int64]
-) -> Routes | None:
-    """Face volumes that turn the old fill into the new one inside a box; None if nothing moved.
+def find_routes(problem: HeatProblem, movement: Movement, gain: Float, warm: NDArray[np.bool_]) -> Routes | None:
+    """Face volumes that turn the old fill into the new one; None if nothing moved.
 
     Parameters
     ----------
@@ -116,16 +115,17 @@ def find_routes(
     movement : Movement
     gain : padded array [m³]
         Injected volume gained by each cell.
-    low, high : (3,) int arrays
-        Box in padded indices.
+    warm : padded bool array
+        Cells that hold injected fluid or heat; the displaced fluid is followed in them and `AHEAD` cells around.
     """
     drain = _drained(problem, movement)
     if not np.any(gain) and not np.any(drain):
         return None
     strides = np.array([gain.shape[1] * gain.shape[2], gain.shape[2], 1], np.int64)
     q = padded(movement.fluxes, lead=1).reshape(3, -1)
-    inside = np.zeros(gain.shape, bool)
-    inside[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = True
+    inside = warm
+    for _ in range(AHEAD):
+        inside = _with_neighbours(inside)
     order = _by_falling_pressure(padded(movement.pressure).reshape(-1), q, strides, inside.reshape(-1), gain, drain)
     well = np.zeros(gain.shape, bool)
     well[tuple(np.asarray(movement.wells, np.int64).reshape(-1, 3).T + 1)] = True
@@ -139,6 +139,19 @@ def find_routes(
     )
     kernels_heat.route_displaced(order, q, strides, flat, inside.reshape(-1), thin, lost)
     return Routes(order=order, thick=thick, thin=thin, supply=supply, drain_thick=drain.reshape(-1), drain_thin=lost)
+
+
+def _with_neighbours(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask and its cells' six neighbours, without the ghosts."""
+    out = np.zeros_like(mask)
+    core = (slice(1, -1),) * 3
+    out[core] = mask[core]
+    for axis in range(3):
+        for shift in (0, 2):
+            behind = list(core)
+            behind[axis] = slice(shift, mask.shape[axis] - 2 + shift)
+            out[core] |= mask[tuple(behind)]
+    return out
 
 
 def _by_falling_pressure(

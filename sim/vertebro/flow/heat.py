@@ -1,7 +1,7 @@
 """Temperature, conversion and cure age of the injected fluid, beside the flow: carried, conducted, cured.
 
 ``(ρc) ∂T/∂t + Σ ρc_f u_f·∇T = ∇·(k∇T) + H ∂(cement·p)/∂t - perfusion·(T - T_body)`` on the flow's grid, operator by
-operator in ticks of a second or less:
+operator in ticks of a few seconds or less:
 
 - *carry*: the volumes that crossed each face are found from the change of the fill and the direction of the flow, so
   that they explain that change exactly; heat, conversion and age then follow them by implicit upwind transport in one
@@ -32,12 +32,12 @@ from vertebro.materials.curing import conversion_loglogistic
 from vertebro.materials.rheology import GAS_CONSTANT
 
 Float = NDArray[np.float64]
-TICK = 1.0  # s, between exchanges of the operators
+TICK = 2.5  # s, between exchanges of the operators
 RISE = 0.25  # K, largest of a cure sub-step
 TICK_RISE = 2.0  # K, largest of a tick
 SHORTEST = 0.05  # s, of a tick
 SAFE = 0.9  # of the limit of explicit conduction
-COLD = 1e-3  # K, warmth that does not matter
+COLD = 5e-3  # K, warmth that does not matter
 SLACK = 4  # cells that the box grows by at least
 
 
@@ -211,7 +211,8 @@ class HeatField:
         self._ready(target, dt)
         routes = None
         if movement is not None and dt > 0:
-            routes = find_routes(self.problem, movement, target - self._volume, self._low, self._high)
+            warm = (target > 0) | (self._volume > 0) | (np.abs(self._theta) > COLD)
+            routes = find_routes(self.problem, movement, target - self._volume, warm)
         books, done = np.zeros(3), 0.0
         while dt - done > 1e-12 * dt:
             tick = min(self._tick, dt - done)
@@ -285,7 +286,7 @@ class HeatField:
         if not live.any():
             return
         low, high = bounding_box(live)
-        reach = np.ceil(4.0 * np.sqrt(2.0 * self._fastest() * max(dt, TICK)) / np.asarray(self.problem.grid.spacing))
+        reach = np.ceil(2.0 * np.sqrt(2.0 * self._fastest() * max(dt, TICK)) / np.asarray(self.problem.grid.spacing))
         low, high = low - reach.astype(np.int64) - 1, high + reach.astype(np.int64) + 1
         grown = bool(np.any(np.maximum(low, 1) < self._low) or np.any(np.minimum(high, self._last()) > self._high))
         if grown or not np.all(self._high):

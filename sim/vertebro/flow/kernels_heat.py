@@ -169,10 +169,10 @@ def perfuse(theta, slim, flow, dt, strides, low, high):
             c = i * strides[0] + j * strides[1] + low[2]
             row, w, blood = theta[c : c + size], slim[c : c + size], flow[c : c + size]
             for k in range(size):
-                x = 0.5 * dt * blood[k] * w[k]
+                x = min(1.0, 0.5 * dt * blood[k] * w[k])
                 before = row[k]
                 row[k] = before * (1.0 - x) / (1.0 + x)
-                total += before * dt * blood[k] / (1.0 + x)
+                total += before * 2.0 * x / (w[k] * (1.0 + x))
     return total
 
 
