@@ -23,6 +23,7 @@ from vertebro.observe import Camera, Picture
 from vertebro.procedure import Inject, Wait
 from vertebro.record import Run
 from vertebro.summary import manifest, plain_json, summarise
+from vertebro.warmth import Warmth
 
 SNAPSHOTS = 40
 VIEWS = ("ap", "lateral")
@@ -68,13 +69,15 @@ class Simulation:
         self.progress("building the anatomy", 0.0)
         start = wall_clock.perf_counter()
         self.scene = build(case, base=base, anatomy=anatomy)
-        self.seconds = {"build": wall_clock.perf_counter() - start, "flow": 0.0, "leakage": 0.0, "imaging": 0.0}
+        self.seconds = {"build": wall_clock.perf_counter() - start, "flow": 0.0}
+        self.seconds |= {"heat": 0.0, "leakage": 0.0, "imaging": 0.0}
         self.problem = flow_problem(self.scene)
         self.stepper = Stepper(self.problem, tolerance=case.flow.tolerance)
         self.state = self.problem.initial_state()
         self.monitor = leak_monitor(self.scene)
         self.camera = Camera(self.scene) if pictures else None
         self.deliveries = _deliveries(self.scene)
+        self.warmth = Warmth(self.scene, self.problem, self._happens) if case.heat.enabled else None
         self.voxel_pores = self.problem.pore_volume
         self.planned = _planned_duration(self.scene)
         self.status = "finished"
@@ -104,6 +107,7 @@ class Simulation:
         self._record_fields()
         if self.camera is not None and self.status == "finished":
             self._shoot()
+        self._set_hard()
         self._happens("end", status=self.status)
         return self._run()
 
@@ -182,6 +186,7 @@ class Simulation:
             self.stepper.set_well(needle, rate=rate)
         report = self.stepper.advance(self.state, dt)
         self.seconds["flow"] += wall_clock.perf_counter() - start
+        self._warm(needle, rate, dt)
         for event in report.events:
             self._happens(event.kind, well=event.well, text=event.text)
         self._balance = max(self._balance, report.balance_error)
@@ -200,6 +205,37 @@ class Simulation:
             0.1 + 0.75 * min(self.state.time / self.planned, 1.0),
         )
         return not sealed
+
+    def _warm(self, needle: str | None, rate: float, dt: float) -> None:
+        """Let heat and cure follow the round that the flow has just made."""
+        if self.warmth is None:
+            return
+        start = wall_clock.perf_counter()
+        delivery = self.deliveries[needle or self.scene.needles[0].name]
+        speed = float(delivery.cement.clock(delivery.temperature))
+        age = delivery.age_at_start + self.state.time - dt
+        self.warmth.follow(
+            self.stepper,
+            self.state,
+            dt,
+            needle=needle if rate > 0 else None,
+            temperature=delivery.temperature,
+            cure_age=age * speed,
+            cure_speed=speed,
+        )
+        self.seconds["heat"] += wall_clock.perf_counter() - start
+
+    def _set_hard(self) -> None:
+        """After the schedule: follow the cure until the cement has set."""
+        if self.warmth is None or self.status != "finished":
+            return
+        start = wall_clock.perf_counter()
+        try:
+            self.warmth.finish(self.state.time, lambda text, share: self.progress(text, 0.85 + 0.1 * share))
+        except KeyboardInterrupt:
+            self.status = "interrupted"
+            self._happens("interrupted")
+        self.seconds["heat"] += wall_clock.perf_counter() - start
 
     def _resting_pressure(self) -> float:
         """Marrow pressure without flow [Pa]: the exits' mean."""
@@ -288,6 +324,7 @@ class Simulation:
             pictures=self._pictures,
             summary={},
             manifest=manifest(self.case, self.scene, self.seconds),
+            heat=self.warmth.result() if self.warmth is not None else None,
         )
         run.summary.update(
             summarise(
@@ -299,6 +336,7 @@ class Simulation:
                 visible=self._visible,
                 cement_volume=self.state.saturation * self.voxel_pores,
                 outflow=sum(self.state.outflow.values()),
+                heat=self.warmth.summary() if self.warmth is not None else None,
             )
         )
         return run
