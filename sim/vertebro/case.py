@@ -147,6 +147,8 @@ class HeatInput(_Record):
     """of solid bone tissue"""
     marrow_conductivity: Annotated[float, Within("W/m/K", 0.15, 0.65, "cancellous_heat")] = 0.244
     """of marrow; cancellous bone then conducts 0.29"""
+    boiling_point: Annotated[float, Within("degC", 100, 200, "belkoff2003")] = 385.65
+    """where monomer that has not cured boils and holds the temperature; pure 100.5, nobody measured above 113"""
     follow_up: Annotated[float, Within("min", 0, 120, "vertebro")] = 1800.0
     """longest time after the schedule; it ends earlier when the cement has set and the canal cools"""
     bone_dose: Annotated[float, Within("min", 1, 300, "eriksson1983")] = 960.0

@@ -30,6 +30,7 @@ NERVES = PLACES[:3]
 WITHIN = 0.3  # share of a voxel from which it counts as cement
 TRACE = 0.05  # share up to which a voxel counts as free of it
 SET_SHARE = 0.95  # mean conversion at which nobody need wait any longer
+LUKEWARM = 15.0  # K, of the hottest cement: nothing around it gets any warmer
 ROUND = 10.0  # s, after the schedule
 
 
@@ -82,6 +83,8 @@ def heat_problem(scene: Scene, flow: FlowProblem) -> HeatProblem:
             shape=float(card.shape),
             activation_energy=float(card.activation_energy),
             reference_temperature=float(card.reference_temperature),
+            boiling_point=wish.boiling_point,
+            vapour_heat=card.density_uncured * card.monomer_fraction * thermal.VAPOUR_HEAT,
         ),
         body_temperature=wish.body_temperature,
     )
@@ -110,6 +113,7 @@ class Warmth:
         self.field = HeatField(self.problem, exposure=self.exposure)
         compartment = scene.anatomy.compartment
         self.places = {name: compartment == Compartment[name.upper()] for name in PLACES}
+        self._cells = {name: np.flatnonzero(where) for name, where in self.places.items()}
         self.bone = np.isin(compartment, (Compartment.BODY, Compartment.ARCH))
         self._outflow: dict[str, float] = {}
         self._rows: list[dict[str, float]] = []
@@ -183,7 +187,9 @@ class Warmth:
         if ("cement", "set") not in self._said:
             self._said.add(("cement", "set"))
             self.tell("cement has set", at_s=now["time_s"], conversion=now["conversion"])
-        return all(now[f"{name}_c"] < max(row[f"{name}_c"] for row in self._rows) - 0.05 for name in ("cement", "canal"))
+        body = self.problem.body_temperature - ZERO_CELSIUS
+        past = now["canal_c"] < max(row["canal_c"] for row in self._rows) - 0.05
+        return past or now["cement_c"] < body + LUKEWARM
 
     # what is watched --------------------------------------------------------------------------------------------
 
@@ -192,14 +198,14 @@ class Warmth:
         volume = self.field.volume
         body = self.problem.body_temperature - ZERO_CELSIUS
         total = float(volume.sum())
-        cement = self._share() >= WITHIN
+        cement = volume >= WITHIN * self.flow.grid.voxel_volume
         row = {
             "time_s": time,
             "cement_c": float(temperature.max(where=cement, initial=-ZERO_CELSIUS)) if cement.any() else body,
             "conversion": float(np.sum(self.field.conversion * volume)) / total if total > 0 else 0.0,
         }
-        for name, where in self.places.items():
-            row[f"{name}_c"] = float(temperature[where].max()) if where.any() else body
+        for name, cells in self._cells.items():
+            row[f"{name}_c"] = float(temperature.reshape(-1)[cells].max(initial=-np.inf)) if cells.size else body
         self._rows.append(row)
         for name in NERVES:
             self._warn(name, time, row[f"{name}_c"])

@@ -15,7 +15,7 @@ from vertebro.flow import kernels_heat
 from vertebro.flow.heat_problem import HeatProblem, check_temperature
 
 Float = NDArray[np.float64]
-AHEAD = 3  # cells around the warm region in which the displaced fluid is followed
+AHEAD = 2  # cells around the warm region in which the displaced fluid is followed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,19 +106,23 @@ def padded(values: NDArray[Any], lead: int = 0) -> Float:
     return np.pad(np.asarray(values, float), [(0, 0)] * lead + [(1, 1)] * 3)
 
 
-def find_routes(problem: HeatProblem, movement: Movement, gain: Float, warm: NDArray[np.bool_]) -> Routes | None:
+def find_routes(
+    problem: HeatProblem, movement: Movement, fill: Float, gain: Float, warm: NDArray[np.bool_]
+) -> Routes | None:
     """Face volumes that turn the old fill into the new one; None if nothing moved.
 
     Parameters
     ----------
     problem : HeatProblem
     movement : Movement
+    fill : padded array
+        The movement's saturation.
     gain : padded array [m³]
         Injected volume gained by each cell.
     warm : padded bool array
         Cells that hold injected fluid or heat; the displaced fluid is followed in them and `AHEAD` cells around.
     """
-    drain = _drained(problem, movement)
+    drain = _drained(problem, movement, gain.shape)
     if not np.any(gain) and not np.any(drain):
         return None
     strides = np.array([gain.shape[1] * gain.shape[2], gain.shape[2], 1], np.int64)
@@ -126,16 +130,15 @@ def find_routes(problem: HeatProblem, movement: Movement, gain: Float, warm: NDA
     inside = warm
     for _ in range(AHEAD):
         inside = _with_neighbours(inside)
-    order = _by_falling_pressure(padded(movement.pressure).reshape(-1), q, strides, inside.reshape(-1), gain, drain)
+    cells = np.flatnonzero(inside)
+    order = cells[np.argsort(-padded(movement.pressure).reshape(-1)[cells], kind="stable")]
     well = np.zeros(gain.shape, bool)
     well[tuple(np.asarray(movement.wells, np.int64).reshape(-1, 3).T + 1)] = True
-    share = padded(movement.saturation).reshape(-1)
-    share *= inside.reshape(-1)
     size = gain.size
     thick, thin, supply, lost = np.zeros((3, size)), np.zeros((3, size)), np.zeros(size), np.zeros(size)
     flat = gain.reshape(-1)
     kernels_heat.route_injected(
-        order, q, strides, flat, share, well.reshape(-1), bool(well.any()), thick, supply, drain.reshape(-1)
+        order, q, strides, flat, fill.reshape(-1), well.reshape(-1), bool(well.any()), thick, supply, drain.reshape(-1)
     )
     kernels_heat.route_displaced(order, q, strides, flat, inside.reshape(-1), thin, lost)
     return Routes(order=order, thick=thick, thin=thin, supply=supply, drain_thick=drain.reshape(-1), drain_thin=lost)
@@ -154,23 +157,12 @@ def _with_neighbours(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return out
 
 
-def _by_falling_pressure(
-    p: Float, q: Float, strides: NDArray[np.int64], inside: NDArray[np.bool_], gain: Float, drain: Float
-) -> NDArray[np.int64]:
-    moving = (gain.reshape(-1) != 0.0) | (drain.reshape(-1) != 0.0)
-    for d, s in enumerate(strides):
-        moving |= q[d] != 0.0
-        moving[s:] |= q[d, :-s] != 0.0
-    cells = np.flatnonzero(moving & inside)
-    return cells[np.argsort(-p[cells], kind="stable")].astype(np.int64)
-
-
-def _drained(problem: HeatProblem, movement: Movement) -> Float:
+def _drained(problem: HeatProblem, movement: Movement, shape: tuple[int, ...]) -> Float:
     """Padded volumes [m³] that the outlets took from each of their cells, in proportion to fill and pores."""
-    out = np.zeros(problem.grid.shape)
+    out = np.zeros(shape)
     for cells, volume in movement.drained:
         place = tuple(np.asarray(cells, np.int64).T)
         weight = movement.saturation[place] * problem.pore_volume[place]
         if volume > 0.0 and weight.sum() > 0.0:
-            out[place] += volume * weight / weight.sum()
-    return padded(out)
+            out[tuple(index + 1 for index in place)] += volume * weight / weight.sum()
+    return out

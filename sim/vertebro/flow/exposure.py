@@ -12,6 +12,7 @@ from vertebro.errors import CaseError
 from vertebro.flow import kernels_heat
 
 Single = NDArray[np.float32]
+CADENCE = 2.0  # s, between additions to the doses
 
 
 class Exposure:
@@ -56,16 +57,24 @@ class Exposure:
                 raise CaseError("damage integral", where=name, value=value, allowed="> 0, finite")
         size = tuple(n + 2 for n in shape)
         self._law = np.array([math.log(frequency), temperature, floor])
+        self._gathered = 0.0
         self._limits = np.asarray(limits, float)
         self._peak, self._dose, self._damage = (np.zeros(size, np.float32) for _ in range(3))
         self._above = np.zeros((2, *size), np.float32)
 
-    def note(self, theta: NDArray[np.float64], body: float, dt: float, low: Any, high: Any) -> None:
-        """Count `dt` seconds at temperatures body + theta (padded) in a box."""
-        shape = theta.shape
-        strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
-        notes = (self._peak.reshape(-1), self._dose.reshape(-1), self._damage.reshape(-1), self._above.reshape(2, -1))
-        kernels_heat.expose(theta.reshape(-1), body, dt, strides, low, high, self._law, *notes, self._limits)
+    def note(self, theta: NDArray[np.float64], body: float, dt: float, low: Any, high: Any, last: bool = False) -> None:
+        """Count `dt` seconds that end at the temperatures body + theta (padded) in a box.
+
+        Doses are added up when `CADENCE` seconds have gathered, or now if it is the `last` call for a while.
+        """
+        flat, strides = theta.reshape(-1), np.array([theta[0].size, theta.shape[2], 1], np.int64)
+        kernels_heat.note_peak(flat, body, strides, low, high, self._peak.reshape(-1))
+        self._gathered += dt
+        if self._gathered < CADENCE and not last:
+            return
+        notes = (self._dose.reshape(-1), self._damage.reshape(-1), self._above.reshape(2, -1))
+        kernels_heat.expose(flat, body, self._gathered, strides, low, high, self._law, *notes, self._limits)
+        self._gathered = 0.0
 
     @property
     def peak(self) -> Single:

@@ -6,7 +6,8 @@ operator in ticks of a few seconds or less:
 - *carry*: the volumes that crossed each face are found from the change of the fill and the direction of the flow, so
   that they explain that change exactly; heat, conversion and age then follow them by implicit upwind transport in one
   pass from the needle outwards, for any tick.
-- *conduct*: explicit sub-steps below the limit of the smallest voxel, so no new extremes arise.
+- *conduct*: the stages of a Runge-Kutta-Legendre method (RKL1, Meyer et al. 2012): explicit, conservative, free of
+  new extremes; s stages span s(s+1)/2 explicit steps.
 - *cure*: the log-logistic law, exact at frozen temperature, in local sub-steps that heat by a fraction of a kelvin.
 
 Every operator conserves heat to round-off; `Ledger` keeps the books. Work is limited to a box that grows with the warm
@@ -33,11 +34,15 @@ from vertebro.materials.rheology import GAS_CONSTANT
 
 Float = NDArray[np.float64]
 TICK = 2.5  # s, between exchanges of the operators
-RISE = 0.25  # K, largest of a cure sub-step
-TICK_RISE = 2.0  # K, largest of a tick
+RISE = 0.5  # K, largest of a cure sub-step
+TICK_RISE = 3.0  # K, largest of a tick
+CALM_TICK = 5.0  # s, the longest tick long after flow and cure have ended
+CALMING = 0.04  # tick over the time since then
+CALM = 1e-3  # K/s, of the fastest voxel
 SHORTEST = 0.05  # s, of a tick
 SAFE = 0.9  # of the limit of explicit conduction
 COLD = 5e-3  # K, warmth that does not matter
+TEPID = 0.05  # K, warmth that the displaced fluid need not be followed for
 SLACK = 4  # cells that the box grows by at least
 
 
@@ -123,14 +128,16 @@ class HeatField:
         shape, law = tuple(n + 2 for n in problem.grid.shape), problem.curing
         self._strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
         self._theta, self._spare, self._blood = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        self._fields, self._g = np.zeros((4, *shape)), np.zeros((3, *shape))
-        self._conversion, self._age, self._volume, self._slim = self._fields
+        self._fields, self._g = np.zeros((5, *shape)), np.zeros((3, *shape), np.float32)
+        self._conversion, self._age, self._volume, self._slim, self._latent = self._fields
         self._pore, self._perfused = padded(problem.pore_volume), bool(np.any(problem.perfusion))
         warm = law.activation_energy / GAS_CONSTANT
-        self._law = np.array([law.heat, law.set_time, law.shape, warm, law.reference_temperature])
+        self._law = np.array(
+            [law.heat, law.set_time, law.shape, warm, law.reference_temperature, law.boiling_point, law.vapour_heat]
+        )
         self._team = Team(threads or usual_size())
         self._low, self._high = np.zeros(3, np.int64), np.zeros(3, np.int64)
-        self._step, self._tick = math.inf, TICK
+        self._step, self._tick, self._calm = math.inf, 1.0, 0.0
         self._cells, self._diffusivity, self._open_edge = np.zeros(0, np.int64), 0.0, False
         self._begin(np.broadcast_to(np.asarray(saturation, float), problem.grid.shape), temperature, cure_age)
 
@@ -184,9 +191,9 @@ class HeatField:
 
     @property
     def stored(self) -> float:
-        """Heat above body temperature now [J]."""
+        """Heat above body temperature now [J], that of vapour included."""
         inner = (slice(1, -1),) * 3
-        return float(np.sum(self._theta[inner] / self._slim[inner]))
+        return float(np.sum(self._theta[inner] / self._slim[inner] + self._latent[inner]))
 
     @property
     def balance_error(self) -> float:
@@ -205,21 +212,21 @@ class HeatField:
         """
         if not (math.isfinite(dt) and dt >= 0):
             raise CaseError("time step", where="dt", value=dt, allowed=">= 0 s, finite")
-        target = self._volume
-        if movement is not None:
-            target = padded(movement.saturation) * self._pore
-        self._ready(target, dt)
-        routes = None
+        target, routes = self._volume, None
         if movement is not None and dt > 0:
-            warm = (target > 0) | (self._volume > 0) | (np.abs(self._theta) > COLD)
-            routes = find_routes(self.problem, movement, target - self._volume, warm)
+            fill = padded(movement.saturation)
+            target = fill * self._pore
+            warm = (target > 0) | (self._volume > 0) | (np.abs(self._theta) > TEPID)
+            routes = find_routes(self.problem, movement, fill, target - self._volume, warm)
+        self._ready(target, dt)
         books, done = np.zeros(3), 0.0
         while dt - done > 1e-12 * dt:
             tick = min(self._tick, dt - done)
             if routes is not None and movement is not None:
+                self._calm = 0.0
                 self._carry(routes, movement, done, tick / dt, books)
             if np.all(self._high):
-                self._warm(tick, books)
+                self._warm(tick, books, done + tick >= dt * (1.0 - 1e-12))
             done += tick
         self.time += dt
         self.ledger.injected += books[0]
@@ -244,36 +251,47 @@ class HeatField:
             inlet,
             part,
             self._theta.reshape(-1),
-            self._fields.reshape(4, -1),
+            self._fields.reshape(5, -1),
             books,
         )
 
-    def _warm(self, tick: float, books: Float) -> None:
+    def _warm(self, tick: float, books: Float, last: bool) -> None:
         """Conduct, cool by blood, cure and note one tick."""
         body, low, high = self.problem.body_temperature, self._low, self._high
-        count = max(1, math.ceil(tick / self._step))
-        for _ in range(count):
-            self._conduct(tick / count)
+        self._conduct(tick)
         if self._perfused:
             flat = (self._theta.reshape(-1), self._slim.reshape(-1), self._blood.reshape(-1))
             self.ledger.perfused += kernels_heat.perfuse(*flat, tick, self._strides, low, high)
         rise = kernels_heat.cure(
-            self._cells, self._theta.reshape(-1), self._fields.reshape(4, -1), self._law, body, tick, RISE, books
+            self._cells, self._theta.reshape(-1), self._fields.reshape(5, -1), self._law, body, tick, RISE, books
         )
         if self.exposure is not None:
-            self.exposure.note(self._theta, body, tick, low, high)
+            self.exposure.note(self._theta, body, tick, low, high, last)
         wanted = tick * TICK_RISE / max(rise, 1e-9)
-        self._tick = min(TICK, max(SHORTEST, min(2.0 * tick, wanted)))
+        self._calm = 0.0 if rise > CALM * tick else self._calm + tick
+        longest = TICK if self._calm == 0.0 else max(1.0, min(CALM_TICK, CALMING * self._calm))
+        self._tick = min(longest, max(SHORTEST, min(2.0 * tick, wanted)))
 
-    def _conduct(self, dt: float) -> None:
+    def _conduct(self, tick: float) -> None:
+        """Conduct for one tick in as few Runge-Kutta-Legendre stages as are stable."""
+        stages = math.ceil(0.5 * (math.sqrt(1.0 + 8.0 * tick / self._step) - 1.0) - 1e-9)
+        stages = max(stages, 1)
+        unit = 2.0 * tick / (stages * (stages + 1))
+        left = [0.0, 0.0]
+        for j in range(1, stages + 1):
+            reach, old = unit * (2 * j - 1) / j, (1 - j) / j
+            flow = kernels_heat.leaving(self._theta, self._g, self._low, self._high) if self._open_edge else 0.0
+            left = [left[1], old * left[0] + (1.0 - old) * left[1] + reach * flow]
+            self._stage(reach, old)
+        self.ledger.conducted += left[1]
+
+    def _stage(self, dt: float, old: float) -> None:
         low, high, theta, spare = self._low, self._high, self._theta, self._spare
-        if self._open_edge:
-            self.ledger.conducted += dt * kernels_heat.leaving(theta, self._g, low, high)
         flat = (theta.reshape(-1), spare.reshape(-1), self._g.reshape(3, -1), self._slim.reshape(-1))
         self._team.share(
             int(low[0]),
             int(high[0]),
-            lambda a, b, _: kernels_heat.conduct(*flat, dt, self._strides, low, high, a, b),
+            lambda a, b, _: kernels_heat.conduct(*flat, dt, old, self._strides, low, high, a, b),
         )
         self._theta, self._spare = spare, theta
 

@@ -57,6 +57,11 @@ class Curing:
     activation_energy : float [J/mol]
     reference_temperature : float [K]
         Where the cure clock runs with the wall's.
+    boiling_point : float [K]
+        Where the monomer that has not cured yet boils: the temperature stands still while heat turns it to vapour,
+        which cures only when it condenses.
+    vapour_heat : float [J/m³]
+        To turn all monomer of the injected fluid to vapour; 0: it never boils.
     """
 
     heat: float
@@ -64,9 +69,11 @@ class Curing:
     shape: float
     activation_energy: float
     reference_temperature: float
+    boiling_point: float = 473.15
+    vapour_heat: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, low in (("heat", 0.0), ("activation_energy", 0.0)):
+        for name, low in (("heat", 0.0), ("activation_energy", 0.0), ("vapour_heat", 0.0)):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= low):
                 raise CaseError(f"{name} of the cure", where=name, value=value, allowed=">= 0, finite")
@@ -75,6 +82,10 @@ class Curing:
             if not (math.isfinite(value) and value > 0):
                 raise CaseError(f"{name} of the cure", where=name, value=value, allowed="> 0, finite")
         check_temperature(self.reference_temperature, "reference_temperature")
+        if not 353.15 <= self.boiling_point <= 573.15:
+            raise CaseError(
+                "boiling point", where="boiling_point", value=self.boiling_point, allowed="353.15 to 573.15 K"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -76,8 +76,8 @@ def transport_heat(order, strides, thick, thin, supply, drain_thick, drain_thin,
 
     thick, thin : (3, cells) volumes [m³] of the injected and the displaced fluid in the whole round, of which this
     call moves the share `part`. inlet : theta, conversion and cure age of what enters, heat capacities [J/(m³·K)] of
-    the injected and the displaced fluid. fields (4, cells) : conversion, cure age, injected volume [m³], 1/heat
-    capacity [K/J]. books : adds injected heat and heat carried away [J].
+    the injected and the displaced fluid. fields (5, cells) : conversion, cure age, injected volume [m³], 1/heat
+    capacity [K/J], heat in vapour [J]. books : adds injected heat and heat carried away [J].
     """
     conversion, age, volume, slim = fields[0], fields[1], fields[2], fields[3]
     hot, young, old, c, m = inlet[0], inlet[1], inlet[2], inlet[3], inlet[4]
@@ -117,10 +117,11 @@ def transport_heat(order, strides, thick, thin, supply, drain_thick, drain_thin,
 
 
 @kernel(nogil=True)
-def conduct(theta, out, g, slim, dt, strides, low, high, first, end):
-    """One explicit step of conduction on the planes ``[first, end)`` of a box; flat arrays, `g` [W/K], `slim` [K/J].
+def conduct(theta, out, g, slim, dt, old, strides, low, high, first, end):
+    """One stage of conduction on the planes ``[first, end)`` of a box; flat arrays, `g` [W/K], `slim` [K/J].
 
-    A convex combination of neighbours as long as dt·slim·Σg <= 1: no new extremes.
+    ``out = old·out + (1 - old)·theta + dt·(conduction of theta)``: an explicit step with old = 0, a stage of a
+    Runge-Kutta-Legendre method with the negative weight of the stage before.
     """
     s, u, n = strides[0], strides[1], high[2] - low[2]
     for i in range(first, end):
@@ -136,7 +137,7 @@ def conduct(theta, out, g, slim, dt, strides, low, high, first, end):
                 x = gx[k] * (ax[k] - t) + hx[k] * (bx[k] - t)
                 y = gy[k] * (ay[k] - t) + hy[k] * (by[k] - t)
                 z = gz[k] * (az[k] - t) + hz[k] * (bz[k] - t)
-                row[k] = t + dt * w[k] * (x + y + z)
+                row[k] = old * row[k] + (1.0 - old) * t + dt * w[k] * (x + y + z)
 
 
 @kernel
@@ -177,22 +178,38 @@ def perfuse(theta, slim, flow, dt, strides, low, high):
 
 
 @kernel
+def condense(i, theta, latent, slim, boiling):
+    """Move heat between warmth and vapour so that a cell stays at the boiling point while it holds vapour."""
+    over = theta[i] - boiling
+    if over > 0.0 or latent[i] > 0.0:
+        heat = max(over / slim[i], -latent[i])
+        latent[i] += heat
+        theta[i] -= heat * slim[i]
+
+
+@kernel
 def cure(cells, theta, fields, law, body, dt, most, books):
     """Cure the injected fluid of the listed cells (flat arrays) over `dt` by the log-logistic law and heat them.
 
     The update of a sub-step is exact at frozen temperature; sub-steps are halved until one heats by less than `most`
-    [K], so the runaway is followed whatever `dt`. fields : as in `transport_heat`. law : heat [J/m³], set time [s], shape, E/R [K], reference [K].
-    books : adds the reaction heat [J]. Returns the largest rise [K].
+    [K], so the runaway is followed whatever `dt`. What boils cannot cure until it condenses. fields : as in
+    `transport_heat`. law : heat [J/m³], set time [s], shape, E/R [K], reference [K], boiling point [K], heat of
+    vaporisation of all monomer [J/m³]. books : adds the reaction heat [J]. Returns the largest rise [K].
     """
-    conversion, age, volume, slim = fields[0], fields[1], fields[2], fields[3]
+    conversion, age, volume, slim, latent = fields[0], fields[1], fields[2], fields[3], fields[4]
     heat, half, shape, warm, reference = law[0], law[1], law[2], law[3], law[4]
+    boils, vapour = law[6] > 0.0, law[6]
     largest = 0.0
     for n in range(cells.size):
         i = cells[n]
-        if volume[i] == 0.0:
+        if volume[i] == 0.0 or conversion[i] > 0.9999:
+            if boils:
+                condense(i, theta, latent, slim, law[5] - body)
             continue
         start = p = conversion[i]
         power = heat * volume[i] * slim[i]
+        if boils:
+            condense(i, theta, latent, slim, law[5] - body)
         x = (p / (1.0 - p)) ** (1.0 / shape) if p < 1.0 else np.inf
         left = dt
         while left > 0.0:
@@ -204,8 +221,14 @@ def cure(cells, theta, fields, law, body, dt, most, books):
                 step *= 0.5
                 after = x + speed * step / half
                 q = 1.0 / (1.0 + after ** (-shape))
-            q = min(1.0, max(p, q))
+            liquid = 1.0 - latent[i] / (vapour * volume[i]) if boils else 1.0
+            if q > liquid:
+                q = max(p, liquid)
+                after = (q / (1.0 - q)) ** (1.0 / shape) if q < 1.0 else np.inf
+            q = max(p, q)
             theta[i] += power * (q - p)
+            if boils:
+                condense(i, theta, latent, slim, law[5] - body)
             age[i] += speed * step
             p, x = q, after
             left -= step
@@ -216,29 +239,40 @@ def cure(cells, theta, fields, law, body, dt, most, books):
 
 
 @kernel
-def expose(theta, body, dt, strides, low, high, law, peak, dose, damage, above, limits):
-    """Note what a box lives through for `dt` seconds; flat arrays.
-
-    law : ln A, E/R [K] of the damage integral, temperature [K] below which only the highest temperature `peak` is
-    noted. dose : CEM43 [min]. limits (2,) [K] of the dwell times `above` (2, …) [s].
-    """
+def note_peak(theta, body, strides, low, high, peak):
+    """Keep the highest temperature [K] of each cell of a box; flat arrays."""
     n = high[2] - low[2]
     for i in range(low[0], high[0]):
         for j in range(low[1], high[1]):
             c = i * strides[0] + j * strides[1] + low[2]
             row, top = theta[c : c + n], peak[c : c + n]
-            warmest = -1e9
             for k in range(n):
                 t = np.float32(body + row[k])
-                warmest = max(warmest, t)
-                top[k] = max(top[k], t)
-            if warmest <= law[2]:
+                top[k] = t if t > top[k] else top[k]
+
+
+@kernel
+def expose(theta, body, dt, strides, low, high, law, dose, damage, above, limits):
+    """Add `dt` seconds at the present temperature to what a box has lived through; flat arrays.
+
+    law : ln A, E/R [K] of the damage integral, temperature [K] below which nothing counts. dose : CEM43 [min]. limits
+    (2,) [K] of the dwell times `above` (2, …) [s].
+    """
+    n = high[2] - low[2]
+    for i in range(low[0], high[0]):
+        for j in range(low[1], high[1]):
+            c = i * strides[0] + j * strides[1] + low[2]
+            row = theta[c : c + n]
+            warm = 0
+            for k in range(n):
+                warm += row[k] > law[2] - body
+            if warm == 0:
                 continue
             for k in range(n):
                 t = body + row[k]
                 if t > law[2]:
                     over = t - 316.15
-                    dose[c + k] += dt / 60.0 * (2.0**over if over >= 0.0 else 4.0**over)
+                    dose[c + k] += dt / 60.0 * np.exp(np.log(2.0) * (over if over >= 0.0 else 2.0 * over))
                     damage[c + k] += dt * np.exp(law[0] - law[1] / t)
                     for m in range(2):
                         if t > limits[m]:

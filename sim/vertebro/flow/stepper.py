@@ -157,7 +157,9 @@ class Stepper:
         flow, _ = self._ready_box()
         inside = np.zeros_like(flow.t)
         for axis in range(3):
-            inside[axis] = flow.t[axis] * (flow.p - np.roll(flow.p, -1, axis=axis))
+            p, t, flux = (np.moveaxis(values, axis, 0) for values in (flow.p, flow.t[axis], inside[axis]))
+            np.subtract(p[:-1], p[1:], out=flux[:-1])
+            flux[:-1] *= t[:-1]
         out = np.zeros((3, *self.problem.grid.shape))
         flow.box.window.put_faces(inside, out)
         return out

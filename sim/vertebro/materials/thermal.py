@@ -39,6 +39,11 @@ MARROW_PERFUSION = Constant(
 SOFT_PERFUSION = Constant(5e-7, "m3/(kg.s)", 0.0, 1e-5, "vertebro", "recalled", "3 mL/min/100 g, resting muscle")
 VESSEL_EXCHANGE = Constant(0.1, "1/s", 0.01, 1.0, "vertebro", "ours", "large vessels renew their blood at once")
 
+VAPOUR_HEAT = Constant(3.6e5, "J/kg", 3.4e5, 3.8e5, "vertebro", "recalled", "methyl methacrylate, 36 kJ/mol")
+BOILING_POINT = Constant(
+    385.65, "K", 373.65, 423.15, "belkoff2003", "ours", "pure monomer 100.5 degC, dissolved higher; none measured > 113"
+)
+
 CEM43_BREAK = Constant(316.15, "K", 316.15, 316.15, "sapareto1984", "seen", "43 degC")
 BONE_DOSE = Constant(16.0, "min", 1.0, 300.0, "eriksson1983", "computed", "47 degC for 1 min in CEM43")
 NERVE_DOSE = Constant(2.0, "min", 0.5, 60.0, "yarmolenko2011", "recalled", "CEM43 of 1-5 flagged for roots and cord")
