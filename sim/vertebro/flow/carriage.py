@@ -70,30 +70,6 @@ class Movement:
             )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Routes:
-    """Volumes of a whole round [m³], flat and padded.
-
-    Attributes
-    ----------
-    order : (m,) int array
-        Cells by falling pressure.
-    thick, thin : (3, cells) arrays
-        Injected and displaced fluid through each face, positive towards the next cell.
-    supply : (cells,) array
-        Injected fluid that entered.
-    drain_thick, drain_thin : (cells,) arrays
-        Fluid that left the warm region or the grid.
-    """
-
-    order: NDArray[np.int64]
-    thick: Float
-    thin: Float
-    supply: Float
-    drain_thick: Float
-    drain_thin: Float
-
-
 def check_share(values: Float, where: str) -> None:
     """Raise `CaseError` unless all values lie between 0 and 1."""
     bad = ~((values >= 0.0) & (values <= 1.0))
@@ -106,63 +82,97 @@ def padded(values: NDArray[Any], lead: int = 0) -> Float:
     return np.pad(np.asarray(values, float), [(0, 0)] * lead + [(1, 1)] * 3)
 
 
-def find_routes(
-    problem: HeatProblem, movement: Movement, fill: Float, gain: Float, warm: NDArray[np.bool_]
-) -> Routes | None:
-    """Face volumes that turn the old fill into the new one; None if nothing moved.
+class Carriage:
+    """Face volumes of one problem; its arrays are used again every round.
 
-    Parameters
+    Attributes
     ----------
-    problem : HeatProblem
-    movement : Movement
-    fill : padded array
-        The movement's saturation.
-    gain : padded array [m³]
-        Injected volume gained by each cell.
-    warm : padded bool array
-        Cells that hold injected fluid or heat; the displaced fluid is followed in them and `AHEAD` cells around.
+    order : (m,) int array
+        Cells by falling pressure.
+    thick, thin : (3, cells) arrays [m³]
+        Injected and displaced fluid through each face in the whole round, positive towards the next cell.
+    supply : (cells,) array [m³]
+        Injected fluid that entered.
+    drain_thick, drain_thin : (cells,) arrays [m³]
+        Fluid that left the warm region or the grid.
     """
-    drain = _drained(problem, movement, gain.shape)
-    if not np.any(gain) and not np.any(drain):
-        return None
-    strides = np.array([gain.shape[1] * gain.shape[2], gain.shape[2], 1], np.int64)
-    q = padded(movement.fluxes, lead=1).reshape(3, -1)
-    inside = warm
-    for _ in range(AHEAD):
-        inside = _with_neighbours(inside)
-    cells = np.flatnonzero(inside)
-    order = cells[np.argsort(-padded(movement.pressure).reshape(-1)[cells], kind="stable")]
-    well = np.zeros(gain.shape, bool)
-    well[tuple(np.asarray(movement.wells, np.int64).reshape(-1, 3).T + 1)] = True
-    size = gain.size
-    thick, thin, supply, lost = np.zeros((3, size)), np.zeros((3, size)), np.zeros(size), np.zeros(size)
-    flat = gain.reshape(-1)
-    kernels_heat.route_injected(
-        order, q, strides, flat, fill.reshape(-1), well.reshape(-1), bool(well.any()), thick, supply, drain.reshape(-1)
-    )
-    kernels_heat.route_displaced(order, q, strides, flat, inside.reshape(-1), thin, lost)
-    return Routes(order=order, thick=thick, thin=thin, supply=supply, drain_thick=drain.reshape(-1), drain_thin=lost)
 
+    def __init__(self, problem: HeatProblem) -> None:
+        self.problem = problem
+        shape = tuple(n + 2 for n in problem.grid.shape)
+        size = math.prod(shape)
+        self.strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
+        self.order = np.zeros(0, np.int64)
+        self.thick, self.thin, self._q = (np.zeros((3, size)) for _ in range(3))
+        self.supply, self.drain_thick, self.drain_thin = (np.zeros(size) for _ in range(3))
+        self._p, self._well = np.zeros(shape), np.zeros(size, bool)
+        self._inside, self._spare = np.zeros(shape, bool), np.zeros(shape, bool)
 
-def _with_neighbours(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The mask and its cells' six neighbours, without the ghosts."""
-    out = np.zeros_like(mask)
-    core = (slice(1, -1),) * 3
-    out[core] = mask[core]
-    for axis in range(3):
-        for shift in (0, 2):
-            behind = list(core)
-            behind[axis] = slice(shift, mask.shape[axis] - 2 + shift)
-            out[core] |= mask[tuple(behind)]
-    return out
+    def load(self, movement: Movement, fill: Float, gain: Float, warm: NDArray[np.bool_]) -> bool:
+        """Find the volumes that turn the old fill into the new one; False if nothing moved.
 
+        Parameters
+        ----------
+        movement : Movement
+        fill : padded array
+            Its saturation.
+        gain : padded array [m³]
+            Injected volume gained by each cell.
+        warm : padded bool array
+            Cells that hold injected fluid or heat; the displaced fluid is followed in them and `AHEAD` cells around.
+        """
+        for values in (self.thick, self.thin, self.supply, self.drain_thick, self.drain_thin):
+            values[...] = 0.0
+        self._drain(movement)
+        if not np.any(gain) and not np.any(self.drain_thick):
+            return False
+        shape, core = gain.shape, (slice(1, -1),) * 3
+        self._q.reshape(3, *shape)[(slice(None), *core)] = movement.fluxes
+        self._p[core] = movement.pressure
+        inside = self._widened(warm)
+        cells = np.flatnonzero(inside)
+        self.order = cells[np.argsort(-self._p.reshape(-1)[cells], kind="stable")]
+        wells = np.asarray(movement.wells, np.int64).reshape(-1, 3) + 1
+        self._well[:] = False
+        self._well[wells @ self.strides] = True
+        flat = gain.reshape(-1)
+        kernels_heat.route_injected(
+            self.order,
+            self._q,
+            self.strides,
+            flat,
+            fill.reshape(-1),
+            self._well,
+            len(wells) > 0,
+            self.thick,
+            self.supply,
+            self.drain_thick,
+        )
+        kernels_heat.route_displaced(
+            self.order, self._q, self.strides, flat, inside.reshape(-1), self.thin, self.drain_thin
+        )
+        return True
 
-def _drained(problem: HeatProblem, movement: Movement, shape: tuple[int, ...]) -> Float:
-    """Padded volumes [m³] that the outlets took from each of their cells, in proportion to fill and pores."""
-    out = np.zeros(shape)
-    for cells, volume in movement.drained:
-        place = tuple(np.asarray(cells, np.int64).T)
-        weight = movement.saturation[place] * problem.pore_volume[place]
-        if volume > 0.0 and weight.sum() > 0.0:
-            out[tuple(index + 1 for index in place)] += volume * weight / weight.sum()
-    return out
+    def _widened(self, warm: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The warm cells and `AHEAD` layers of neighbours, without the ghosts."""
+        core = (slice(1, -1),) * 3
+        mask, out = self._inside, self._spare
+        mask[core] = warm[core]
+        for _ in range(AHEAD):
+            out[core] = mask[core]
+            for axis in range(3):
+                for shift in (0, 2):
+                    beside = list(core)
+                    beside[axis] = slice(shift, mask.shape[axis] - 2 + shift)
+                    out[core] |= mask[tuple(beside)]
+            mask, out = out, mask
+        return mask
+
+    def _drain(self, movement: Movement) -> None:
+        """Share what each outlet took among its cells, in proportion to fill and pores."""
+        for cells, volume in movement.drained:
+            place = tuple(np.asarray(cells, np.int64).T)
+            weight = movement.saturation[place] * self.problem.pore_volume[place]
+            if volume > 0.0 and weight.sum() > 0.0:
+                index = (np.stack(place, axis=1) + 1) @ self.strides
+                self.drain_thick[index] += volume * weight / weight.sum()

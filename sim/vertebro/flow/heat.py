@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vertebro.errors import CaseError
 from vertebro.flow import kernels_heat
-from vertebro.flow.carriage import Movement, Routes, check_share, find_routes, padded
+from vertebro.flow.carriage import Carriage, Movement, check_share, padded
 from vertebro.flow.exposure import Exposure
 from vertebro.flow.heat_problem import HeatProblem
 from vertebro.flow.team import Team, usual_size
@@ -35,15 +35,16 @@ from vertebro.materials.rheology import GAS_CONSTANT
 Float = NDArray[np.float64]
 TICK = 2.5  # s, between exchanges of the operators
 RISE = 0.5  # K, largest of a cure sub-step
-TICK_RISE = 3.0  # K, largest of a tick
+TICK_RISE = 8.0  # K, largest of a tick
 CALM_TICK = 5.0  # s, the longest tick long after flow and cure have ended
 CALMING = 0.04  # tick over the time since then
 CALM = 1e-3  # K/s, of the fastest voxel
+PULSE = 4.0  # s, between the coolings by blood, whose time constant is minutes
 SHORTEST = 0.05  # s, of a tick
 SAFE = 0.9  # of the limit of explicit conduction
-COLD = 5e-3  # K, warmth that does not matter
+COLD = 0.02  # K, warmth that does not matter
 TEPID = 0.05  # K, warmth that the displaced fluid need not be followed for
-SLACK = 4  # cells that the box grows by at least
+SLACK = 3  # cells that the box grows by at least
 
 
 @dataclass(kw_only=True, slots=True)
@@ -130,7 +131,11 @@ class HeatField:
         self._theta, self._spare, self._blood = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self._fields, self._g = np.zeros((5, *shape)), np.zeros((3, *shape), np.float32)
         self._conversion, self._age, self._volume, self._slim, self._latent = self._fields
-        self._pore, self._perfused = padded(problem.pore_volume), bool(np.any(problem.perfusion))
+        self._pore, self._k = padded(problem.pore_volume), padded(problem.conductivity)
+        self._perfused, self._unperfused = bool(np.any(problem.perfusion)), 0.0
+        self._blood_dry = padded(problem.perfusion * problem.grid.voxel_volume)
+        self._per_pore = np.divide(1.0, self._pore, out=np.zeros(shape), where=self._pore > 0)
+        self._carriage = Carriage(problem)
         warm = law.activation_energy / GAS_CONSTANT
         self._law = np.array(
             [law.heat, law.set_time, law.shape, warm, law.reference_temperature, law.boiling_point, law.vapour_heat]
@@ -212,42 +217,42 @@ class HeatField:
         """
         if not (math.isfinite(dt) and dt >= 0):
             raise CaseError("time step", where="dt", value=dt, allowed=">= 0 s, finite")
-        target, routes = self._volume, None
+        target, moved = self._volume, False
         if movement is not None and dt > 0:
             fill = padded(movement.saturation)
             target = fill * self._pore
             warm = (target > 0) | (self._volume > 0) | (np.abs(self._theta) > TEPID)
-            routes = find_routes(self.problem, movement, fill, target - self._volume, warm)
+            moved = self._carriage.load(movement, fill, target - self._volume, warm)
         self._ready(target, dt)
         books, done = np.zeros(3), 0.0
         while dt - done > 1e-12 * dt:
-            tick = min(self._tick, dt - done)
-            if routes is not None and movement is not None:
+            tick = min(TICK if moved else self._tick, dt - done)
+            if moved and movement is not None:
                 self._calm = 0.0
-                self._carry(routes, movement, done, tick / dt, books)
-            if np.all(self._high):
-                self._warm(tick, books, done + tick >= dt * (1.0 - 1e-12))
+                self._carry(movement, done, tick / dt, books)
             done += tick
+            if np.all(self._high):
+                self._warm(tick, books, done >= dt * (1.0 - 1e-12))
         self.time += dt
         self.ledger.injected += books[0]
         self.ledger.carried += books[1]
         self.ledger.reaction += books[2]
 
-    def _carry(self, routes: Routes, movement: Movement, done: float, part: float, books: Float) -> None:
+    def _carry(self, movement: Movement, done: float, part: float, books: Float) -> None:
         """Carry the share `part` of the round's volumes, `done` seconds after it began."""
-        problem, law = self.problem, self.problem.curing
+        problem, law, way = self.problem, self.problem.curing, self._carriage
         age = movement.cure_age + movement.cure_speed * done
         conversion = float(conversion_loglogistic(age, set_time=law.set_time, shape=law.shape))
         hot = movement.temperature - problem.body_temperature
         inlet = np.array([hot, conversion, age, problem.injected.heat_capacity, problem.displaced.heat_capacity])
         kernels_heat.transport_heat(
-            routes.order,
-            self._strides,
-            routes.thick,
-            routes.thin,
-            routes.supply,
-            routes.drain_thick,
-            routes.drain_thin,
+            way.order,
+            way.strides,
+            way.thick,
+            way.thin,
+            way.supply,
+            way.drain_thick,
+            way.drain_thin,
             inlet,
             part,
             self._theta.reshape(-1),
@@ -259,9 +264,11 @@ class HeatField:
         """Conduct, cool by blood, cure and note one tick."""
         body, low, high = self.problem.body_temperature, self._low, self._high
         self._conduct(tick)
-        if self._perfused:
+        self._unperfused += tick
+        if self._perfused and (last or self._unperfused >= PULSE):
             flat = (self._theta.reshape(-1), self._slim.reshape(-1), self._blood.reshape(-1))
-            self.ledger.perfused += kernels_heat.perfuse(*flat, tick, self._strides, low, high)
+            self.ledger.perfused += kernels_heat.perfuse(*flat, self._unperfused, self._strides, low, high)
+            self._unperfused = 0.0
         rise = kernels_heat.cure(
             self._cells, self._theta.reshape(-1), self._fields.reshape(5, -1), self._law, body, tick, RISE, books
         )
@@ -328,38 +335,27 @@ class HeatField:
     def _assemble(self, target: Float) -> None:
         """Face conductances [W/K], blood flow [W/K] and the longest stable step for an injected volume."""
         problem, h = self.problem, np.asarray(self.problem.grid.spacing)
-        box = tuple(slice(a, b) for a, b in zip(self._low, self._high, strict=True))
-        cells = tuple(slice(a - 1, b - 1) for a, b in zip(self._low, self._high, strict=True))
-        replaced = target[box] / problem.grid.voxel_volume
-        k = problem.conductivity[cells] + replaced * (problem.injected.conductivity - problem.displaced.conductivity)
-        pore = self._pore[box]
-        full = np.divide(target[box], pore, out=np.zeros(pore.shape), where=pore > 0)
-        self._blood[box] = problem.perfusion[cells] * (problem.grid.voxel_volume * (1.0 - full))
-        gain = self._replaced() * (target[box] - self._volume[box])
-        slim = np.maximum(self._slim[box], 1.0 / (1.0 / self._slim[box] + gain))
-        total = np.zeros(k.shape)
-        self._open_edge = False
-        for axis in range(3):
-            g = self._faces(axis, k, problem.grid.voxel_volume / h[axis] ** 2)
-            here, behind = list(box), list(box)
-            behind[axis] = slice(self._low[axis] - 1, self._high[axis] - 1)
-            total += self._g[axis][tuple(here)] + self._g[axis][tuple(behind)]
-            self._open_edge = self._open_edge or g
-        self._step = SAFE / max(float(np.max(slim * total)), 1e-300)
+        volume, scale = problem.grid.voxel_volume, problem.grid.voxel_volume / h**2
+        g, box = self._g.reshape(3, -1), (self._strides, self._low, self._high)
+        more = (problem.injected.conductivity - problem.displaced.conductivity) / volume
+        kernels_heat.link(self._k.reshape(-1), target.reshape(-1), more, scale, *box, g)
+        self._open_edge = any([self._edge(axis, target, more, scale[axis]) for axis in range(3)])
+        if self._perfused:
+            inside = tuple(slice(a, b) for a, b in zip(self._low, self._high, strict=True))
+            np.multiply(self._blood_dry[inside], 1.0 - target[inside] * self._per_pore[inside], out=self._blood[inside])
+        gained = (target - self._volume).reshape(-1)
+        worst = kernels_heat.stiffest(g, self._slim.reshape(-1), gained, self._replaced(), *box)
+        self._step = SAFE / max(worst, 1e-300)
 
-    def _faces(self, axis: int, k: Float, scale: float) -> bool:
-        """Write the conductances across one axis; whether the box reaches an edge that conducts."""
-        g = np.moveaxis(self._g[axis], axis, 0)
-        side = tuple(slice(a, b) for d, (a, b) in enumerate(zip(self._low, self._high, strict=True)) if d != axis)
-        k = np.moveaxis(k, axis, 0)
-        both = k[:-1] + k[1:]
-        inner = np.divide(2.0 * scale * k[:-1] * k[1:], both, out=np.zeros(both.shape), where=both > 0)
-        low, high = int(self._low[axis]), int(self._high[axis])
-        g[(slice(low, high - 1), *side)] = inner
+    def _edge(self, axis: int, target: Float, more: float, scale: float) -> bool:
+        """Write the conductances to the outside of the grid; whether the box reaches an edge that conducts."""
         if self.problem.edges[axis] != "body":
             return False
-        if low == 1:
-            g[(0, *side)] = 2.0 * scale * k[0]
-        if high == self._last()[axis]:
-            g[(high - 1, *side)] = 2.0 * scale * k[-1]
-        return bool(low == 1 or high == self._last()[axis])
+        side = tuple(slice(a, b) for d, (a, b) in enumerate(zip(self._low, self._high, strict=True)) if d != axis)
+        g, k, v = (np.moveaxis(values, axis, 0) for values in (self._g[axis], self._k, target))
+        low, last = int(self._low[axis]), int(self._last()[axis])
+        ends = [(0, 1)] if low == 1 else []
+        ends += [(last - 1, last - 1)] if self._high[axis] == last else []
+        for face, cell in ends:
+            g[(face, *side)] = 2.0 * scale * (k[(cell, *side)] + more * v[(cell, *side)])
+        return bool(ends)

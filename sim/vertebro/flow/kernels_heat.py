@@ -116,6 +116,42 @@ def transport_heat(order, strides, thick, thin, supply, drain_thick, drain_thin,
         books[1] += part * (c * drain_thick[i] + m * drain_thin[i]) * theta[i]
 
 
+@kernel
+def link(k, volume, gain, scale, strides, low, high, g):
+    """Face conductances `g` [W/K] inside a box: harmonic means of the conductivities k + gain·volume; flat arrays.
+
+    scale (3,) : face area over distance [m]. Faces on the box's sides are left alone.
+    """
+    n = high[2] - low[2]
+    for i in range(low[0], high[0]):
+        for j in range(low[1], high[1]):
+            c = i * strides[0] + j * strides[1] + low[2]
+            for d in range(3):
+                s = strides[d]
+                if (d == 0 and i == high[0] - 1) or (d == 1 and j == high[1] - 1):
+                    continue
+                mine, next_, v, w = k[c : c + n], k[c + s : c + s + n], volume[c : c + n], volume[c + s : c + s + n]
+                row, twice = g[d, c : c + n], 2.0 * scale[d]
+                for m in range(n - (d == 2)):
+                    a, b = mine[m] + gain * v[m], next_[m] + gain * w[m]
+                    # a hair keeps two insulators from dividing 0 by 0
+                    row[m] = twice * a * b / (a + b + 1e-300)
+
+
+@kernel
+def stiffest(g, slim, volume, gain, strides, low, high):
+    """Largest Σg/C [1/s] of a box, C the smaller heat capacity before and after `volume` grows by `gain` [m³·J/K]."""
+    s, u, n = strides[0], strides[1], high[2] - low[2]
+    worst = 0.0
+    for i in range(low[0], high[0]):
+        for j in range(low[1], high[1]):
+            c = i * s + j * u + low[2]
+            for k in range(c, c + n):
+                total = (g[0, k] + g[0, k - s]) + (g[1, k] + g[1, k - u]) + (g[2, k] + g[2, k - 1])
+                worst = max(worst, total * max(slim[k], 1.0 / (1.0 / slim[k] + gain * volume[k])))
+    return worst
+
+
 @kernel(nogil=True)
 def conduct(theta, out, g, slim, dt, old, strides, low, high, first, end):
     """One stage of conduction on the planes ``[first, end)`` of a box; flat arrays, `g` [W/K], `slim` [K/J].

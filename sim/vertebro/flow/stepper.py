@@ -110,6 +110,7 @@ class Stepper:
         self._wells: dict[str, Well] = {w.name: w for w in problem.wells}
         self._flip = orientation(problem)
         self._flow: PressureField | None = None
+        self._fluxes: Float | None = None
         self._announced: set[tuple[str, str]] = set()
         self._last_viscosity = 0.0
         self._solved_at = math.nan
@@ -153,16 +154,15 @@ class Stepper:
         return tally.report(self._runs, self._balance(state), time.thread_time() - cpu)
 
     def face_fluxes(self) -> Float:
-        """(3, …) total flux [m³/s] through the face to the next cell along each axis, at the pressures handed out."""
+        """(3, …) total flux [m³/s] through the face to the next cell along each axis, at the pressures handed out.
+
+        The array is used again by the next call.
+        """
         flow, _ = self._ready_box()
-        inside = np.zeros_like(flow.t)
-        for axis in range(3):
-            p, t, flux = (np.moveaxis(values, axis, 0) for values in (flow.p, flow.t[axis], inside[axis]))
-            np.subtract(p[:-1], p[1:], out=flux[:-1])
-            flux[:-1] *= t[:-1]
-        out = np.zeros((3, *self.problem.grid.shape))
-        flow.box.window.put_faces(inside, out)
-        return out
+        if self._fluxes is None:
+            self._fluxes = np.zeros((3, *self.problem.grid.shape))
+        flow.box.window.put_fluxes(flow.t, flow.p, self._fluxes)
+        return self._fluxes
 
     # one step ---------------------------------------------------------------------------------------------------
 
