@@ -272,9 +272,7 @@ def _read_heat(file: h5py.File) -> HeatResult | None:
     if "heat" not in file:
         return None
     cells = file["VTKHDF/CellData"]
-    fields = {
-        name: np.ascontiguousarray(cells[key][0].transpose(2, 1, 0)) for name, key in HEAT_FIELDS.items()
-    }
+    fields = {name: np.ascontiguousarray(cells[key][0].transpose(2, 1, 0)) for name, key in HEAT_FIELDS.items()}
     return HeatResult(**fields, curves={name: column[...] for name, column in file["heat"].items()})
 
 

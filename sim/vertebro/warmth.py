@@ -74,9 +74,7 @@ def heat_problem(scene: Scene, flow: FlowProblem) -> HeatProblem:
         injected=ThermalFluid(
             heat_capacity=card.density_uncured * card.specific_heat, conductivity=float(card.conductivity)
         ),
-        displaced=ThermalFluid(
-            heat_capacity=float(thermal.MARROW_CAPACITY), conductivity=wish.marrow_conductivity
-        ),
+        displaced=ThermalFluid(heat_capacity=float(thermal.MARROW_CAPACITY), conductivity=wish.marrow_conductivity),
         curing=Curing(
             heat=float(card.heat_per_volume),
             set_time=float(card.set_time),

@@ -165,9 +165,24 @@ def conduct(theta, out, g, slim, dt, old, strides, low, high, first, end):
             # flat slices: with rows of 3-D arrays the compiler gives up vectorising, three times slower
             c = i * s + j * u + low[2]
             mine, row, w = theta[c : c + n], out[c : c + n], slim[c : c + n]
-            ax, bx, gx, hx = theta[c + s : c + s + n], theta[c - s : c - s + n], g[0, c : c + n], g[0, c - s : c - s + n]
-            ay, by, gy, hy = theta[c + u : c + u + n], theta[c - u : c - u + n], g[1, c : c + n], g[1, c - u : c - u + n]
-            az, bz, gz, hz = theta[c + 1 : c + 1 + n], theta[c - 1 : c - 1 + n], g[2, c : c + n], g[2, c - 1 : c - 1 + n]
+            ax, bx, gx, hx = (
+                theta[c + s : c + s + n],
+                theta[c - s : c - s + n],
+                g[0, c : c + n],
+                g[0, c - s : c - s + n],
+            )
+            ay, by, gy, hy = (
+                theta[c + u : c + u + n],
+                theta[c - u : c - u + n],
+                g[1, c : c + n],
+                g[1, c - u : c - u + n],
+            )
+            az, bz, gz, hz = (
+                theta[c + 1 : c + 1 + n],
+                theta[c - 1 : c - 1 + n],
+                g[2, c : c + n],
+                g[2, c - 1 : c - 1 + n],
+            )
             for k in range(n):
                 t = mine[k]
                 x = gx[k] * (ax[k] - t) + hx[k] * (bx[k] - t)
@@ -238,14 +253,14 @@ def cure(cells, theta, fields, law, body, dt, most, books):
     largest = 0.0
     for n in range(cells.size):
         i = cells[n]
-        if volume[i] == 0.0 or conversion[i] > 0.9999:
-            if boils:
-                condense(i, theta, latent, slim, law[5] - body)
+        if volume[i] == 0.0:
+            continue
+        if boils:
+            condense(i, theta, latent, slim, law[5] - body)
+        if conversion[i] > 0.9999:
             continue
         start = p = conversion[i]
         power = heat * volume[i] * slim[i]
-        if boils:
-            condense(i, theta, latent, slim, law[5] - body)
         x = (p / (1.0 - p)) ** (1.0 / shape) if p < 1.0 else np.inf
         left = dt
         while left > 0.0:

@@ -106,9 +106,7 @@ def conductivity(
     return np.asarray((1.0 - pores) * _by_tissue(tissue, solids) + pores * marrow)
 
 
-def perfusion(
-    tissue: NDArray[np.integer], *, marrow: float = MARROW_PERFUSION, soft: float = SOFT_PERFUSION
-) -> Array:
+def perfusion(tissue: NDArray[np.integer], *, marrow: float = MARROW_PERFUSION, soft: float = SOFT_PERFUSION) -> Array:
     """Heat [W/(m³·K)] that blood takes from a tissue per kelvin above body temperature.
 
     Parameters
