@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from vertebro.build import Scene
 from vertebro.flow import FlowProblem, FlowState, Stepper
+from vertebro.flow.carriage import Movement
 from vertebro.flow.exposure import Exposure
-from vertebro.flow.heat import HeatField, Movement
+from vertebro.flow.heat import HeatField
 from vertebro.flow.heat_problem import Curing, HeatProblem, ThermalFluid
 from vertebro.materials import thermal
 from vertebro.materials.rheology import GAS_CONSTANT
@@ -159,14 +160,13 @@ class Warmth:
         self._note(state.time)
 
     def _drained(self, state: FlowState) -> list[tuple[NDArray[np.int64], float]]:
-        gone = []
-        for outlet in self.flow.outlets:
-            gone.append((outlet.cells, state.outflow[outlet.name] - self._outflow.get(outlet.name, 0.0)))
+        before = self._outflow
+        gone = [(one.cells, state.outflow[one.name] - before.get(one.name, 0.0)) for one in self.flow.outlets]
         self._outflow = dict(state.outflow)
         return gone
 
     def finish(self, time: float, progress: Callable[[str, float], None]) -> None:
-        """Follow the cure after the schedule's end until the cement has set and the nerves cool, or the case's limit."""
+        """Follow the cure after the schedule until the cement has set and the canal cools, or to the case's limit."""
         limit, start = self.scene.case.heat.follow_up, time
         while time - start < limit and not self._over():
             step = min(ROUND, limit - (time - start))

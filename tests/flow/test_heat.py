@@ -9,8 +9,9 @@ import pytest
 
 from vertebro.errors import CaseError, GeometryError
 from vertebro.flow import FlowProblem, Outlet, Stepper, Well
+from vertebro.flow.carriage import Movement
 from vertebro.flow.exposure import Exposure
-from vertebro.flow.heat import HeatField, Movement
+from vertebro.flow.heat import HeatField
 from vertebro.flow.heat_problem import Curing, HeatProblem, ThermalFluid
 from vertebro.grid import VoxelGrid
 from vertebro.materials.curing import conversion_loglogistic

@@ -10,7 +10,8 @@ import pytest
 from scipy.special import erf
 
 from vertebro.flow import FlowProblem, Outlet, Stepper, Well
-from vertebro.flow.heat import HeatField, Movement
+from vertebro.flow.carriage import Movement
+from vertebro.flow.heat import HeatField
 from vertebro.flow.heat_problem import Curing, HeatProblem, ThermalFluid
 from vertebro.grid import VoxelGrid
 

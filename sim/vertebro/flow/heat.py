@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -339,7 +340,8 @@ class HeatField:
         g, box = self._g.reshape(3, -1), (self._strides, self._low, self._high)
         more = (problem.injected.conductivity - problem.displaced.conductivity) / volume
         kernels_heat.link(self._k.reshape(-1), target.reshape(-1), more, scale, *box, g)
-        self._open_edge = any([self._edge(axis, target, more, scale[axis]) for axis in range(3)])
+        open_edges = [self._edge(axis, target, more, scale[axis]) for axis in range(3)]
+        self._open_edge = any(open_edges)
         if self._perfused:
             inside = tuple(slice(a, b) for a, b in zip(self._low, self._high, strict=True))
             np.multiply(self._blood_dry[inside], 1.0 - target[inside] * self._per_pore[inside], out=self._blood[inside])
@@ -351,7 +353,9 @@ class HeatField:
         """Write the conductances to the outside of the grid; whether the box reaches an edge that conducts."""
         if self.problem.edges[axis] != "body":
             return False
-        side = tuple(slice(a, b) for d, (a, b) in enumerate(zip(self._low, self._high, strict=True)) if d != axis)
+        side: tuple[Any, ...] = tuple(
+            slice(a, b) for d, (a, b) in enumerate(zip(self._low, self._high, strict=True)) if d != axis
+        )
         g, k, v = (np.moveaxis(values, axis, 0) for values in (self._g[axis], self._k, target))
         low, last = int(self._low[axis]), int(self._last()[axis])
         ends = [(0, 1)] if low == 1 else []
