@@ -107,8 +107,8 @@ class Simulation:
         self._record_fields()
         if self.camera is not None and self.status == "finished":
             self._shoot()
-        self._set_hard()
-        self._happens("end", status=self.status)
+        end = self._set_hard()
+        self._happens("end", at_s=end, status=self.status)
         return self._run()
 
     def _inject(self, number: int, step: Inject) -> None:
@@ -225,17 +225,19 @@ class Simulation:
         )
         self.seconds["heat"] += wall_clock.perf_counter() - start
 
-    def _set_hard(self) -> None:
-        """After the schedule: follow the cure until the cement has set."""
+    def _set_hard(self) -> float:
+        """After the schedule: follow the cure until the cement has set; returns the time [s] then."""
+        end = self.state.time
         if self.warmth is None or self.status != "finished":
-            return
+            return end
         start = wall_clock.perf_counter()
         try:
-            self.warmth.finish(self.state.time, lambda text, share: self.progress(text, 0.85 + 0.1 * share))
+            end = self.warmth.finish(end, lambda text, share: self.progress(text, 0.85 + 0.1 * share))
         except KeyboardInterrupt:
             self.status = "interrupted"
             self._happens("interrupted")
         self.seconds["heat"] += wall_clock.perf_counter() - start
+        return end
 
     def _resting_pressure(self) -> float:
         """Marrow pressure without flow [Pa]: the exits' mean."""
@@ -309,7 +311,8 @@ class Simulation:
         )
 
     def _happens(self, event: str, /, **facts: Any) -> None:
-        self._events.append(plain_json({"time_s": round(self.state.time, 6), "event": event, **facts}))
+        time = facts.pop("at_s", self.state.time)
+        self._events.append(plain_json({"time_s": round(time, 6), "event": event, **facts}))
 
     def _run(self) -> Run:
         names = list(self._history[0]) if self._history else []

@@ -165,8 +165,21 @@ class Warmth:
         self._outflow = dict(state.outflow)
         return gone
 
-    def finish(self, time: float, progress: Callable[[str, float], None]) -> None:
-        """Follow the cure after the schedule until the cement has set and the canal cools, or to the case's limit."""
+    def finish(self, time: float, progress: Callable[[str, float], None]) -> float:
+        """Follow the cure from the schedule's end until the cement has set and the canal cools, or to the case's limit.
+
+        Parameters
+        ----------
+        time : float [s]
+            End of the schedule.
+        progress : callable
+            ``progress(text, conversion)``.
+
+        Returns
+        -------
+        float [s]
+            When it ended.
+        """
         limit, start = self.scene.case.heat.follow_up, time
         while time - start < limit and not self._over():
             step = min(ROUND, limit - (time - start))
@@ -175,6 +188,7 @@ class Warmth:
             self._note(time)
             latest = self._rows[-1]
             progress(f"curing: {latest['conversion']:.0%}, {latest['cement_c']:.0f} °C", min(latest["conversion"], 1.0))
+        return time
 
     def _over(self) -> bool:
         if not self._rows or not np.any(self.field.volume):

@@ -146,9 +146,9 @@ def cure(cells, theta, fields, law, body, dt, most, books):
     heat, half, shape, warm, reference, boiling, vapour = law
     largest = 0.0
 
-    def after(p, step):
-        """Conversion and clock speed after a step at the present temperature of cell i."""
-        speed = math.exp(warm * (1.0 / reference - 1.0 / (body + theta[i])))
+    def after(p, step, t):
+        """Conversion after a step at a temperature, and the clock's speed there."""
+        speed = math.exp(warm * (1.0 / reference - 1.0 / (body + t)))
         z = half * (p / (1.0 - p)) ** (1.0 / shape) + speed * step
         return 1.0 / (1.0 + (z / half) ** -shape) if z > 0.0 else 0.0, speed
 
@@ -160,11 +160,15 @@ def cure(cells, theta, fields, law, body, dt, most, books):
         start, p, left = conversion[i], conversion[i], dt
         rise = heat * volume[i] * slim[i]
         while left > 0.0:
-            step = left
-            q, speed = after(p, step)
-            while rise * (q - p) > most and step > 1e-6 * dt:
-                step /= 2.0
-                q, speed = after(p, step)
+            step, t = left, theta[i]
+            for _ in ("at the start's temperature", "at the middle's"):
+                q, speed = after(p, step, t)
+                while rise * (q - p) > most and step > 1e-6 * dt:
+                    step /= 2.0
+                    q, speed = after(p, step, t)
+                t = theta[i] + rise * (q - p) / 2.0
+                if t - theta[i] < 0.02:
+                    break
             if vapour > 0.0:
                 q = min(q, max(p, 1.0 - latent[i] / (vapour * volume[i])))
             theta[i] += rise * (q - p)

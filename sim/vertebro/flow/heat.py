@@ -8,7 +8,7 @@ operator in ticks of a few seconds or less:
   pass from the needle outwards, for any tick.
 - *conduct*: the stages of a Runge-Kutta-Legendre method (RKL1, Meyer et al. 2012): explicit, conservative, free of
   new extremes; s stages span s(s+1)/2 explicit steps.
-- *cure*: the log-logistic law, exact at frozen temperature, in local sub-steps that heat by a fraction of a kelvin.
+- *cure*: the log-logistic law, exact at frozen temperature, in local sub-steps that heat by two kelvin at most.
 
 Every operator conserves heat to round-off; `Ledger` keeps the books. Work is limited to a box that grows with the warm
 region.
@@ -35,11 +35,11 @@ from vertebro.materials.rheology import GAS_CONSTANT
 
 Float = NDArray[np.float64]
 TICK = 2.5  # s, between exchanges of the operators
-RISE = 0.5  # K, largest of a cure sub-step
+RISE = 2.0  # K, largest of a cure sub-step
 TICK_RISE = 8.0  # K, largest of a tick
-CALM_TICK = 5.0  # s, the longest tick long after flow and cure have ended
-CALMING = 0.04  # tick over the time since then
-CALM = 1e-3  # K/s, of the fastest voxel
+CALM_TICK = 10.0  # s, the longest tick long after flow and cure have ended
+CALMING = 0.04  # longest tick over the time since then, or since the start
+CALM = 0.05  # K/s, of the fastest voxel
 PULSE = 4.0  # s, between the coolings by blood, whose time constant is minutes
 SHORTEST = 0.05  # s, of a tick
 SAFE = 0.9  # of the limit of explicit conduction
@@ -229,7 +229,7 @@ class HeatField:
         while dt - done > 1e-12 * dt:
             tick = min(TICK if moved else self._tick, dt - done)
             if moved and movement is not None:
-                self._calm = 0.0
+                self._calm = min(self._calm, TICK / CALMING)
                 self._carry(movement, done, tick / dt, books)
             done += tick
             if np.all(self._high):
@@ -276,8 +276,9 @@ class HeatField:
         if self.exposure is not None:
             self.exposure.note(self._theta, body, tick, low, high, last)
         wanted = tick * TICK_RISE / max(rise, 1e-9)
-        self._calm = 0.0 if rise > CALM * tick else self._calm + tick
-        longest = TICK if self._calm == 0.0 else max(1.0, min(CALM_TICK, CALMING * self._calm))
+        busy = TICK / CALMING
+        self._calm = busy if rise > CALM * tick else self._calm + tick
+        longest = max(1.0, min(CALM_TICK, CALMING * self._calm))
         self._tick = min(longest, max(SHORTEST, min(2.0 * tick, wanted)))
 
     def _conduct(self, tick: float) -> None:

@@ -242,8 +242,8 @@ def condense(i, theta, latent, slim, boiling):
 def cure(cells, theta, fields, law, body, dt, most, books):
     """Cure the injected fluid of the listed cells (flat arrays) over `dt` by the log-logistic law and heat them.
 
-    The update of a sub-step is exact at frozen temperature; sub-steps are halved until one heats by less than `most`
-    [K], so the runaway is followed whatever `dt`. What boils cannot cure until it condenses. fields : as in
+    The update of a sub-step is exact at the temperature of its middle; sub-steps are halved until one heats by less
+    than `most` [K], so the runaway is followed whatever `dt`. What boils cannot cure until it condenses. fields : as in
     `transport_heat`. law : heat [J/m³], set time [s], shape, E/R [K], reference [K], boiling point [K], heat of
     vaporisation of all monomer [J/m³]. books : adds the reaction heat [J]. Returns the largest rise [K].
     """
@@ -264,14 +264,19 @@ def cure(cells, theta, fields, law, body, dt, most, books):
         x = (p / (1.0 - p)) ** (1.0 / shape) if p < 1.0 else np.inf
         left = dt
         while left > 0.0:
-            speed = np.exp(warm * (1.0 / reference - 1.0 / (body + theta[i])))
-            step = left
-            after = x + speed * step / half
-            q = 1.0 / (1.0 + after ** (-shape))
-            while power * (q - p) > most and step > 1e-6 * dt:
-                step *= 0.5
+            step, ahead = left, theta[i]
+            for twice in range(2):
+                speed = np.exp(warm * (1.0 / reference - 1.0 / (body + ahead)))
                 after = x + speed * step / half
                 q = 1.0 / (1.0 + after ** (-shape))
+                while power * (q - p) > most and step > 1e-6 * dt:
+                    step *= 0.5
+                    after = x + speed * step / half
+                    q = 1.0 / (1.0 + after ** (-shape))
+                # the second time at the temperature of the sub-step's middle, unless that hardly differs
+                ahead = theta[i] + 0.5 * power * (q - p)
+                if ahead - theta[i] < 0.02:
+                    break
             liquid = 1.0 - latent[i] / (vapour * volume[i]) if boils else 1.0
             if q > liquid:
                 q = max(p, liquid)
