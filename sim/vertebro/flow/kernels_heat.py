@@ -265,7 +265,7 @@ def cure(cells, theta, fields, law, body, dt, most, books):
         left = dt
         while left > 0.0:
             step, ahead = left, theta[i]
-            for twice in range(2):
+            for _ in range(2):
                 speed = np.exp(warm * (1.0 / reference - 1.0 / (body + ahead)))
                 after = x + speed * step / half
                 q = 1.0 / (1.0 + after ** (-shape))
