@@ -13,9 +13,9 @@
 # %% [markdown]
 # # The flow engine against closed solutions
 #
-# Before cement meets a vertebra, the solver has to reproduce what can be written down: balls, columns, shocks,
-# ellipsoids. Each cell below states the solution, runs `vertebro.flow` on bare arrays and draws both. `FAST=1` in the
-# environment uses coarser grids. Education and research only.
+# Before cement meets a vertebra, the solver has to reproduce what can be written down: sources, balls, columns,
+# shocks, ellipsoids. Each section states the solution, runs `vertebro.flow` on bare arrays on finer and finer grids
+# and draws the error. `FAST=1` in the environment uses coarser grids. Education and research only.
 
 # %%
 import os
@@ -24,61 +24,224 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from vertebro.flow import FlowProblem, Outlet, Stepper, Well, capillary_shear_factor
+from vertebro.flow import FlowProblem, Outlet, Stepper, Well, capillary_shear_factor, solve_pressure
 from vertebro.grid import VoxelGrid
 
 FAST = os.environ.get("FAST") == "1"
 Q, PHI, K, MARROW, R_WELL, R_OUT = 5e-8, 0.88, 1e-8, 0.05, 1.5e-3, 20e-3  # 3 mL/min, osteoporotic bone
 
 
-def ball(h, injected=100.0, k=(K, K, K), **more):
-    n = 2 * int(21e-3 / h) + 3
+def sphere(h, size):
+    n = 2 * (int(size / h) + 3) + 1
     grid = VoxelGrid(shape=(n,) * 3, spacing=(h,) * 3, origin=(-(n // 2) * h,) * 3)
-    r = np.sqrt(sum(x**2 for x in grid.open_mesh()))
-    tip, rim = Well(cells=[(n // 2,) * 3], rate=Q, radius=R_WELL), (r >= R_OUT) & (r < R_OUT + 1.8 * h)
-    return FlowProblem(grid=grid, porosity=np.where(r < R_OUT + 1.8 * h, PHI, 0), displaced=MARROW, injected=injected,
-                       permeability=np.broadcast_to(np.reshape(k, (3, 1, 1, 1)), (3, n, n, n)),
-                       wells=[tip], outlets=[Outlet(cells=np.argwhere(rim))], **more)  # fmt: skip
+    x = np.stack(np.broadcast_arrays(*grid.open_mesh()), -1)
+    return grid, x, np.linalg.norm(x, axis=-1)
+
+
+def bone(grid, inside, rim, held=0.0, cells=None, k=K, well=None, **fluids):
+    cells = [tuple(n // 2 for n in grid.shape)] if cells is None else cells
+    tip, ends = Well(cells=cells, **(well or {"rate": Q})), Outlet(cells=np.argwhere(rim), pressure=held)
+    k = np.broadcast_to(np.reshape(k, (3, 1, 1, 1)) if np.size(k) == 3 else k, (3, *grid.shape))
+    return FlowProblem(grid=grid, porosity=np.where(inside | rim, PHI, 0), permeability=k, wells=[tip], outlets=[ends],
+                       **{"injected": 10.0, "displaced": 10.0, **fluids})  # fmt: skip
+
+
+def ball(h, k=K, well=None, **fluids):
+    grid, _, r = sphere(h, R_OUT)
+    well = {"rate": Q, "radius": R_WELL, **(well or {})}
+    rim = (r >= R_OUT) & (r < R_OUT + 1.8 * h)
+    return bone(grid, r < R_OUT, rim, k=k, well=well, **{"injected": 100.0, "displaced": MARROW, **fluids})
+
+
+def draw_errors(ax, errors, order):
+    for name, by_h in errors.items():
+        ax.loglog([h * 1e3 for h in by_h], list(by_h.values()), "o-", label=name)
+    h = np.array(sorted({h for by_h in errors.values() for h in by_h})) * 1e3
+    ax.loglog(h, max(max(e.values()) for e in errors.values()) * (h / h[-1]) ** order, "k:", label=f"order {order}")
+    ax.set(xlabel="voxel [mm]", ylabel="relative error")
+    ax.set_xticks(h, [f"{v:g}" for v in h])
+    ax.set_xticks([], minor=True)
+    ax.legend(fontsize=8)
 
 
 # %% [markdown]
-# ## A cement ball at constant rate
+# ## Pressure alone
 #
-# $R^3 = r_w^3 + 3Qt/4\pi\phi$ and
-# $p_w = \frac{Q}{4\pi K}\left[\mu_c(1/r_w - 1/R) + \mu_m(1/R - 1/R_e)\right]$, on three grids.
+# A point source in bone whose permeability differs along the axes, $p = \mu Q/(4\pi\sqrt{k_1k_2k_3}\,\rho)$ with
+# $\rho^2=\sum x_i^2/k_i$; a source at $x_0$ in a sphere held at 0, $p=\frac{\mu Q}{4\pi K}\left[1/|x-x_0| -
+# (R/|x_0|)/|x-x_0R^2/|x_0|^2|\right]$; a sealed sphere that drinks evenly, $\frac{\mu Q}{4\pi K}[1/r + r^2/2R^3]$; a
+# tight shell, which adds $\frac{\mu Q}{4\pi}(1/K_s-1/K)(1/R_e-1/(R_e+\delta))$; and a quarter of a five-spot,
+# $Q = \pi K h\Delta p/\mu[\ln(d/r_w)-0.6190]$. Largest error away from the source; stairs for spheres make it jump.
+
 
 # %%
-times, errors = np.arange(10, 130, 10.0), {}
-radius = (R_WELL**3 + 3 * Q * times / (4 * np.pi * PHI)) ** (1 / 3)
-closed = Q / (4 * np.pi * K) * (100 * (1 / R_WELL - 1 / radius) + MARROW * (1 / radius - 1 / R_OUT))
-plt.figure()
-plt.plot(times, closed / 1e3, "k", label="closed")
-for h in (2e-3, 1.4e-3, 1e-3) if FAST else (2e-3, 1e-3, 0.7e-3):
-    problem = ball(h)
-    state, stepper = problem.initial_state(), Stepper(problem)
-    needle = np.array([stepper.advance(state, 10.0).well_pressures["well"] for _ in times])
-    errors[h] = float(np.max(np.abs(needle / closed - 1)[2:]))
-    plt.plot(times, needle / 1e3, "o", label=f"{h * 1e3:g} mm, within {errors[h]:.1%}")
-plt.xlabel("time [s]")
-plt.ylabel("needle pressure [kPa]")
-plt.legend()
+def solved(problem):
+    state = problem.initial_state()
+    solve_pressure(problem, state, tolerance=1e-9)
+    return state.pressure
+
+
+def point(h):
+    k = np.array([0.5e-8, 1e-8, 2e-8])
+    grid, x, r = sphere(h, 12e-3)
+    with np.errstate(divide="ignore"):
+        exact = 10 * Q / (4 * np.pi * np.sqrt(k.prod()) * np.sqrt((x**2 / k).sum(-1)))
+    rim = (r >= 12e-3) & (r < 12e-3 + 1.8 * h)
+    probe = (r > 4e-3) & (r < 12e-3)
+    return np.max(np.abs(solved(bone(grid, r < 12e-3, rim, exact[rim], k=k)) / exact - 1)[probe])
+
+
+def image(h, big=20e-3):
+    grid, x, r = sphere(h, big)
+    x0 = grid.world(grid.nearest((6e-3, -3e-3, 2e-3)))
+    away, size, rim = np.linalg.norm(x - x0, axis=-1), np.linalg.norm(x0), (r >= big) & (r < big + 1.8 * h)
+    mirror = np.linalg.norm(x - x0 * big**2 / size**2, axis=-1)
+    exact = 10 * Q / (4 * np.pi * K) * (1 / np.maximum(away, 1e-9) - big / size / mirror)
+    p, probe = solved(bone(grid, r < big, rim, exact[rim], [grid.nearest(x0)])), (r < big) & (away > 4e-3)
+    return np.max(np.abs(p - exact)[probe]) / exact[probe].max()
+
+
+def sealed(h, big=12e-3):
+    grid, _, r = sphere(h, big)
+    inside, rim = r < big, np.zeros(grid.shape, bool)
+    rim[tuple(np.argwhere(inside)[0])] = True  # the constant is free: one cell held at 0
+    # the equation is linear: a source in the middle, less the same rate spread evenly
+    p = solved(bone(grid, inside, rim)) - solved(bone(grid, inside, rim, cells=np.argwhere(inside)))
+    exact, probe = 10 * Q / (4 * np.pi * K) * (1 / np.maximum(r, 1e-9) + r**2 / (2 * big**3)), inside & (r > 3e-3)
+    wrong = (p - exact)[probe]
+    return np.max(np.abs(wrong - np.median(wrong))) / np.ptp(exact[probe])
+
+
+def shell(h, inner=8e-3, thick=3e-3, tight=1e-10):
+    grid, _, r = sphere(h, 14e-3)
+    rim, wall = (r >= 14e-3) & (r < 14e-3 + 1.8 * h), (r >= inner) & (r < inner + thick)
+    with_shell, without = (solved(bone(grid, r < 14e-3, rim, k=k)).max() for k in (np.where(wall, tight, K), K))
+    closed = 10 * Q / (4 * np.pi) * (1 / tight - 1 / K) * (1 / inner - 1 / (inner + thick))
+    return abs((with_shell - without) / closed - 1)
+
+
+def five_spot(h):
+    n = round(48e-3 / h)
+    grid, corner = VoxelGrid(shape=(n, n, 1), spacing=(h,) * 3), np.zeros((n, n, 1), bool)
+    corner[-1, -1] = True
+    drop = solved(bone(grid, ~corner, corner, cells=[(0, 0, 0)])).max()
+    r_w = 0.1985 * h * np.exp(np.pi / 2 * (1 / 2 + 1 / np.pi))  # four cells of the plane lattice stand for this radius
+    return abs(4 * Q * 10 * (np.log(np.sqrt(2) * n * h / r_w) - 0.6190) / (np.pi * K * h * drop) - 1)
+
+
+sizes = (2e-3, 1e-3) if FAST else (2e-3, 1.4e-3, 1e-3, 0.7e-3, 0.5e-3)
+names = {"anisotropic source": point, "image": image, "sealed sphere": sealed, "shell": shell, "five-spot": five_spot}
+still = {name: {h: float(error(h)) for h in sizes} for name, error in names.items()}
+draw_errors(plt.figure().subplots(), still, 2)
 plt.show()
 
 # %% [markdown]
-# ## Portions keep their order
+# ## A cement ball, at constant rate and at constant pressure
 #
-# Injection time is carried with the cement. In a ball the cement that entered at $t$ ends at the radius of the volume
-# injected since: points on the line, no smear beyond a voxel.
+# $R^3 = r_w^3 + 3Qt/4\pi\phi$ and $p_w = \frac{Q}{4\pi K}\left[\mu_c(1/r_w - 1/R) + \mu_m(1/R - 1/R_e)\right]$; at
+# 20 kPa instead, $R$ reaches 15.318 mm in 300 s. Injection time is carried with the cement: what entered at $t$ ends at
+# the radius of the volume injected since. In anisotropic bone both fluids see an isotropic one in stretched
+# coordinates, so the ball becomes an ellipsoid with semi-axes as $\sqrt{k_i}$: 1.432 for Nauman's 2.05.
 
 # %%
-r = np.sqrt(sum(x**2 for x in problem.grid.open_mesh()))
-full = state.saturation > 0.999
-plt.figure()
-plt.plot(r[full] * 1e3, state.injection_time[full], ".", ms=2)
-plt.plot(radius * 1e3, times[-1] - times, "k", label="closed")
-plt.xlabel("distance from the needle [mm]")
-plt.ylabel("entered at [s]")
-plt.legend()
+times = np.arange(10, 130, 10.0)
+radius = (R_WELL**3 + 3 * Q * times / (4 * np.pi * PHI)) ** (1 / 3)
+closed = Q / (4 * np.pi * K) * (100 * (1 / R_WELL - 1 / radius) + MARROW * (1 / radius - 1 / R_OUT))
+fronts = {"needle pressure": {}, "radius at 20 kPa": {}, "aspect": {}}
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(14, 4), layout="constrained")
+left.plot(times, closed / 1e3, "k", label="closed")
+for h in (2.8e-3, 1.4e-3) if FAST else (2.8e-3, 2e-3, 1.4e-3, 1e-3, 0.7e-3):
+    problem = ball(h)
+    state, stepper = problem.initial_state(), Stepper(problem)
+    needle = np.array([stepper.advance(state, 10.0).well_pressures["well"] for _ in times])
+    fronts["needle pressure"][h] = float(np.mean(np.abs(needle / closed - 1)))
+    left.plot(times, needle / 1e3, "o", ms=4, label=f"{h * 1e3:g} mm")
+    held = ball(h, well={"rate": None, "pressure": 20e3})
+    pushed = held.initial_state()
+    Stepper(held).advance(pushed, 300.0)
+    reach = (R_WELL**3 + 3 * pushed.injected_volume / (4 * np.pi * PHI)) ** (1 / 3)
+    fronts["radius at 20 kPa"][h] = abs(reach / 15.318e-3 - 1)
+    oval = ball(h, k=(K, K, 2.05 * K))
+    egg = oval.initial_state()
+    Stepper(oval).advance(egg, 60.0)
+    moments = [float((egg.saturation * x**2).sum()) for x in oval.grid.open_mesh()]
+    fronts["aspect"][h] = abs(np.sqrt(moments[2] / moments[0] / 2.05) - 1)
+left.set(xlabel="time [s]", ylabel="needle pressure [kPa]")
+left.legend()
+full, r = state.saturation > 0.999, np.sqrt(sum(x**2 for x in problem.grid.open_mesh()))
+middle.plot(r[full] * 1e3, state.injection_time[full], ".", ms=2)
+middle.plot(radius * 1e3, times[-1] - times, "k", label="closed")
+middle.set(xlabel="distance from the needle [mm]", ylabel="entered at [s]")
+middle.legend()
+draw_errors(right, fronts, 1)
+plt.show()
+
+# %% [markdown]
+# ## Cylinder and column
+#
+# A cylinder 20 mm high, $R^2 = r_w^2 + Qt/\pi h\phi$, $\Delta p = \frac{Q}{2\pi Kh}[\mu_c\ln(R/r_w)+\mu_m\ln(R_e/R)]$
+# (8.546 kPa after 180 s; a cell stands for Peaceman's $r_o = 0.1985h$), and a column at constant pressure,
+# $(\mu_c-\mu_m)x^2/2+\mu_mLx = K\Delta p\,t/\phi$. Resistances in series are exact; the error is that of time,
+# of stairs and of the half cell before the first centre.
+
+
+# %%
+def cylinder(h, height=20e-3):
+    n = 2 * int(21e-3 / h) + 3
+    grid = VoxelGrid(shape=(n, n, 1), spacing=(h, h, height), origin=(-(n // 2) * h, -(n // 2) * h, 0))
+    r = np.hypot(*grid.open_mesh()[:2])
+    rim = (r >= R_OUT) & (r < R_OUT + 1.6 * h)
+    problem = bone(grid, r < R_OUT, rim, injected=100.0, displaced=MARROW)
+    seconds = 180.0 + np.pi * R_WELL**2 * height * PHI / Q  # the needle's own cylinder counts as cement
+    report = Stepper(problem, front_step=0.5).advance(problem.initial_state(), seconds)
+    throat = 100 * Q / (2 * np.pi * K * height) * np.log(R_WELL / (0.1985 * h))
+    return abs((report.well_pressures["well"] - throat) / 8546.0 - 1)
+
+
+def column(h, length=60e-3, drop=5e4, seconds=60.0):
+    n = round(length / h)
+    end = np.arange(n).reshape(n, 1, 1) == n - 1
+    problem = bone(VoxelGrid(shape=(n, 1, 1), spacing=(h,) * 3), ~end, end, cells=[(0, 0, 0)], injected=100.0,
+                   displaced=MARROW, well={"pressure": drop})  # fmt: skip
+    state = problem.initial_state()
+    Stepper(problem, front_step=0.25).advance(state, seconds)
+    x = np.roots([(100 - MARROW) / 2, MARROW * (length - h), -K * drop * seconds / PHI]).max()
+    return abs((state.injected_volume / (PHI * h**2) - h / 2) / x - 1)
+
+
+sizes = (2e-3, 1e-3) if FAST else (2e-3, 1.4e-3, 1e-3, 0.7e-3, 0.5e-3)
+flat = {"cylinder": {h: cylinder(h) for h in sizes}, "column": {h: column(h) for h in sizes}}
+draw_errors(plt.figure().subplots(), flat, 1)
+plt.show()
+
+# %% [markdown]
+# ## Shear thinning
+#
+# Power law $\mu = m\dot\gamma^{n-1}$ with the capillary-bundle shear rate and thin marrow:
+# $p_w - p(R) = \beta (Q/4\pi)^n [R^{1-2n} - r_w^{1-2n}]/(1-2n)$ (a logarithm at $n = 1/2$),
+# $\beta = \frac{m}{K}(C/\sqrt{K\phi})^{n-1}$. For $n<1/2$ the pressure grows without bound. Lines
+# closed, dots computed.
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+thinning, seconds = {}, np.array([20.0, 40, 60, 80, 100, 120, 140, 160, 180])
+reach = (R_WELL**3 + 3 * Q * seconds / (4 * np.pi * PHI)) ** (1 / 3)
+for m, n in ((300.0, 0.5), (200.0, 0.7), (500.0, 0.3)):
+    factor, e = capillary_shear_factor(n), 1 - 2 * n
+    shape = np.log(reach / R_WELL) if n == 0.5 else (reach**e - R_WELL**e) / e
+    closed = m / K * (factor / np.sqrt(K * PHI)) ** (n - 1) * (Q / (4 * np.pi)) ** n * shape
+    thinning[f"m {m:g}, n {n}"] = by_h = {}
+    for h in (2.8e-3, 1.4e-3) if FAST else (2.8e-3, 2e-3, 1.4e-3, 1e-3):
+        problem = ball(h, injected=lambda rate, t, m=m, n=n: m * np.maximum(rate, 1e-9) ** (n - 1), shear_factor=factor,
+                       mode="cement-only")  # fmt: skip
+        state, stepper = problem.initial_state(), Stepper(problem, picard=1)
+        needle = [stepper.advance(state, s).well_pressures["well"] for s in np.diff(seconds, prepend=0)]
+        by_h[h] = float(np.mean(np.abs(np.array(needle) / closed - 1)))
+    line = left.plot(seconds, closed / 1e3, label=f"m {m:g}, n {n}")[0]
+    left.plot(seconds, np.array(needle) / 1e3, "o", color=line.get_color())
+left.set(xlabel="time [s]", ylabel="needle pressure [kPa]")
+left.legend()
+draw_errors(right, thinning, 1)
 plt.show()
 
 # %% [markdown]
@@ -86,70 +249,64 @@ plt.show()
 #
 # With Corey relative permeabilities of power 2 and viscosity ratio $A$ the front is a shock at
 # $S^* = \sqrt{A/(1+A)}$, behind it $x(S) = (qt/\phi) f'(S)$. From cement a thousand times more viscous (a piston) to
-# contrast medium ten times thinner than marrow.
+# contrast medium ten times thinner than marrow. In a ball $4\pi r^3/3 = (Qt/\phi) f'(S)$ instead (an eighth of it,
+# $A = 100$). Between wells in opposite corners, at equal viscosities, 0.718 of the area is swept at breakthrough; the
+# mixed law stands for the cusp, which is thinner than a cell. The error is the mean distance from the closed profile.
+
 
 # %%
-n, shock_error = 60 if FAST else 120, {}
-plt.figure()
-for ratio in (0.1, 1.0, 10.0, 1000.0):
-    column = FlowProblem(grid=VoxelGrid(shape=(n, 1, 1), spacing=(1e-3,) * 3), porosity=PHI, permeability=K,
-                         injected=ratio, displaced=1.0, relative_permeability="corey2",
-                         wells=[Well(cells=[(0, 0, 0)], rate=1e-8)],
-                         outlets=[Outlet(cells=[(n - 1, 0, 0)])])  # fmt: skip
-    s = np.linspace(np.sqrt(ratio / (1 + ratio)), 1, 2000)
+COREY = {"injected": 100.0, "displaced": 1.0, "relative_permeability": "corey2"}
+
+
+def swept_area(n):
+    corner = np.zeros((n, n, 1), bool)
+    corner[-1, -1] = True
+    grid = VoxelGrid(shape=(n, n, 1), spacing=(48e-3 / n,) * 3)
+    problem = bone(grid, ~corner, corner, cells=[(0, 0, 0)], relative_permeability="linear")
+    state, stepper, area = problem.initial_state(), Stepper(problem), problem.pore_volume.sum()
+    while state.outflow["outlet"] < 1e-3 * area:
+        stepper.advance(state, 0.01 * area / Q)
+    return state.injected_volume / area
+
+
+def shock_in_ball(n, s, speed, share=0.06):
+    grid = VoxelGrid(shape=(n,) * 3, spacing=(24e-3 / n,) * 3, origin=(12e-3 / n,) * 3)
+    r, far = np.sqrt(sum(x**2 for x in grid.open_mesh())), np.indices(grid.shape).max(axis=0) == n - 1
+    problem = bone(grid, ~far, far, 2 * Q / (np.pi * K * r[far]), [(0, 0, 0)], **COREY)
+    state, seconds = problem.initial_state(), share * problem.pore_volume.sum() / Q
+    Stepper(problem, front_step=1e9, max_step=seconds / 40).advance(state, seconds)
+    x = ((np.arange(4 * n) + 0.5) / (4 * n)) ** 2  # four points a cell and axis
+    shells = np.pi / 6 * (x[:, None, None] + x[:, None] + x) ** 1.5 / share
+    exact = np.interp(shells, speed[::-1], s[::-1], right=0.0).reshape(n, 4, n, 4, n, 4).mean(axis=(1, 3, 5))
+    return float(np.abs(state.saturation - exact).sum() / exact.sum())
+
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+shocks = {f"A = {ratio:g}": {} for ratio in (0.1, 1.0, 10.0, 1000.0)}
+for n, ratio in [(n, ratio) for n in ((30, 60) if FAST else (30, 60, 120, 240)) for ratio in (0.1, 1.0, 10.0, 1000.0)]:
+    end = np.arange(n).reshape(n, 1, 1) == n - 1
+    h = 120e-3 / n
+    problem = bone(VoxelGrid(shape=(n, 1, 1), spacing=(h,) * 3), ~end, end, cells=[(0, 0, 0)], injected=ratio,
+                   displaced=1.0, relative_permeability="corey2")  # fmt: skip
+    s = np.linspace(np.sqrt(ratio / (1 + ratio)), 1, 4000)
     speed = 2 * ratio * s * (1 - s) / (s**2 + ratio * (1 - s) ** 2) ** 2
-    seconds = 0.6 * n * 1e-9 * PHI / 1e-8 / speed[0]
-    state = column.initial_state()
-    Stepper(column, max_step=seconds / 150).advance(state, seconds)
-    x = np.arange(0.5, n)
-    plt.plot(speed * 0.6 * n / speed[0], s, "k", lw=1)
-    plt.plot([0.6 * n] * 2, [0, s[0]], "k", lw=1)
-    plt.plot(x, state.saturation[:, 0, 0], ".", label=f"A = {ratio:g}")
-    shock_error[ratio] = abs(np.flatnonzero(state.saturation[:, 0, 0] > s[0] / 2)[-1] + 1 - 0.6 * n)
-plt.xlabel("cell")
-plt.ylabel("saturation")
-plt.legend()
-plt.show()
-
-# %% [markdown]
-# ## Anisotropic bone makes ellipsoids
-#
-# In stretched coordinates both fluids see isotropic bone, so the front is an ellipsoid with semi-axes as $\sqrt{k_i}$:
-# aspect 1.432 for a permeability ratio of 2.05 (Nauman 1999), whatever the viscosities.
-
-# %%
-problem = ball(1.4e-3 if FAST else 1e-3, k=(K, K, 2.05 * K))
-state = problem.initial_state()
-Stepper(problem).advance(state, 70.0)
-moments = [float((state.saturation * x**2).sum()) for x in problem.grid.open_mesh()]
-aspect = np.sqrt(moments[2] / moments[0])
-middle = problem.grid.shape[0] // 2
-plt.figure()
-plt.imshow(state.saturation[:, middle].T, origin="lower", cmap="bone_r")
-plt.title(f"aspect {aspect:.3f}, closed {np.sqrt(2.05):.3f}")
-plt.show()
-
-# %% [markdown]
-# ## Shear thinning
-#
-# Power law $\mu = m\dot\gamma^{n-1}$ with the capillary-bundle shear rate: between two radii the needle pressure rises
-# by $\beta (Q/4\pi)^n [R^{1-2n}]/(1-2n)$ (a logarithm at $n = 1/2$), $\beta = \frac{m}{K}(C/\sqrt{K\phi})^{n-1}$.
-
-# %%
-m, power = 300.0, 0.5
-problem = ball(1.4e-3 if FAST else 1e-3, injected=lambda rate, t: m * np.maximum(rate, 1e-6) ** (power - 1),
-               mode="cement-only", shear_factor=capillary_shear_factor(power))  # fmt: skip
-state, stepper = problem.initial_state(), Stepper(problem, picard=2)
-needle = np.array([stepper.advance(state, 20.0).well_pressures["well"] for _ in range(8)])
-seconds = 20.0 * np.arange(1, 9)
-reach = (R_WELL**3 + 3 * Q * seconds / (4 * np.pi * PHI)) ** (1 / 3)
-beta = m / K * (capillary_shear_factor(power) / np.sqrt(K * PHI)) ** (power - 1)
-plt.figure()
-plt.plot(seconds, beta * np.sqrt(Q / (4 * np.pi)) * np.log(reach / R_WELL) / 1e3, "k", label="closed")
-plt.plot(seconds, needle / 1e3, "o", label="needle")
-plt.xlabel("time [s]")
-plt.ylabel("pressure [kPa]")
-plt.legend()
+    seconds = 0.6 * n * h**3 * PHI / Q / speed[0]
+    state = problem.initial_state()
+    Stepper(problem, max_step=seconds / (1.25 * n)).advance(state, seconds)
+    x = (np.arange(20 * n) + 0.5) / (20 * n)
+    exact = np.interp(x, 0.6 * speed[::-1] / speed[0], s[::-1], right=0.0).reshape(n, 20).mean(axis=1)
+    shocks[f"A = {ratio:g}"][h] = float(np.abs(state.saturation[:, 0, 0] - exact).sum() / exact.sum())
+    if n == 60:
+        line = left.plot(np.append(0.6 * speed[::-1] / speed[0], 0.6), np.append(s[::-1], 0), label=f"A = {ratio:g}")[0]
+        left.plot((np.arange(n) + 0.5) / n, state.saturation[:, 0, 0], ".", color=line.get_color())
+left.set(xlabel="share of the column", ylabel="saturation")
+left.legend()
+s = np.linspace(np.sqrt(100 / 101), 1, 4000)
+speed = 200 * s * (1 - s) / (s**2 + 100 * (1 - s) ** 2) ** 2
+shocks["A = 100, ball"] = {24e-3 / n: shock_in_ball(n, s, speed) for n in ((8, 16) if FAST else (12, 16, 24, 32))}
+areas = [swept_area(n) for n in ((24, 48) if FAST else (24, 48, 96))]
+right.set_title("area swept: " + ", ".join(f"{a:.3f}" for a in areas) + " (closed 0.718)", fontsize=9)
+draw_errors(right, shocks, 1)
 plt.show()
 
 # %% [markdown]
@@ -184,8 +341,10 @@ apart = [float(np.abs(fills[h] - fills[0.7e-3]).sum() / fills[0.7e-3].sum() / 2)
 print(f"misplaced: {apart[0]:.1%} at 1.4 mm, {apart[1]:.1%} at 1.0 mm; balance {report.balance_error:.0e}")
 
 # %%
-assert max(errors.values()) < 0.06
-assert list(errors.values())[-1] < 0.02
-assert max(shock_error.values()) <= 1.5
-assert abs(aspect / np.sqrt(2.05) - 1) < 0.03
+for errors, limit in ((still, 0.06), (fronts, 0.03), (flat, 0.01), (thinning, 0.05), (shocks, 0.04)):
+    for name, by_h in errors.items():
+        coarse, fine = by_h[max(by_h)], by_h[min(by_h)]
+        assert fine < limit, (name, by_h)
+        assert fine < coarse, (name, by_h)
+assert abs(areas[-1] - 0.718) < 0.03
 assert apart[1] < apart[0] < 0.25

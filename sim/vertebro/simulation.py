@@ -26,6 +26,7 @@ from vertebro.summary import manifest, plain_json, summarise
 from vertebro.warmth import Warmth
 
 SNAPSHOTS = 40
+FRONT_STEP = 1.0  # voxels the front may advance on one pressure field
 VIEWS = ("ap", "lateral")
 
 
@@ -72,13 +73,14 @@ class Simulation:
         self.seconds = {"build": wall_clock.perf_counter() - start, "flow": 0.0}
         self.seconds |= {"heat": 0.0, "leakage": 0.0, "imaging": 0.0}
         self.problem = flow_problem(self.scene)
-        self.stepper = Stepper(self.problem, tolerance=case.flow.tolerance)
+        self.stepper = Stepper(self.problem, tolerance=case.flow.tolerance, front_step=FRONT_STEP, keep=True)
         self.state = self.problem.initial_state()
         self.monitor = leak_monitor(self.scene)
         self.camera = Camera(self.scene) if pictures else None
         self.deliveries = _deliveries(self.scene)
         self.warmth = Warmth(self.scene, self.problem, self._happens) if case.heat.enabled else None
         self.voxel_pores = self.problem.pore_volume
+        self._cement = np.zeros_like(self.voxel_pores)  # m³ per voxel, at the last look
         self.planned = _planned_duration(self.scene)
         self.status = "finished"
         self._events: list[dict[str, Any]] = []
@@ -246,7 +248,7 @@ class Simulation:
     def _look(self) -> None:
         """Leaks, pictures and fields of this moment."""
         start = wall_clock.perf_counter()
-        cement = self.state.saturation * self.voxel_pores
+        cement = np.multiply(self.state.saturation, self.voxel_pores, out=self._cement)
         for leak in self.monitor.update(self.state.time, cement, self.state.outflow, pressure=self.state.pressure):
             self._happens("leak", **leak.to_dict())
         self.seconds["leakage"] += wall_clock.perf_counter() - start

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from scipy.optimize import brentq
 
-from naive.heat import (  # noqa: F401 -- the room's twins are looked for here
+from naive.heat import (
     condense,
     conduct,
     cure,
@@ -22,13 +22,46 @@ from naive.heat import (  # noqa: F401 -- the room's twins are looked for here
     stiffest,
     transport_heat,
 )
+from naive.multigrid import (
+    AXES,
+    ascend,
+    bottom,
+    coarsen,
+    cycle_steps,
+    descend,
+    diagonal,
+    fine_level,
+    inner,
+    refresh,
+    residual,
+    turn_and_step,
+)
+from vertebro.flow import kernels_front as kf
 
-AXES = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
-
-
-def inner(shape):
-    """Indices of the cells that are no ghosts."""
-    return itertools.product(*(range(1, n - 1) for n in shape))
+__all__ = [
+    "ascend",
+    "bottom",
+    "coarsen",
+    "condense",
+    "conduct",
+    "cure",
+    "cycle_steps",
+    "descend",
+    "diagonal",
+    "expose",
+    "fine_level",
+    "leaving",
+    "link",
+    "note_peak",
+    "perfuse",
+    "refresh",
+    "residual",
+    "route_displaced",
+    "route_injected",
+    "stiffest",
+    "transport_heat",
+    "turn_and_step",
+]
 
 
 def face_neighbours(cell, t):
@@ -58,34 +91,17 @@ def assemble(half, layer, res, p, series, t, first, end):
             t[(d, *cell)] = 1.0 / (bulk + (layer[(d, *cell)] * up if layer.shape[1] > 1 else 0.0))
 
 
-def outflow(x, t, cell):
-    return sum(face * (x[cell] - x[other]) for other, face, _ in face_neighbours(cell, t))
-
-
-def planes(job, first, end, t, free, source, x, r, d, q, z, u, b, alpha, scale, part):
-    part[:, first:end] = 0.0
-    for cell in inner(x.shape):
-        i = cell[0]
-        if not first <= i < end:
-            continue
-        c, place = sum(cell) % 2, (*cell[:2], cell[2] // 2)
-        if job == 0:
-            r[cell] = (source[cell] - outflow(x, t, cell)) * free[cell]
-            part[0, i] += r[cell] ** 2
-        elif job == 1:
-            q[cell] = outflow(d, t, cell) * free[cell]
-            part[0, i] += d[cell] * q[cell]
-        elif job == 2:
-            x[cell] += alpha * d[cell]
-            r[cell] -= alpha * q[cell]
-            b[(c, *place)] = r[cell] * scale
-            part[0, i] += r[cell] ** 2
-        elif job == 3:
-            z[cell] = u[(c, *place)]
-            part[0, i] += z[cell] * q[cell]
-            part[1, i] += z[cell] * r[cell]
-        else:
-            d[cell] = z[cell] + alpha * d[cell]
+def drain(half, layer, mask, strides, stack, n, reached):
+    """Until nothing changes: a cell with a reached neighbour behind an open face is reached."""
+    changed = True
+    while changed:
+        changed = False
+        for i in np.flatnonzero(mask & ~reached):
+            for d in range(3):
+                for j in (i + strides[d], i - strides[d]):
+                    wall = layer[d, min(i, j)] if layer.shape[1] > 1 else 0.0
+                    if half[d, i] > 0 and half[d, j] > 0 and wall < math.inf and reached[j] and not reached[i]:
+                        reached[i] = changed = True
 
 
 def shear_rates(t, p, half, storage, scale, out):
@@ -96,122 +112,30 @@ def shear_rates(t, p, half, storage, scale, out):
         out[cell] = scale * math.sqrt(total / storage[cell]) if storage[cell] > 0 else 0.0
 
 
-# kernels_multigrid.py -------------------------------------------------------------------------------------------
+# kernels_pace.py ------------------------------------------------------------------------------------------------
 
 
-def unpack(flat, row, lead=()):
-    """Natural (…, ni, nj, nk) array of one level in the flat storage."""
-    start, ni, nj, nm, nk = (int(v) for v in row)
-    count = lead[0] if lead else 1
-    split = flat[count * start : count * (start + 2 * ni * nj * nm)].reshape(2, *lead, ni, nj, nm)
-    out = np.zeros((*lead, ni, nj, nk))
-    for i, j, k in itertools.product(range(ni), range(nj), range(nk)):
-        out[..., i, j, k] = split[(i + j + k) % 2, ..., i, j, k // 2]
-    return out
+def front_speed(s, pore, source, active, p, t, first, end, found):
+    for cell in inner(s.shape):
+        if not (first <= cell[0] < end and active[cell] and s[cell] < 1):
+            continue
+        beside = [(other, face) for other, face, _ in face_neighbours(cell, t) if s[other] > 0.5]
+        if s[cell] > 0 or source[cell] > 0 or beside:
+            inflow = source[cell] + sum(max(0.0, face * (p[other] - p[cell])) for other, face in beside)
+            found[0, cell[0]] += (1 - s[cell]) * pore[cell]
+            found[1, cell[0]] = max(found[1, cell[0]], inflow / pore[cell])
 
 
-def pack(array, flat, row):
-    """Write a natural array into the flat storage."""
-    start, ni, nj, nm, nk = (int(v) for v in row)
-    split = flat[start : start + 2 * ni * nj * nm].reshape(2, ni, nj, nm)
-    for i, j, k in itertools.product(range(ni), range(nj), range(nk)):
-        split[(i + j + k) % 2, i, j, k // 2] = array[i, j, k]
-
-
-def level_faces(coef):
-    """(3, …) faces ahead from natural coefficients: the upper face of an even cell is 'same place', of an odd '+1'."""
-    odd = np.arange(coef.shape[-1]) % 2 == 1
-    return np.stack([coef[0], coef[2], np.where(odd, coef[6], coef[4])])
-
-
-def cycle_steps(us, bs, cs, table, program, first, end, inverse, work, row):
-    for job, n, colour in program:
-        u, b, coef = unpack(us, table[n]), unpack(bs, table[n]), unpack(cs, table[n], (8,))
-        t, dinv = level_faces(coef), coef[7]
-        near = min(n + 1, len(table) - 1)
-        uc, bc = unpack(us, table[near]), unpack(bs, table[near])
-        low, high = (first, end) if end > 0 else (1, len(u) - 1)
-        if job == 4:
-            cells = list(inner(u.shape))
-            answer = inverse @ np.array([b[c] for c in cells])
-            for cell, value in zip(cells, answer, strict=True):
-                u[cell] = value
-        if job == 1:
-            bc[(low + 1) // 2 : high // 2 + 1] = 0.0
-        for cell in inner(u.shape):
-            if job == 4 or not low <= cell[0] < high or sum(cell) % 2 != colour or dinv[cell] == 0:
-                continue
-            parent = tuple((v + 1) // 2 for v in cell)
-            pull = b[cell] + sum(face * u[other] for other, face, _ in face_neighbours(cell, t))
-            if job == 0:
-                u[cell] = pull * dinv[cell]
-            elif job == 1:
-                bc[parent] += pull - u[cell] / dinv[cell]
-            elif job == 2:
-                u[cell] += uc[parent]
-            else:
-                u[cell] = b[cell] * dinv[cell]
-        pack(u, us, table[n])
-        if job == 1:
-            pack(bc, bs, table[near])
-
-
-def bottom(us, bs, start, ni, nj, nm, nk, inverse, work):
-    row = np.array([start, ni, nj, nm, nk])
-    b, u = unpack(bs, row), unpack(us, row)
-    u[1:-1, 1:-1, 1:-1] = (inverse @ b[1:-1, 1:-1, 1:-1].ravel()).reshape(ni - 2, nj - 2, nk - 2)
-    pack(u, us, row)
-
-
-def spread(t, lost, nk, coef):
-    """Coefficients of a level from its (3, …) faces ahead and its sinks, all natural; `coef` (2, 8, …) has colours."""
-    for cell in inner(t.shape[1:]):
-        c, (i, j, k), m = sum(cell) % 2, cell, cell[2] // 2
-        faces = [(t[0, i, j, k], 0), (t[0, i - 1, j, k], 1), (t[1, i, j, k], 2), (t[1, i, j - 1, k], 3)]
-        faces += [(t[2, i, j, k], 6 if k % 2 else 4), (t[2, i, j, k - 1], 4 if k % 2 else 5)]
-        coef[c, :, i, j, m] = 0.0
-        for face, place in faces:
-            coef[c, place, i, j, m] = face
-        total = lost[cell] + sum(face for face, _ in faces)
-        coef[c, 7, i, j, m] = 1 / total if total > 0 else 0.0
-
-
-def fine_level(t64, free, scale, coef, sink):
-    t, lost = np.zeros(t64.shape), np.zeros(free.shape)
-    for cell in inner(free.shape):
-        for d, step in enumerate(AXES):
-            t[(d, *cell)] = scale * t64[(d, *cell)] * free[cell] * free[tuple(np.add(cell, step))]
-        lost[cell] = sum(scale * f * free[cell] * (1 - free[other]) for other, f, _ in face_neighbours(cell, t64))
-        sink[sum(cell) % 2, cell[0], cell[1], cell[2] // 2] = lost[cell]
-    spread(t, lost, free.shape[2], coef)
-
-
-def coarsen(coef, sink, nk, coarse, sinkc, nkc):
-    def at(cell):
-        return (sum(cell) % 2, *cell[:2], cell[2] // 2)
-
-    shape = (*sinkc.shape[1:3], nkc)
-    t, lost = np.zeros((3, *shape)), np.zeros(shape)
-    for cell in inner((*sink.shape[1:3], nk)):
-        parent = tuple((v + 1) // 2 for v in cell)
-        lost[parent] += sink[at(cell)]
-        ahead = [coef[at(cell)[0], row, *at(cell)[1:]] for row in (0, 2, 6 if cell[2] % 2 else 4)]
-        for d in range(3):
-            if cell[d] % 2 == 0:
-                t[(d, *parent)] += ahead[d] / 2
-    for cell in inner(shape):
-        sinkc[at(cell)] = lost[cell]
-    spread(t, lost, nkc, coarse)
+def wet_cells(s, t, p, half, storage, scale, first, end, index, rates):
+    everywhere = np.zeros(s.shape)
+    shear_rates(t, p, half, storage, scale, everywhere)
+    wet = [cell for cell in inner(s.shape) if first <= cell[0] < end and s[cell] > 0]
+    index[: len(wet)] = [np.ravel_multi_index(cell, s.shape) for cell in wet]
+    rates[: len(wet)] = [everywhere[cell] for cell in wet]
+    return len(wet)
 
 
 # kernels_front.py -----------------------------------------------------------------------------------------------
-
-
-def _sorted_heap(heap, n, p):
-    heap[:n] = sorted((int(c) for c in heap[:n]), key=lambda c: (-p[c], c))
-
-
-sift_up = sift_down = _sorted_heap
 
 
 def flowing_share(s, ratio, power):
@@ -219,10 +143,9 @@ def flowing_share(s, ratio, power):
     return s**power / (s**power + ratio * (1 - s) ** power)
 
 
-def implicit_saturation(old, volume_in, dt, rates, lead, slope, ratio, power):
+def implicit_saturation(start, supply, through, ahead, ratio, power):
     def balance(s):
-        gone = sum(r * flowing_share(s + a * slope, ratio, power) for r, a in zip(rates, lead, strict=True))
-        return s - old - volume_in + dt * gone
+        return s - supply + through * flowing_share(s + ahead, ratio, power)
 
     if balance(1.0) < 0:
         return 1.0
@@ -234,127 +157,222 @@ def limited(before, here, after):
     return 2 / (1 / a + 1 / b) if a * b > 0 else 0.0
 
 
-def piston_exits(held, rate_in, dt, rates, gates, left):
-    """Small steps: open gates pass all, the gate at the fill passes what does not let it fall."""
-    left[:] = 0.0
-    s, steps = held, 2_000
+def neighbours(i, p, t, strides):
+    """(neighbour, inflow > 0 or outflow < 0, axis, side) of the six faces."""
+    for d in range(3):
+        ahead, behind = i + strides[d], i - strides[d]
+        yield ahead, t[d, i] * (p[ahead] - p[i]), d, 1
+        yield behind, t[d, behind] * (p[behind] - p[i]), d, -1
+
+
+def gather(i, p, t, strides, s, birth, place, rows, highest, face, sums):
+    around = list(neighbours(i, p, t, strides))
+    into = [(j, q, d) for j, q, d, _ in around if q > 0]
+    for j, _, _ in into:
+        if place[j] == 0 and (s[j] > 0 or p[j] <= highest):
+            return j
+    row = {j: rows[place[j] - 1] for j, _, _ in into if place[j] > 0}
+    for d in range(3):
+        mine = [(j, q) for j, q, e in into if e == d]
+        face[kf.NET, d] = sum(q * side for _, q, e, side in around if e == d)
+        face[kf.IN, d] = sum(q * (row[j][kf.THROUGH] if j in row else 1.0) for j, q in mine)
+        face[kf.CEMENT, d] = sum(q * row[j][d] for j, q in mine if j in row)
+        face[kf.AT_END, d] = sum(q * row[j][kf.NOW + d] for j, q in mine if j in row)
+        face[kf.OUT, d] = sum(-q for _, q, e, _ in around if e == d and q < 0)
+    down = [(j, -q) for j, q, _, _ in around if q < 0]
+    sums[kf.RAW_IN] = sum(q for _, q, _ in into)
+    sums[kf.UP] = sum(q * s[j] for j, q, _ in into)
+    sums[kf.FRESH] = sum(q * row[j][kf.FILL] for j, q, _ in into if j in row)
+    sums[kf.UP_AGE] = sum(q * birth[j] for j, q, _ in into if s[j] > 0)
+    sums[kf.UP_WET] = sum(q for j, q, _ in into if s[j] > 0)
+    sums[kf.EARLY] = sum(q * row[j][d] * row[j][kf.FIRST] for j, q, d in into if j in row)
+    sums[kf.LATE] = sum(q * row[j][d] * row[j][kf.LAST] for j, q, d in into if j in row)
+    sums[kf.DOWN] = sum(q * s[j] for j, q in down)
+    sums[kf.DOWN_AGE] = sum(q * birth[j] for j, q in down if s[j] > 0)
+    sums[kf.DOWN_WET] = sum(q for j, q in down if s[j] > 0)
+    return -1
+
+
+def stream(face, gates):
+    size = np.abs(face[kf.NET, :3])
+    face[kf.GATE], face[kf.LEAD] = 1.0, 0.5
+    if size.max() == 0 or face[kf.CEMENT, 3] != 0:
+        return
+    face[kf.LEAD, :3] = 0.5 * size * size.sum() / (size**2).sum()
+    if gates:
+        face[kf.GATE, :3] = 0.5 + np.round(16 * (size / size.max()) ** 0.75) / 32
+
+
+def passage(a, b, c):
+    """Streamlines by where they enter: u away from the face across b in many steps, v from that across c in all."""
+    u = (np.arange(100_000) + 0.5) / 100_000
+    return float(np.mean(np.where(u / b < 1 / a, np.clip(1 - u * c / b, 0, 1), 0.0)))
+
+
+def exit_shares(face, row, mean):
+    into, out, got = face[kf.IN, :3], face[kf.OUT, :3], face[row, :3]
+    v = (into + out) / 2
+    for e in range(3):
+        a, b = (e + 1) % 3, (e + 2) % 3
+        face[kf.SHARE, e] = mean
+        if v[e] > 0 and out[e] > 0:
+            weight = np.zeros(3)
+            weight[e] = math.prod(max(0.0, 1 - v[d] / v[e]) for d in (a, b))
+            for d, other in ((a, b), (b, a)):
+                weight[d] = passage(v[d], v[e], v[other]) if v[d] > 0 else 0.0
+            if weight @ into > 0:
+                face[kf.SHARE, e] = min(1.0, weight @ got / (weight @ into))
+    share = face[kf.SHARE, :3]
+    miss = mean * out.sum() - out @ share
+    if miss > 0 and out @ (1 - share) > 0:
+        share += min(1.0, miss / (out @ (1 - share))) * (1 - share)
+    elif miss < 0 and out @ share > 0:
+        share *= max(0.0, 1 + miss / (out @ share))
+
+
+def piston_exits(held, reach, cement, dt, face):
+    """Small steps: an exit passes its share of what would lift the fill above its gate, the last gate all of it."""
+    face[kf.LEFT] = 0.0
+    s, steps = held, 4_000
     h = dt / steps
     for _ in range(steps):
-        volume = rate_in * h
-        for e in np.argsort(gates, kind="stable"):
-            free = max(0.0, s + volume - gates[e]) if rates[e] > 0 else 0.0
-            gone = min(rates[e] * h, free)
-            left[e] += gone
+        volume, rates = cement * h, face[kf.OUT] * face[kf.SHARE] * h
+        for e in np.argsort(face[kf.GATE], kind="stable"):
+            gone = min(rates[e], max(0.0, s + volume - reach * face[kf.GATE, e]), volume)
+            face[kf.LEFT, e] += gone
             volume -= gone
-        s = min(1.0, s + volume)
+        s += volume
     return s
 
 
-def corey_exits(held, rate_in, dt, rates, lead, ratio, power, upstream, upstream_now, downstream, sharp, left):
+def corey_exits(held, cement, through, dt, face, ratio, power, upstream, upstream_now, downstream, sharp):
     def slope_of_share(s):
         e = 1e-7
         inside = 0 < s < 1
         return (flowing_share(s + e, ratio, power) - flowing_share(s - e, ratio, power)) / (2 * e) if inside else 0.0
 
-    through, available = sum(rates) * dt, held + rate_in * dt
+    rates, lead, available, slope = face[kf.OUT], face[kf.LEAD], held + cement * dt, 0.0
     jump = flowing_share(upstream, ratio, power) - flowing_share(held, ratio, power)
     wave = max(slope_of_share(held), jump / (upstream - held) if upstream != held else 0.0)
     if sharp and through * wave <= 1:
         slope = limited(upstream, held, downstream)
         s = held - through * slope_of_share(held) * slope / 2
     else:
-        s, slope = implicit_saturation(held, rate_in * dt, dt, rates, lead, 0.0, ratio, power), 0.0
+        s = implicit_saturation(held, available, through, 0.0, ratio, power)
         if sharp:
             slope = limited(upstream_now, s, downstream)
-            s = implicit_saturation(held, rate_in * dt, dt, rates, lead, slope, ratio, power)
+            ahead = (lead @ rates) * dt / through if through > 0 else 0.0
+            s = implicit_saturation(s, available, through, slope * ahead, ratio, power)
     wanted = np.array([r * dt * flowing_share(s + a * slope, ratio, power) for r, a in zip(rates, lead, strict=True)])
     allowed = min(max(wanted.sum(), available - 1), available)
     if wanted.sum() < 1e-9 and allowed < 1e-9:
         allowed = 0.0
     if wanted.sum() > 0:
-        left[:] = wanted * allowed / wanted.sum()
+        face[kf.LEFT] = wanted * allowed / wanted.sum()
     else:
-        left[:] = np.asarray(rates) * dt / through * allowed if through > 0 else 0.0
+        face[kf.LEFT] = rates * dt / through * allowed if through > 0 else 0.0
     return available - allowed
 
 
-def stream(net, source, gates, lead):
-    size = np.abs(net)
-    gates[3], lead[3] = 1.0, 0.5
-    still = size.max() == 0 or source != 0
-    gates[:3] = 1.0 if still else 0.5 + np.round(16 * (size / size.max()) ** 0.75) / 32
-    lead[:3] = 0.5 if still else 0.5 * size * size.sum() / (size**2).sum()
+def ages(held, here, volume_in, gone, early, late, up, down, limits):
+    mean = ends = here
+    if gone > held:
+        ends = np.interp(gone - held, [0, volume_in], [early, late])
+        mean = np.average([here, (early + ends) / 2], weights=[held, gone - held])
+    elif limits and gone < held:
+        mean = ends = here + (1 - gone / held) / 2 * limited(up, here, down)
+    stays = held + volume_in - gone
+    kept = (held * here + volume_in * (early + late) / 2 - gone * mean) / stays if stays > 0 else here
+    first = np.clip(2 * mean - ends, min(here, early), max(here, late))
+    return first, 2 * mean - first, kept
 
 
-def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, heap, n, seen, work, ledger):
+def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):
+    flow, cement, ends = (face[row, :3].sum() + rate for row in (kf.IN, kf.CEMENT, kf.AT_END))
+    out, face[kf.CEMENT, 3], face[kf.OUT, 3] = face[kf.OUT, :3].sum(), rate, 0.0
+    if outlet:
+        face[kf.OUT, 3], flow = max(0.0, flow - out), max(flow, out)
+    exits = face[kf.OUT].sum()
+    through = flow / exits if exits > 0 else 0.0
+    steady = max(ends, cement)
+    mean = min(1.0, steady / flow) if flow > 0 else 1.0
+    piston = power == 0 and not outlet
+    face[kf.SHARE] = mean
+    if piston and mean < 1 and rate == 0 and exits > 0:
+        exit_shares(face, kf.AT_END if ends > cement else kf.CEMENT, mean)
+    below = sums[kf.DOWN] / out if out > 0 else held
+    face[kf.OUT] *= through / room
+    stream(face, piston)
+    if exits == 0:
+        face[kf.LEFT] = 0.0
+        kept = min(1.0, held + cement * dt / room)
+        rows[k, kf.SPARE] = held * room + cement * dt - kept * room
+    elif piston:
+        kept = piston_exits(held, mean, steady / room, dt * cement / steady if steady > 0 else 0.0, face)
+    else:
+        raw = sums[kf.RAW_IN] + rate
+        above, fresh = ((sums[r] + rate) / raw if raw > 0 else held for r in (kf.UP, kf.FRESH))
+        curve = (ratio, power) if power > 0 else (1.0, 1.0)
+        limits = sharp and power > 0
+        kept = corey_exits(held, cement / room, flow * dt / room, dt, face, *curve, above, fresh, below, limits)
+    early = (sums[kf.EARLY] + rate * now) / cement if cement > 0 else now
+    late = (sums[kf.LATE] + rate * (now + dt)) / cement if cement > 0 else now
+    up = down = here
+    if sums[kf.UP_WET] + rate > 0 and sums[kf.DOWN_WET] > 0:
+        up = (sums[kf.UP_AGE] + rate * (now - dt / 2)) / (sums[kf.UP_WET] + rate)
+        down = sums[kf.DOWN_AGE] / sums[kf.DOWN_WET]
+    old = here if held > 0 else early
+    found = ages(held, old, cement * dt / room, face[kf.LEFT].sum(), early, late, up, down, sharp)
+    rows[k, [kf.FIRST, kf.LAST, kf.AGE]] = found
+    rows[k, kf.THROUGH], rows[k, kf.FILL] = through, min(1.0, max(0.0, kept))
+    for d in range(3):
+        leaves = face[kf.OUT, d] > 0
+        rows[k, d] = face[kf.LEFT, d] / (face[kf.OUT, d] * dt) * through if leaves else 0.0
+        rows[k, kf.NOW + d] = face[kf.SHARE, d] * through if power == 0 and face[kf.LEFT, d] > 0 else 0.0
+    if outlet:
+        rows[k, kf.SPARE] = room * face[kf.LEFT, 3]
+
+
+def push_starts(p, s, source, mixed, order):
+    starts = [i for i in range(p.size) if source[i] > 0 or (mixed and s[i] > 0)]
+    highest = max((p[i] for i in starts), default=-np.inf)
+    if len(starts) > order.size:
+        return -1, highest
+    order[order.size - len(starts) :] = starts
+    return order.size - len(starts), highest
+
+
+def next_reached(scan, ready, p, t, strides, place, order, rows):
+    for face in range(scan, 6 * ready):
+        k, d, side = face // 6, (face // 2) % 3, 1 - 2 * (face % 2)
+        for j, q, e, where in neighbours(order[k], p, t, strides):
+            if (e, where) == (d, side) and q < 0 and rows[k, d] > 0 and place[j] == 0:
+                return j, face + 1
+    return -1, max(scan, 6 * ready)
+
+
+def transport(
+    p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, place, order, rows, face, sums, ledger
+):
     """Every cell in the order of falling pressure; cells that nothing injected reaches change nothing."""
-    injected, through = np.zeros((3, s.size)), np.ones(s.size)
-    first, last, old_s, old_birth = np.zeros(s.size), np.zeros(s.size), s.copy(), birth.copy()
-    touched = np.zeros(s.size, bool)
-    touched[heap[:n]] = True
-    for i in sorted(range(s.size), key=lambda c: (-p[c], c)):
-        if not touched[i]:
-            continue
-        faces = []
-        for d in range(3):
-            faces += [(i + strides[d], t[d, i], d, 1), (i - strides[d], t[d, i - strides[d]], d, -1)]
-        flows = [(j, face * (p[j] - p[i]), d, side) for j, face, d, side in faces if face > 0]
-        into = [(j, q, d) for j, q, d, _ in flows if q > 0]
-        rates = np.zeros(4)
-        for _, q, d, _ in flows:
-            rates[d] -= min(q, 0.0)
-        net = np.array([sum(q * side for _, q, e, side in flows if e == d) for d in range(3)])
-        flow_in = source[i] + sum(q * (through[j] if touched[j] else 1.0) for j, q, _ in into)
-        cement_in = source[i] + sum(q * injected[d, j] for j, q, d in into)
-        early = source[i] * now + sum(q * injected[d, j] * first[j] for j, q, d in into)
-        late = source[i] * (now + dt) + sum(q * injected[d, j] * last[j] for j, q, d in into)
-        if pinned[i]:
-            rates[3] = max(0.0, flow_in - rates.sum())
-            flow_in = max(flow_in, rates[:3].sum())
-        exits = rates.sum()
-        through[i] = flow_in / exits if exits > 0 else 0.0
-        left, gates, lead = np.zeros(4), np.zeros(4), np.zeros(4)
-        stream(net, source[i], gates, lead)
-        scaled = rates * through[i] / pore[i]
-        if power == 0 and not pinned[i]:
-            kept = piston_exits(s[i], cement_in / pore[i], dt, scaled, gates, left)
+    size, blank = p.size, np.zeros(rows.shape[1])
+    blank[kf.THROUGH] = 1.0
+    mine, done = np.tile(blank, (size, 1)), np.zeros(size, np.int32)
+    touched = (source > 0) | (s > 0 if power > 0 else False)
+    old_s, old_birth = s.copy(), birth.copy()
+    for i in sorted(range(size), key=lambda c: (-p[c], c)):
+        if touched[i]:
+            gather(i, p, t, strides, old_s, old_birth, done, mine, -np.inf, face, sums)
+            more = (ratio[i % ratio.size], power, sharp, dt, now, face, sums, mine, i)
+            pass_on(source[i], pinned[i] > 0, pore[i], old_s[i], old_birth[i], *more)
+            s[i], birth[i] = mine[i, kf.FILL], mine[i, kf.AGE]
+            if pinned[i] > 0:
+                ledger[pinned[i] - 1] += mine[i, kf.SPARE]
+            for j, q, d, _ in neighbours(i, p, t, strides):
+                touched[j] |= q < 0 and mine[i, d] > 0
         else:
-            raw = source[i] + sum(q for _, q, _ in into)
-            above = (source[i] + sum(q * old_s[j] for j, q, _ in into)) / raw if raw > 0 else s[i]
-            fresh = (source[i] + sum(q * s[j] for j, q, _ in into)) / raw if raw > 0 else s[i]
-            out = rates[:3].sum()
-            below = sum(-q * old_s[j] for j, q, _, _ in flows if q < 0) / out if out > 0 else s[i]
-            curve = (ratio[i % ratio.size], power) if power else (1.0, 1.0)
-            args = (scaled, lead, *curve, above, fresh, below, sharp and power > 0, left)
-            kept = corey_exits(s[i], cement_in / pore[i], dt, *args)
-        kept, gone, held, volume_in = kept * pore[i], left.sum() * pore[i], s[i] * pore[i], cement_in * dt
-        if exits == 0 and held + volume_in > pore[i]:
-            work[4, i] += held + volume_in - pore[i]
-            kept = pore[i]
-        early, late = (early / cement_in, late / cement_in) if cement_in > 0 else (now, now)
-        here = birth[i] if held > 0 else early
-        mean = ends = here
-        if gone > held:
-            ends = early + (late - early) * (gone - held) / volume_in
-            mean = np.average([here, (early + ends) / 2], weights=[held, gone - held])
-        ups = [(q, old_birth[j]) for j, q, _ in into if old_s[j] > 0] + [(source[i], now - dt / 2)] * int(source[i] > 0)
-        downs = [(-q, old_birth[j]) for j, q, _, _ in flows if q < 0 and old_s[j] > 0]
-        courant = flow_in * dt / pore[i]
-        if sharp and courant < 1 and gone < held and ups and downs:
-            up, down = (np.average([b for _, b in group], weights=[w for w, _ in group]) for group in (ups, downs))
-            mean = ends = here + (1 - courant) / 2 * limited(up, here, down)
-        first[i], last[i] = 2 * mean - ends, ends
-        if kept > 0:
-            total = held + volume_in - gone
-            birth[i] = (held * here + volume_in * (early + late) / 2 - gone * mean) / total
-        s[i] = min(1.0, max(0.0, kept / pore[i]))
-        for d in range(3):
-            injected[d, i] = left[d] / (scaled[d] * dt) * through[i] if scaled[d] > 0 else 0.0
-        if pinned[i]:
-            ledger[pinned[i] - 1] += left[3] * pore[i]
-        for j, q, d, _ in flows:
-            if q < 0 and injected[d, i] > 0:
-                touched[j] = True
+            mine[i, kf.FILL] = old_s[i]
+        done[i] = i + 1
     return int(touched.sum())
 
 

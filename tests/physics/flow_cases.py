@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from vertebro.flow import FlowProblem, Outlet, Stepper, Well
+from vertebro.flow.domain import make_box, whole_window
+from vertebro.flow.pressure import PressureField
 from vertebro.grid import VoxelGrid
 
 Q, PHI, K, MARROW, R_WELL, R_OUT = 5e-8, 0.88, 1e-8, 0.05, 1.5e-3, 20e-3
@@ -84,3 +86,17 @@ def cone_radius(state, grid, radius: float, direction, degrees: float = 15.0) ->
     along = unit @ np.sort(np.asarray(direction, float) / np.linalg.norm(direction))
     cone = along > np.cos(np.radians(degrees))
     return float(radius * (state.saturation[cone].sum() / ball_share(grid, radius)[cone].sum()) ** (1 / 3))
+
+
+def with_source(problem, source):
+    """Pressure for a source field [m³/s], sinks included, through the parts that `solve_pressure` is made of."""
+    flow = PressureField(problem, make_box(problem, whole_window(problem)))
+    fill = np.zeros(flow.p.shape)
+    flow.pin(fill)
+    flow.fluids(fill, 0.0)
+    flow.faces()
+    right = flow.box.window.take(source)
+    flow.solve(flow.p, right, 1e-10, float(np.linalg.norm(right)), 0.0)
+    out = np.zeros(problem.grid.shape)
+    flow.box.window.put(flow.p, out)
+    return out

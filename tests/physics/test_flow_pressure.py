@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import elliprf
 
-from physics.flow_cases import PHI, ball, column
+from physics.flow_cases import PHI, ball, column, with_source
 from vertebro.flow import FlowProblem, Outlet, Stepper, Well, lattice_green, solve_pressure
 from vertebro.flow.wells import needle_gauge
 from vertebro.grid import VoxelGrid
@@ -29,12 +29,21 @@ def test_lattice_constant_of_the_cube():
     assert 1 / (4 * np.pi * g[0]) == pytest.approx(0.31487, abs=1e-5)
 
 
-@pytest.mark.parametrize("k", [(1e-8, 1e-8, 1e-8), (1e-8, 1e-8, 2.05e-8), (0.5e-8, 1e-8, 2e-8)])
-def test_point_source_in_a_box_that_holds_its_own_field(k):
-    """p = μQ / (4π √(k1 k2 k3) ρ), ρ² = Σ x²/k: put on the border, it appears inside; in the source's cell the lattice
-    value stands for it, also for anisotropic bone."""
-    n, h, rate, mu = 25, 1e-3, 5e-8, 10.0
-    grid = VoxelGrid(shape=(n,) * 3, spacing=(h,) * 3, origin=(-(n // 2) * h,) * 3)
+@pytest.mark.parametrize(
+    ("k", "spacing"),
+    [
+        ((1e-8, 1e-8, 1e-8), (1e-3, 1e-3, 1e-3)),
+        ((1e-8, 1e-8, 2.05e-8), (1e-3, 1e-3, 1e-3)),
+        ((0.5e-8, 1e-8, 2e-8), (1e-3, 1e-3, 1e-3)),
+        ((1e-8, 2e-8, 1e-8), (1e-3, 1.4e-3, 0.7e-3)),
+    ],
+)
+def test_point_source_in_a_box_that_holds_its_own_field(k, spacing):
+    """In ξ_d = x_d/√k_d the equation is Poisson's and the source μQ/√(k1 k2 k3): p = μQ / (4π √(k1 k2 k3) ρ),
+    ρ² = Σ x²/k. Put on the border, it appears inside; in the source's own cell the lattice constant stands for it
+    (0.252731 μQ/(K h) in isotropic bone), also in anisotropic bone and flat cells: measured 1e-5 to 3e-5."""
+    n, rate, mu, h = 25, 5e-8, 10.0, np.array(spacing)
+    grid = VoxelGrid(shape=(n,) * 3, spacing=spacing, origin=tuple(-(n // 2) * h))
     x, y, z = grid.open_mesh()
     rho = np.sqrt(x**2 / k[0] + y**2 / k[1] + z**2 / k[2])
     rho[n // 2, n // 2, n // 2] = np.inf
@@ -51,10 +60,12 @@ def test_point_source_in_a_box_that_holds_its_own_field(k):
         outlets=[Outlet(cells=np.argwhere(border), pressure=exact[border])],
     )
     p = solved(problem)
-    far = (np.sqrt(x**2 + y**2 + z**2) > 8 * h) & ~border
+    far = (np.sqrt((x / h[0]) ** 2 + (y / h[1]) ** 2 + (z / h[2]) ** 2) > 8) & ~border
     assert np.max(np.abs(p[far] / exact[far] - 1)) < 0.02
-    centre = mu * rate * lattice_green((0, 0, 0), np.array(k) * h)
-    assert p[n // 2, n // 2, n // 2] == pytest.approx(float(centre), rel=2e-3)
+    centre = mu * rate * lattice_green((0, 0, 0), np.array(k) * h.prod() / h**2)
+    assert p[n // 2, n // 2, n // 2] == pytest.approx(float(centre), rel=1e-4)
+    if len({*k}) == len({*spacing}) == 1:
+        assert p[n // 2, n // 2, n // 2] == pytest.approx(0.252731 * mu * rate / (k[0] * h[0]), rel=2e-5)
 
 
 @pytest.mark.parametrize("radius", [0.2e-3, 0.5e-3, 1.5e-3, 2.4e-3])
@@ -82,31 +93,6 @@ def test_needle_in_anisotropic_rock_is_an_ellipsoid():
     assert own + gauge.index == pytest.approx(elliprf(*(r**2 / k)) / (4 * np.pi * np.sqrt(k.prod())), rel=1e-9)
 
 
-def test_source_off_the_centre_of_a_ball():
-    """Image charge: p = (μQ/4πK) [1/|x - x0| - (R/|x0|)/|x - x0 R²/|x0|²|] with p = 0 at R."""
-    n, h, big, rate, mu, k = 45, 1e-3, 20e-3, 5e-8, 10.0, 1e-8
-    grid = VoxelGrid(shape=(n,) * 3, spacing=(h,) * 3, origin=(-(n // 2) * h,) * 3)
-    x = np.stack(np.broadcast_arrays(*grid.open_mesh()), axis=-1)
-    x0 = np.array([6e-3, -3e-3, 2e-3])
-    r = np.linalg.norm(x, axis=-1)
-    with np.errstate(divide="ignore"):
-        image = np.linalg.norm(x - x0 * big**2 / (x0 @ x0), axis=-1)
-        exact = mu * rate / (4 * np.pi * k) * (1 / np.linalg.norm(x - x0, axis=-1) - big / np.linalg.norm(x0) / image)
-    outside = (r >= big) & (r < big + 1.8 * h)
-    problem = FlowProblem(
-        grid=grid,
-        porosity=np.where(r < big + 1.8 * h, PHI, 0.0),
-        permeability=k,
-        injected=mu,
-        displaced=mu,
-        wells=[Well(cells=[grid.nearest(x0)], rate=rate)],
-        outlets=[Outlet(cells=np.argwhere(outside), pressure=exact[outside])],
-    )
-    p = solved(problem)
-    probe = (r < big - h) & (np.linalg.norm(x - x0, axis=-1) > 6 * h)
-    assert np.max(np.abs(p - exact)[probe]) < 0.02 * exact[probe].max()
-
-
 def test_layers_in_series_are_exact():
     """Linear flow through layers: Δp = (μQ/A) Σ d/K; half cells at both ends. Faces add their resistance exactly."""
     n, h, rate, mu = 24, 1e-3, 1e-8, 7.0
@@ -114,7 +100,7 @@ def test_layers_in_series_are_exact():
     walls = np.zeros((3, n, 1, 1))
     walls[0, 10] = 2e9
     problem = column(n, h, rate=rate, injected=mu, displaced=mu, permeability=k, face_resistance=walls)
-    p = solved(problem, 1e-13)[:, 0, 0]
+    p = solved(problem, 1e-9)[:, 0, 0]
     d = np.full(n, h)
     d[[0, -1]] = h / 2
     assert p[0] == pytest.approx(mu * rate / h**2 * ((d / k[:, 0, 0]).sum() + 2e9), rel=1e-10)
@@ -136,7 +122,7 @@ def test_layers_in_parallel_are_exact():
     assert np.ptp(state.pressure[3]) < 1e-9 * state.pressure[3].max()
 
 
-def test_thin_shell_adds_its_own_pressure():
+def test_thin_layer_adds_its_own_pressure():
     """A layer of resistance R = δ/K_s [1/m] over an area A: extra drop μ Q R / A."""
     shell = np.zeros((3, 20, 1, 1))
     shell[0, 9] = 1e6
@@ -145,64 +131,27 @@ def test_thin_shell_adds_its_own_pressure():
     assert extra == pytest.approx(0.05 * 1e-8 * 1e6 / 1e-6, rel=1e-8)
 
 
-def test_manufactured_solution_converges_with_order_two():
-    """p = sin-shaped in a box with K = 1 + x/2 (smooth): the source that makes it exact is put into every cell."""
-    errors = []
+@pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (1.0, 0.2, 3.0)])
+def test_manufactured_solution_converges_with_order_two(weights):
+    """p = cos 2x cos 3y cos z with K_d = w_d (1 + x/2): the source that makes it exact, -∇·(K∇p) =
+    (4 w_x + 9 w_y + w_z)(1 + x/2) p + w_x sin 2x cos 3y cos z, is put into every cell, p on the border."""
+    errors, (wx, wy, wz) = [], weights
     for n in (16, 32, 48):
         h = 1.0 / n
         grid = VoxelGrid(shape=(n,) * 3, spacing=(h,) * 3, origin=(h / 2,) * 3)
-        x, y, z = (a / 1.0 for a in grid.open_mesh())
+        x, y, z = grid.open_mesh()
         exact = np.cos(2 * x) * np.cos(3 * y) * np.cos(z)
-        k = (1 + x / 2) + 0 * exact
-        minus_div = 14 * k * exact + np.sin(2 * x) * np.cos(3 * y) * np.cos(z)
+        k = (1 + x / 2) * np.ones((3, n, n, n)) * np.reshape(weights, (3, 1, 1, 1))
+        minus_div = (4 * wx + 9 * wy + wz) * (1 + x / 2) * exact + wx * np.sin(2 * x) * np.cos(3 * y) * np.cos(z)
         border = np.ones(exact.shape, bool)
         border[1:-1, 1:-1, 1:-1] = False
         problem = FlowProblem(
             grid=grid, porosity=PHI, permeability=k * 1e-3, injected=1e-3, displaced=1e-3,
             outlets=[Outlet(cells=np.argwhere(border), pressure=exact[border])],
         )  # fmt: skip
-        errors.append(np.max(np.abs(manufactured(problem, minus_div * h**3) - exact)))
-    assert np.log2(errors[0] / errors[1]) > 1.8
-    assert np.log(errors[1] / errors[2]) / np.log(1.5) > 1.8
-
-
-def manufactured(problem, source):
-    """Pressure for a source field [m³/s], through the parts that `solve_pressure` is made of."""
-    from vertebro.flow.domain import make_box, whole_window
-    from vertebro.flow.pressure import PressureField
-
-    flow = PressureField(problem, make_box(problem, whole_window(problem)))
-    s = np.zeros(flow.p.shape)
-    flow.pin(s)
-    flow.fluids(s, 0.0)
-    flow.faces()
-    right = flow.box.window.take(source)
-    flow.solve(flow.p, right, 1e-10, float(np.linalg.norm(right)), 0.0)
-    out = np.zeros(problem.grid.shape)
-    flow.box.window.put(flow.p, out)
-    return out
-
-
-def test_residual_recomputed_outside_the_solver(rng):
-    """Σ T (p_i - p_j) with harmonic T equals the source in every free cell, without any code of the room."""
-    n, h, mu, rate = 14, 1e-3, 5.0, 5e-8
-    k = 1e-8 * np.exp(2 * rng.normal(size=(3, n, n, n)))
-    problem = FlowProblem(
-        grid=VoxelGrid(shape=(n,) * 3, spacing=(h,) * 3), porosity=PHI, permeability=k, injected=mu, displaced=mu,
-        wells=[Well(cells=[(6, 7, 5)], rate=rate)], outlets=[Outlet(cells=[(0, 0, 0), (13, 13, 0)])],
-    )  # fmt: skip
-    p = solved(problem, 1e-9)
-    balance = np.zeros_like(p)
-    balance[6, 7, 5] = rate
-    for axis in range(3):
-        a, b = (np.take(k[axis], range(*r), axis) for r in ((0, n - 1), (1, n)))
-        flow = 2 * h / mu * a * b / (a + b) * np.diff(p, axis=axis) * -1
-        first, last = ([slice(None)] * 3 for _ in range(2))
-        first[axis], last[axis] = slice(0, n - 1), slice(1, n)
-        balance[tuple(first)] -= flow
-        balance[tuple(last)] += flow
-    balance[0, 0, 0] = balance[13, 13, 0] = 0
-    assert np.linalg.norm(balance) < 2e-9 * rate
+        errors.append(np.max(np.abs(with_source(problem, minus_div * h**3) - exact)))
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.2)
+    assert np.log(errors[1] / errors[2]) / np.log(1.5) == pytest.approx(2.0, abs=0.2)
 
 
 def test_five_spot_rate():

@@ -30,8 +30,9 @@ Example
 from vertebro.flow.laws import capillary_shear_factor, newtonian
 from vertebro.flow.pressure import PressureReport, solve_pressure
 from vertebro.flow.problem import FlowProblem, Outlet, Well
+from vertebro.flow.report import FlowEvent, StepReport
 from vertebro.flow.state import FlowState
-from vertebro.flow.stepper import FlowEvent, Stepper, StepReport
+from vertebro.flow.stepper import Stepper
 from vertebro.flow.wells import lattice_green
 
 __all__ = [

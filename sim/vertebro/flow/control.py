@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from vertebro.flow.pressure import PressureField
 from vertebro.flow.problem import FlowProblem, Well
-from vertebro.flow.wells import Gauge, needle_gauge
+from vertebro.flow.wells import Gauge, needle_gauge, well_shares
 
 Float = NDArray[np.float64]
 
@@ -60,11 +61,9 @@ def place_well(problem: FlowProblem, well: Well, flow: PressureField) -> WellRun
     cells = flow.box.window.cells(well.cells)
     place = tuple(cells.T)
     k = problem.permeability[(slice(None), *tuple(well.cells.T))]
-    share = np.cbrt(k.prod(axis=0)) * flow.box.active[place]
-    total = float(share.sum())
-    weights = share / total if total > 0 else np.full(len(cells), 1.0 / len(cells))
+    weights = well_shares(k, flow.box.active[place])
     gauge = Gauge(cells, weights, 0.0)
-    if well.radius is not None and total > 0:
+    if well.radius is not None and flow.box.active[place].any():
         gauge = needle_gauge(cells, weights, k @ weights, problem.grid.spacing, well.radius, flow.box.active)
     return WellRun(well, place, weights, gauge)
 
@@ -84,13 +83,13 @@ def solve_with_wells(
     found = _solve_rates(flow, open_wells, tolerance, now)
     iterations, residual = found
     for _ in range(2 * len(wells) + 2):
-        _read_pressures(flow, open_wells)
+        read_pressures(flow, open_wells)
         held = [w for w in open_wells if _held_by_pressure(w)]
         if not held:
             break
         iterations += sum(_respond(flow, w, tolerance, now) for w in held)
         released = _adjust(flow, held)
-        _read_pressures(flow, open_wells)
+        read_pressures(flow, open_wells)
         if not released and not any(_newly_capped(w) for w in open_wells):
             break
     write_source(flow, open_wells)
@@ -106,7 +105,9 @@ def write_source(flow: PressureField, wells: Sequence[WellRun]) -> None:
 
 def _solve_rates(flow: PressureField, wells: Sequence[WellRun], tolerance: float, now: float) -> tuple[int, float]:
     write_source(flow, wells)
-    norm = max(float(np.linalg.norm(flow.source)), flow.flat_norm())
+    norm = _source_norm(flow, wells)
+    if flow.box.level is None:
+        norm = max(norm, flow.flat_norm())
     if norm == 0.0:
         held = flow.p[(flow.free == 0) & ~flow.sealed]
         flow.p[flow.free == 1] = float(held.mean()) if held.size else 0.0
@@ -115,7 +116,14 @@ def _solve_rates(flow: PressureField, wells: Sequence[WellRun], tolerance: float
     return found.iterations, found.residuals[-1]
 
 
-def _read_pressures(flow: PressureField, wells: Sequence[WellRun]) -> None:
+def _source_norm(flow: PressureField, wells: Sequence[WellRun]) -> float:
+    """Length of the source field [m³/s]."""
+    cells = {tuple(cell): None for w in wells for cell in np.stack(w.place, axis=1).tolist()}
+    return math.hypot(*(float(flow.source[cell]) for cell in cells))
+
+
+def read_pressures(flow: PressureField, wells: Sequence[WellRun]) -> None:
+    """Note the wells' pressures in the present field."""
     for w in wells:
         w.pressure = w.read(flow.p) + w.throat(flow.res) * w.rate
 
@@ -152,7 +160,8 @@ def _adjust(flow: PressureField, held: list[WellRun]) -> bool:
     matrix = np.array([[w.read(v.response) for v in held] for w in held])  # type: ignore[arg-type]
     matrix += np.diag([w.throat(flow.res) for w in held])
     target = np.array([w.well.pressure - w.pressure for w in held])  # type: ignore[operator]
-    change = np.linalg.solve(matrix, target)
+    # wells in the same cells share a rate: the smallest answer
+    change = np.linalg.lstsq(matrix, target)[0]
     released = False
     for w, dq in zip(held, change, strict=True):
         wanted = w.rate + float(dq)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from vertebro.flow import kernels
 from vertebro.flow.problem import FlowProblem
 from vertebro.flow.window import Window, bounding_box, canonical_flip
 
@@ -28,89 +27,63 @@ class Box:
     half : (3, …) h/(2KA) [1/m³]; 0 where closed.
     layer : (3, …) thin layers over face area [1/m³], or (3, 1, 1, 1) when there are none.
     pore : (…) movable pore volume [m³].
-    outlet : (…) int32; 0 or 1 + number of the outlet.
-    held : (…) pressure of outlet cells [Pa], 0 elsewhere.
+    outlet : (…) int16; 0 or 1 + number of the outlet.
+    ends, held : (n,) flat indices of the outlet cells, and their pressures [Pa].
     active : (…) cells that take part.
+    level : the one pressure of all cells that are held at one [Pa]; None if they differ or there are none.
     """
 
     window: Window
     half: Float
     layer: Float
     pore: Float
-    outlet: NDArray[np.int32]
+    outlet: NDArray[np.int16]
+    ends: NDArray[np.int64]
     held: Float
     active: Mask
+    level: float | None
 
 
-def _pairs(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices to all cells with a next neighbour along the axis, and to those neighbours."""
-    here, ahead = [slice(None)] * 3, [slice(None)] * 3
-    here[axis], ahead[axis] = slice(0, -1), slice(1, None)
-    return tuple(here), tuple(ahead)
-
-
-def flow_faces(half: Float, layer: Float) -> Mask:
-    """(3, …) mask of the faces through which fluid can pass, towards the next neighbour (padded arrays)."""
-    open_faces = np.zeros(half.shape, bool)
-    for axis in range(3):
-        here, ahead = _pairs(axis)
-        conducting = half[axis] > 0
-        np.logical_and(conducting[here], conducting[ahead], out=open_faces[axis][here])
-    if layer.shape[1] > 1:
-        open_faces &= np.isfinite(layer)
-    return open_faces
-
-
-def label_regions(mask: Mask, faces: Mask) -> tuple[NDArray[np.int32], int]:
-    """Number the regions of `mask` that are connected through open `faces`; 0 outside."""
-    closed = False
-    for axis in range(3):
-        here, ahead = _pairs(axis)
-        closed = closed or bool(np.any(mask[here] & mask[ahead] & ~faces[axis][here]))
-    if not closed:
-        labels, count = ndimage.label(mask)
-        return labels.astype(np.int32), int(count)
-    index = np.full(mask.shape, -1)
-    index[mask] = np.arange(int(mask.sum()))
-    rows, cols = [], []
-    for axis in range(3):
-        here, ahead = _pairs(axis)
-        joined = mask[here] & mask[ahead] & faces[axis][here]
-        rows.append(index[here][joined])
-        cols.append(index[ahead][joined])
-    row, col = np.concatenate(rows), np.concatenate(cols)
-    graph = coo_array((np.ones(len(row), np.int8), (row, col)), shape=(int(mask.sum()),) * 2)
-    count, found = connected_components(graph, directed=False)
-    labels = np.zeros(mask.shape, np.int32)
-    labels[mask] = found + 1
-    return labels, int(count)
-
-
-def drained(mask: Mask, faces: Mask, pinned: Mask) -> Mask:
-    """Cells of `mask` in a region that holds at least one pinned cell."""
-    labels, count = label_regions(mask, faces)
-    alive = np.zeros(count + 1, bool)
-    alive[labels[pinned & mask]] = True
-    alive[0] = False
-    return alive[labels]
+def drained(mask: Mask, half: Float, layer: Float, pinned: Mask) -> Mask:
+    """Cells of `mask` from which open faces lead to a pinned cell (padded arrays)."""
+    reached = mask & pinned
+    start = np.flatnonzero(reached)
+    stack = np.empty(mask.size, np.int32)
+    stack[: start.size] = start
+    strides = np.array([mask.shape[1] * mask.shape[2], mask.shape[2], 1])
+    kernels.drain(
+        half.reshape(3, -1), layer.reshape(3, -1), mask.reshape(-1), strides, stack, start.size, reached.reshape(-1)
+    )
+    return reached
 
 
 def whole_window(problem: FlowProblem) -> Window:
     """Box around everything that can take part in two-phase flow, in canonical orientation."""
-    open_cells = problem.open_cells
-    low, high = bounding_box(open_cells)
+    mask = problem.open_cells
+    for well in problem.wells:  # also one in closed cells has its place, to be told that it is sealed
+        mask[tuple(well.cells.T)] = True
+    low, high = bounding_box(mask)
     return Window(_three(low), _three(high), orientation(problem))
 
 
 def orientation(problem: FlowProblem) -> tuple[bool, bool, bool]:
     """Mirror axes that bring the problem into canonical orientation, see `canonical_flip`."""
-    marks = np.zeros(problem.grid.shape)
+    return canonical_flip(_fields(problem))
+
+
+def _fields(problem: FlowProblem) -> Iterator[Float]:
+    """Everything that can tell left from right, as values of cells, made one after the other."""
+    marks, exits, held = (np.zeros(problem.grid.shape) for _ in range(3))
     for n, well in enumerate(problem.wells):
         marks[tuple(well.cells.T)] += 1.0 + n
-    exits = np.zeros(problem.grid.shape)
+    yield marks
     for n, outlet in enumerate(problem.outlets):
         exits[tuple(outlet.cells.T)] += 1.0 + n
-    return canonical_flip([marks, problem.porosity, problem.permeability.sum(axis=0), exits])
+        held[tuple(outlet.cells.T)] = outlet.pressure
+    yield from (exits, problem.porosity, *problem.permeability, held)
+    for axis, layer in enumerate(problem.face_resistance if problem.face_resistance is not None else ()):
+        walls = np.where(np.isfinite(layer), layer, 2.0 * np.max(layer, where=np.isfinite(layer), initial=1.0))
+        yield walls + np.roll(walls, 1, axis)
 
 
 def filled_window(problem: FlowProblem, filled: Mask, flip: tuple[bool, bool, bool]) -> Window:
@@ -143,7 +116,7 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
     layer = np.zeros((3, 1, 1, 1))
     if problem.face_resistance is not None and np.any(problem.face_resistance > 0):
         layer = np.ascontiguousarray(window.take_faces(problem.face_resistance) / area[:, None, None, None])
-    outlet = np.zeros(window.padded, np.int32)
+    outlet = np.zeros(window.padded, np.int16)
     held = np.zeros(window.padded)
     for n, one in enumerate(problem.outlets):
         inside = np.all((one.cells >= window.low) & (one.cells < window.high), axis=1)
@@ -151,9 +124,14 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
         outlet[place] = n + 1
         held[place] = np.broadcast_to(one.pressure, len(one.cells))[inside]
     outlet[~active] = 0
-    box = Box(window, half, layer, window.take(problem.pore_volume), outlet, held, active)
+    ends = np.flatnonzero(outlet)
+    values = held = held.reshape(-1)[ends]
+    if problem.mode == "cement-only":
+        values = np.append(held, problem.displaced_pressure)
+    level = float(values[0]) if values.size and np.ptp(values) == 0.0 else None
+    box = Box(window, half, layer, window.take(problem.pore_volume), outlet, ends, held, active, level)
     if problem.mode == "two-phase":
-        box.active = drained(active, flow_faces(half, layer), outlet > 0)
+        box.active = drained(active, half, layer, outlet > 0)
         for axis in range(3):
             half[axis][~box.active] = 0.0
     return box

@@ -34,55 +34,71 @@ def assemble(half, layer, res, p, series, t, first, end):
 
 
 @kernel(fastmath=True, nogil=True)
-def planes(job, first, end, t, free, source, x, r, d, q, z, u, b, alpha, scale, part):
-    """Do one job of the conjugate gradient on the planes ``[first, end)``.
+def refresh(program, t, free, load, source, x, y, b, gain, scale, part):
+    """Do the steps (job, _, _, first plane, end plane) of the float64 side of the conjugate gradient, at free cells.
 
-    Job 0: r = source - outflow of x at the free cells, part = r·r. 1: q = operator on d (0 at pinned cells),
-    part = d·q. 2: step x and r by alpha along d and q, hand scale·r to the cycle (`b`, colours apart), part = r·r.
-    3: z = the cycle's answer `u`, part = z·q and z·r. 4: d = z + alpha d.
+    The unknowns are the cells of colour 0 (i + j + k even); those of colour 1 follow from them. Job 10: add gain·y to
+    `x` (colour 0). 11: balance every cell of colour 1. 12: `b` = scale·r of colour 0 and `part` = r·r, r·x, s·s for the
+    residual r = load·source - outflow of `x`, s being the sum of the flows' sizes if no two would cancel.
+    `y` (ni, 2, cells) and `b` are sorted by parities as in `kernels_multigrid`.
     """
-    v, out = (x, r) if job == 0 else (d, q)
-    nk = x.shape[2]
-    for i in range(first, end):
-        one = two = 0.0
-        for j in range(1, x.shape[1] - 1):
-            if job < 2:
-                mine, row, on, right = v[i, j], out[i, j], free[i, j], source[i, j]
-                ax, bx, fx, gx = v[i + 1, j], v[i - 1, j], t[0, i, j], t[0, i - 1, j]
-                ay, by, fy, gy = v[i, j + 1], v[i, j - 1], t[1, i, j], t[1, i, j - 1]
+    _, nj, nk = x.shape
+    nm = b.shape[4]
+    for step in range(program.shape[0]):
+        job = program[step, 0]
+        for i in range(program[step, 3], program[step, 4]):
+            total = power = size = 0.0
+            for j in range(1, nj - 1):
+                h, jp = j // 2, j % 2
+                par = (i + j + (job == 11)) % 2
+                first, end = 1 - par, (nk - par) // 2
+                if job == 10:
+                    mine, more = x[i, j], y[i, jp, h * nm : (h + 1) * nm]
+                    for m in range(first, end):
+                        mine[2 * m + par] += gain * more[m]
+                    continue
+                mine, on, right, out = x[i, j], free[i, j], source[i, j], b[i, jp, par, h]
+                ax, bx, fx, gx = x[i + 1, j], x[i - 1, j], t[0, i, j], t[0, i - 1, j]
+                ay, by, fy, gy = x[i, j + 1], x[i, j - 1], t[1, i, j], t[1, i, j - 1]
                 fz = t[2, i, j]
-                for k in range(1, nk - 1):
+                for m in range(first, end):
+                    k = 2 * m + par
                     w = mine[k]
                     flow = fx[k] * (w - ax[k]) + gx[k] * (w - bx[k]) + (fy[k] * (w - ay[k]) + gy[k] * (w - by[k]))
                     flow += fz[k] * (w - mine[k + 1]) + fz[k - 1] * (w - mine[k - 1])
-                    flow = (right[k] - flow if job == 0 else flow) * on[k]
-                    row[k] = flow
-                    one += flow * (flow if job == 0 else w)
-            elif job == 2:
-                here, left, way, change = x[i, j], r[i, j], d[i, j], q[i, j]
-                for k in range(1, nk - 1):
-                    here[k] += alpha * way[k]
-                for k in range(1, nk - 1):
-                    left[k] -= alpha * change[k]
-                    one += left[k] * left[k]
-                for c in range(2):
-                    par, cycle = (i + j + c) % 2, b[c, i, j]
-                    for m in range(1 - par, (nk - par) // 2):
-                        cycle[m] = np.float32(left[2 * m + par] * scale)
-            elif job == 3:
-                answer, old, now = z[i, j], q[i, j], r[i, j]
-                for c in range(2):
-                    par, cycle = (i + j + c) % 2, u[c, i, j]
-                    for m in range(1 - par, (nk - par) // 2):
-                        answer[2 * m + par] = cycle[m]
-                for k in range(1, nk - 1):
-                    one += answer[k] * old[k]
-                    two += answer[k] * now[k]
-            else:
-                way, answer = d[i, j], z[i, j]
-                for k in range(1, nk - 1):
-                    way[k] = answer[k] + alpha * way[k]
-        part[0, i], part[1, i] = one, two
+                    left = load * right[k] - flow
+                    faces = fx[k] + gx[k] + (fy[k] + gy[k]) + (fz[k] + fz[k - 1])
+                    if job == 11:
+                        if on[k] and faces > 0.0:
+                            mine[k] = w + left / faces
+                    else:
+                        left = left if on[k] else 0.0
+                        total += left * left
+                        power += left * w
+                        size += (faces * w) * (faces * w)
+                        out[m] = np.float32(left * scale)
+            if job == 12:
+                part[0, i], part[1, i], part[2, i] = total, power, size
+
+
+@kernel(fastmath=True, nogil=True)
+def residual(first, end, t, free, source, x, part):
+    """Write the squared residual (source minus outflow of `x`) of all free cells of planes ``[first, end)``."""
+    _, nj, nk = x.shape
+    for i in range(first, end):
+        total = 0.0
+        for j in range(1, nj - 1):
+            mine, on, right = x[i, j], free[i, j], source[i, j]
+            ax, bx, fx, gx = x[i + 1, j], x[i - 1, j], t[0, i, j], t[0, i - 1, j]
+            ay, by, fy, gy = x[i, j + 1], x[i, j - 1], t[1, i, j], t[1, i, j - 1]
+            fz = t[2, i, j]
+            for k in range(1, nk - 1):
+                w = mine[k]
+                flow = fx[k] * (w - ax[k]) + gx[k] * (w - bx[k]) + (fy[k] * (w - ay[k]) + gy[k] * (w - by[k]))
+                flow += fz[k] * (w - mine[k + 1]) + fz[k - 1] * (w - mine[k - 1])
+                left = (right[k] - flow) * on[k]
+                total += left * left
+        part[0, i] = total
 
 
 @kernel
@@ -102,3 +118,24 @@ def shear_rates(t, p, half, storage, scale, out):
                     behind = t[d, i - a, j - b, k - c] * (p[i - a, j - b, k - c] - p[i, j, k])
                     total += (ahead * ahead + behind * behind) * half[d, i, j, k]
                 out[i, j, k] = scale * np.sqrt(total / storage[i, j, k]) if storage[i, j, k] > 0.0 else 0.0
+
+
+@kernel(nogil=True)
+def drain(half, layer, mask, strides, stack, n, reached):
+    """Mark in `reached` all cells of `mask` that open faces join to the first `n` of `stack`, which are marked already.
+
+    Flat padded arrays; `half` (3, cells) is 0 where closed, `layer` (3, cells) or (3, 1) infinite where a wall seals.
+    """
+    layered = layer.shape[1] > 1
+    while n > 0:
+        n -= 1
+        i = stack[n]
+        for d in range(3):
+            if half[d, i] > 0.0:
+                for side in range(2):
+                    j = i + strides[d] if side == 0 else i - strides[d]
+                    joined = mask[j] and half[d, j] > 0.0 and not reached[j]
+                    if joined and (not layered or layer[d, min(i, j)] < np.inf):
+                        reached[j] = True
+                        stack[n] = j
+                        n += 1

@@ -1,39 +1,20 @@
-"""Kernels of the front: implicit upwind transport in the order of falling pressure, one pass, any step size."""
+"""Kernels of the front: implicit upwind transport in the order of the stream, one pass, any step size.
+
+What a cell passes on is kept in a row of `rows`, for the cells that were reached only; nothing else is touched.
+"""
 
 import numpy as np
 
 from vertebro._jit import kernel
 
-
-@kernel
-def sift_up(heap, n, p):
-    """Restore the heap (highest pressure first, then lowest index) after appending at n - 1."""
-    c = n - 1
-    while c > 0:
-        up = (c - 1) // 2
-        a, b = heap[c], heap[up]
-        if p[a] > p[b] or (p[a] == p[b] and a < b):
-            heap[c], heap[up] = b, a
-            c = up
-        else:
-            break
-
-
-@kernel
-def sift_down(heap, n, p):
-    """Restore the heap after its root was replaced."""
-    c = 0
-    while True:
-        best = c
-        for child in (2 * c + 1, 2 * c + 2):
-            if child < n:
-                a, b = heap[child], heap[best]
-                if p[a] > p[b] or (p[a] == p[b] and a < b):
-                    best = child
-        if best == c:
-            break
-        heap[c], heap[best] = heap[best], heap[c]
-        c = best
+# columns of `rows`: injected outflow per raw outflow along each axis over the step and (+ NOW) at its end, total outflow
+# per raw outflow, injection times of what leaves first and last, fill and age after the step, volume that left by the
+# outlet or found no way out [m³]
+NOW, THROUGH, FIRST, LAST, FILL, AGE, SPARE, COLUMNS = 3, 6, 7, 8, 9, 10, 11, 12
+# rows of `face` (…, 4): flows over the two faces of each axis; column 3 is the well's inflow or the outlet's outflow
+NET, IN, CEMENT, AT_END, OUT, GATE, LEAD, SHARE, LEFT, ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+# entries of `sums`, weighted by flow: what comes in (fill before and after the step, age) and what lies downstream
+RAW_IN, UP, FRESH, UP_AGE, UP_WET, EARLY, LATE, DOWN, DOWN_AGE, DOWN_WET, SUMS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
 
 @kernel
@@ -52,26 +33,24 @@ def flowing_share(s, ratio, power):
 
 
 @kernel
-def implicit_saturation(old, volume_in, dt, rates, lead, slope, ratio, power):
-    """Solve s = old + volume_in - dt Σ rates·f(s + lead·slope) on [0, 1] by bisected Newton steps."""
+def implicit_saturation(start, supply, through, ahead, ratio, power):
+    """Solve s = supply - through·f(s + ahead) on [0, 1] by bisected Newton steps; volumes per pore volume."""
     low, high = 0.0, 1.0
-    s = min(1.0, max(0.0, old))
+    s = min(1.0, max(0.0, start))
     for _ in range(100):
-        g, steep = s - old - volume_in, 1.0
-        for e in range(4):
-            face = s + lead[e] * slope
-            share = flowing_share(face, ratio, power)
-            g += dt * rates[e] * share
-            # f' = n f (1 - f) / (s (1 - s)) for powers of the saturation
-            if 0.0 < face < 1.0:
-                steep += dt * rates[e] * power * share * (1.0 - share) / (face * (1.0 - face))
+        face = s + ahead
+        share = flowing_share(face, ratio, power)
+        g, steep = s - supply + through * share, 1.0
+        # f' = n f (1 - f) / (s (1 - s)) for powers of the saturation
+        if 0.0 < face < 1.0:
+            steep += through * power * share * (1.0 - share) / (face * (1.0 - face))
         if g > 0.0:
             high = s
         else:
             low = s
-        if abs(g) < 1e-15 or high - low < 1e-15:
-            break
         step = s - g / steep
+        if abs(step - s) < 1e-12 or high - low < 1e-12:
+            break
         s = step if low < step < high else 0.5 * (low + high)
     return s
 
@@ -83,235 +62,379 @@ def limited(before, here, after):
     return 2.0 * a * b / (a + b) if a * b > 0.0 else 0.0
 
 
-@kernel
-def piston_exits(held, rate_in, dt, rates, gates, left):
-    """Fill a cell with a sharp front: `left` gets the volume that leaves through each exit; returns what is held then.
+@kernel(inline=True)
+def gather(i, p, t, strides, s, birth, place, rows, highest, face, sums):
+    """Sum what flows into and out of cell `i` through the faces of each axis into `face` and over all into `sums`.
 
-    All volumes are shares of the pore volume. An exit carries the injected fluid once the cell is filled up to its gate
-    (a plane front perpendicular to the stream has then passed the face's centre). Between gates the fill changes at a
-    constant rate; where opening a gate would let the fill fall, the gate carries just what keeps it.
+    Returns -1, or a cell upstream that may hold injected fluid and must be worked out first. Pairs of opposite faces are
+    summed first: mirrored data give mirrored bits.
     """
-    left[:] = 0.0
-    s, rest = held, dt
-    for _ in range(12):
-        open_rate = at_rate = 0.0
-        above, below = 1.0, 0.0
-        for e in range(4):
-            if rates[e] > 0.0:
-                if gates[e] < s:
-                    open_rate += rates[e]
-                    below = max(below, gates[e])
-                elif gates[e] == s:
-                    at_rate += rates[e]
+    for r in range(SUMS):
+        sums[r] = 0.0
+    for d in range(3):
+        net = flow = cement = ends = out = 0.0
+        raw = up = fresh = up_age = up_wet = early = late = down = down_age = down_wet = 0.0
+        for side in range(2):
+            j = i + strides[d] if side == 0 else i - strides[d]
+            q = t[d, i if side == 0 else j] * (p[j] - p[i])
+            if q > 0.0:
+                k = place[j] - 1
+                raw += q
+                up += q * s[j]
+                if s[j] > 0.0:
+                    up_age += q * birth[j]
+                    up_wet += q
+                if k >= 0:
+                    injected = q * rows[k, d]
+                    flow += q * rows[k, THROUGH]
+                    fresh += q * rows[k, FILL]
+                    ends += q * rows[k, NOW + d]
+                    cement += injected
+                    early += injected * rows[k, FIRST]
+                    late += injected * rows[k, LAST]
+                elif s[j] > 0.0 or p[j] <= highest:
+                    return j
                 else:
-                    above = min(above, gates[e])
-        low, high = rate_in - open_rate, rate_in - open_rate - at_rate
-        share, speed, target = 0.0, 0.0, s
-        if high > 0.0 and s < 1.0:
-            share, speed, target = 1.0, high, above
-        elif low < 0.0:
-            speed, target = low, below
-        elif at_rate > 0.0:
-            share = min(1.0, low / at_rate)
-        time = rest
-        if speed != 0.0 and (target - s) / speed < rest:
-            time = (target - s) / speed
+                    flow += q
+            elif q < 0.0:
+                out -= q
+                down -= q * s[j]
+                if s[j] > 0.0:
+                    down_age -= q * birth[j]
+                    down_wet -= q
+            net += q if side == 0 else -q
+        face[NET, d], face[IN, d], face[CEMENT, d], face[AT_END, d], face[OUT, d] = net, flow, cement, ends, out
+        sums[RAW_IN] += raw
+        sums[UP] += up
+        sums[FRESH] += fresh
+        sums[UP_AGE] += up_age
+        sums[UP_WET] += up_wet
+        sums[EARLY] += early
+        sums[LATE] += late
+        sums[DOWN] += down
+        sums[DOWN_AGE] += down_age
+        sums[DOWN_WET] += down_wet
+    return -1
+
+
+@kernel
+def stream(face, gates):
+    """Where the exits lie along the stream: fill at which a plane front reaches each, or the lead over the centre.
+
+    The lead is in distances to the neighbours along the stream. A well's cell is left on all sides alike.
+    """
+    x, y, z = abs(face[NET, 0]), abs(face[NET, 1]), abs(face[NET, 2])
+    fastest, square = max(x, y, z), x * x + y * y + z * z
+    for d in range(4):
+        face[GATE, d], face[LEAD, d] = 1.0, 0.5
+        if d < 3 and square > 0.0 and face[CEMENT, 3] == 0.0:
+            share = abs(face[NET, d]) / fastest
+            face[LEAD, d] = 0.5 * share * fastest * (x + y + z) / square
+            if gates:
+                # in steps of 1/32: faces that are reached together open together, whatever the last bits say
+                face[GATE, d] = 0.5 + np.round(16.0 * np.sqrt(share * np.sqrt(share))) / 32.0
+
+
+@kernel
+def passage(a, b, c):
+    """Share of the streamlines entering a cube through the face across `a` that leave through the face across `b`.
+
+    Uniform velocity (a, b, c) >= 0; they leave by `b` if they reach it before the faces across `a` and `c`.
+    """
+    m = min(1.0, b / a)
+    m = m if c * m <= b else b / c
+    return m - 0.5 * m * m * c / b
+
+
+@kernel
+def exit_shares(face, row, mean):
+    """Fill row SHARE: the injected share of what leaves along each axis, following the streamlines through the cell.
+
+    `row` holds the injected inflow, `mean` its share of the whole. Mixing in the cell would spread the edge of a stream
+    over ever more cells; uniform flow inside the cell says which inflow meets which outflow. Shares are then moved
+    towards 0 or 1 until as much leaves as enters.
+    """
+    gone = rest = out = 0.0
+    for e in range(3):
+        v, part, whole = 0.5 * (face[IN, e] + face[OUT, e]), 0.0, 0.0
+        face[SHARE, e] = mean
+        if v > 0.0 and face[OUT, e] > 0.0:
+            straight = 1.0
+            for k in range(1, 3):
+                d, o = (e + k) % 3, (e + 3 - k) % 3
+                w, u = 0.5 * (face[IN, d] + face[OUT, d]), 0.5 * (face[IN, o] + face[OUT, o])
+                if w > 0.0:
+                    turn = passage(w, v, u)
+                    part += turn * face[row, d]
+                    whole += turn * face[IN, d]
+                    straight *= max(0.0, 1.0 - w / v)
+            whole += straight * face[IN, e]
+            if whole > 0.0:
+                face[SHARE, e] = min(1.0, (part + straight * face[row, e]) / whole)
+        out += face[OUT, e]
+        gone += face[OUT, e] * face[SHARE, e]
+        rest += face[OUT, e] * (1.0 - face[SHARE, e])
+    miss = mean * out - gone
+    for e in range(3):
+        if miss > 0.0 and rest > 0.0:
+            face[SHARE, e] += min(1.0, miss / rest) * (1.0 - face[SHARE, e])
+        elif miss < 0.0 and gone > 0.0:
+            face[SHARE, e] *= max(0.0, 1.0 + miss / gone)
+
+
+@kernel
+def piston_exits(held, reach, cement, dt, face):
+    """Fill a cell with a sharp front: row LEFT gets the injected volume through each exit; returns what is held then.
+
+    Volumes are shares of the pore volume, row OUT are rates. Streamlines that bring injected fluid take the share `reach`
+    of the cell. An exit passes its share on once they are filled up to its gate (a plane front perpendicular to the
+    stream has then reached the face's centre). What a cell has taken it keeps.
+    """
+    for e in range(4):
+        face[LEFT, e] = 0.0
+    s, rest = held, dt
+    for _ in range(5):
+        speed, above = cement, reach
         for e in range(4):
-            if rates[e] > 0.0 and gates[e] <= s:
-                left[e] += rates[e] * time * (share if gates[e] == s else 1.0)
-        if time == rest:
-            return s + speed * time
-        s, rest = target, rest - time
+            if face[OUT, e] > 0.0:
+                if s >= reach * face[GATE, e]:
+                    speed -= face[OUT, e] * face[SHARE, e]
+                else:
+                    above = min(above, reach * face[GATE, e])
+        settled = s >= reach or speed <= 1e-14 * cement
+        time = rest if settled else min(rest, (above - s) / speed)
+        for e in range(4):
+            if face[OUT, e] > 0.0 and s >= reach * face[GATE, e]:
+                face[LEFT, e] += face[OUT, e] * face[SHARE, e] * time
+        rest -= time
+        if not settled:
+            s = above if rest > 0.0 else s + speed * time
+        if rest <= 0.0:
+            break
     return s
 
 
 @kernel
-def corey_exits(held, rate_in, dt, rates, lead, ratio, power, upstream, upstream_now, downstream, sharp, left):
+def corey_exits(held, cement, through, dt, face, ratio, power, upstream, upstream_now, downstream, sharp):
     """As `piston_exits` for powers of the saturation: limited second order along the stream, or implicit upwind.
 
-    `lead` is how far each exit's face lies ahead of the cell's centre along the stream, in distances to the neighbours.
     The second order holds while the fastest wave stays inside the cell; elsewhere (near the needle) all exits carry the
-    flowing share of the new saturation.
+    flowing share of the new saturation. `through` is the whole volume that passes.
     """
-    through, volume_in = rates.sum() * dt, rate_in * dt
+    volume_in, ahead, gone = cement * dt, 0.0, 0.0
     share, above = flowing_share(held, ratio, power), flowing_share(upstream, ratio, power)
     steep = power * share * (1.0 - share) / (held * (1.0 - held)) if 0.0 < held < 1.0 else 0.0
     wave = max(steep, (above - share) / (upstream - held) if upstream != held else 0.0)
-    explicit = sharp and through * wave <= 1.0
     s, slope = held, 0.0
-    if explicit:
+    if sharp and through * wave <= 1.0:
         slope = limited(upstream, held, downstream)
         s = held - 0.5 * through * steep * slope
     else:
+        for e in range(4):
+            ahead += face[LEAD, e] * face[OUT, e] * dt
         # one call in a loop: every inlined copy costs compile time
         for again in range(2 if sharp else 1):
-            s = implicit_saturation(held, volume_in, dt, rates, lead, slope, ratio, power)
+            s = implicit_saturation(s, held + volume_in, through, slope * ahead / max(through, 1e-300), ratio, power)
             if sharp and again == 0:
                 slope = limited(upstream_now, s, downstream)
-    gone = 0.0
     for e in range(4):
-        left[e] = rates[e] * dt * flowing_share(s + lead[e] * slope, ratio, power)
-        gone += left[e]
+        face[LEFT, e] = face[OUT, e] * dt * flowing_share(s + face[LEAD, e] * slope, ratio, power)
+        gone += face[LEFT, e]
     allowed = min(max(gone, held + volume_in - 1.0), held + volume_in)
     # traces stay where they are: they would run to the outlets ahead of the front
     if gone < 1e-9 and allowed < 1e-9:
         allowed = 0.0
     for e in range(4):
-        left[e] = left[e] * allowed / gone if gone > 0.0 else allowed * rates[e] * dt / max(through, 1e-300)
+        if gone > 0.0:
+            face[LEFT, e] *= allowed / gone
+        else:
+            face[LEFT, e] = allowed * face[OUT, e] * dt / max(through, 1e-300)
     return held + volume_in - allowed
 
 
 @kernel
-def stream(net, source, gates, lead):
-    """Where the faces of the three axes lie along the stream `net` [m³/s]: fill at which each is reached, and lead."""
-    fastest = max(abs(net[0]), abs(net[1]), abs(net[2]))
-    total = abs(net[0]) + abs(net[1]) + abs(net[2])
-    square = net[0] * net[0] + net[1] * net[1] + net[2] * net[2]
-    gates[3], lead[3] = 1.0, 0.5
+def ages(held, here, volume_in, gone, early, late, up, down, limits):
+    """Age of what leaves first, of what leaves last and of what stays; `here` is the age of `held`.
+
+    Plug flow through the cell: what was there first leaves first, then the inflow from `early` to `late`. With `limits`,
+    the ages `up` and `down` the stream give a slope inside the cell.
+    """
+    ends = mean = here
+    if gone > held:
+        ends = early + (late - early) * (gone - held) / volume_in
+        mean = (held * here + (gone - held) * 0.5 * (early + ends)) / gone
+    elif limits and gone < held:
+        mean += 0.5 * (1.0 - gone / held) * limited(up, here, down)
+        ends = mean
+    stays = held + volume_in - gone
+    kept = (held * here + volume_in * 0.5 * (early + late) - gone * mean) / stays if stays > 0.0 else here
+    # linear in between; no portion is younger or older than those it came from
+    first = min(max(2.0 * mean - ends, min(here, early)), max(here, late))
+    return first, 2.0 * mean - first, kept
+
+
+@kernel(inline=True)
+def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):
+    """Work out one cell from what `gather` found: its outflows, fill and age into row `k`.
+
+    rate : inflow of wells [m³/s]. outlet : whether fluid leaves the body here. room : pore volume [m³]. held, here : fill
+    and its age.
+    """
+    flow, out = face[IN, 0] + face[IN, 1] + face[IN, 2] + rate, face[OUT, 0] + face[OUT, 1] + face[OUT, 2]
+    cement = face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] + rate
+    ends = face[AT_END, 0] + face[AT_END, 1] + face[AT_END, 2] + rate
+    face[CEMENT, 3], face[OUT, 3] = rate, 0.0
+    if outlet:
+        face[OUT, 3] = max(0.0, flow - out)
+        flow, out = max(flow, out), out + face[OUT, 3]
+    through = flow / out if out > 0.0 else 0.0
+    # injected inflow that began within the step is taken to run at its last rate in the last part of the step
+    row = AT_END if ends > cement else CEMENT
+    steady = max(ends, cement)
+    mean, piston = min(1.0, steady / flow) if flow > 0.0 else 1.0, power == 0.0 and not outlet
+    for e in range(4):
+        face[SHARE, e] = mean
+    if piston and mean < 1.0 and rate == 0.0 and out > 0.0:
+        exit_shares(face, row, mean)
+    for e in range(4):
+        face[OUT, e] *= through / room
+    if not (piston and held >= 1.0):
+        stream(face, piston)
+    volume_in, kept = cement * dt / room, held
+    if out == 0.0:
+        for e in range(4):
+            face[LEFT, e] = 0.0
+        kept = min(1.0, held + volume_in)
+        rows[k, SPARE] = (held + volume_in - kept) * room
+    elif piston and held >= 1.0:
+        for e in range(4):
+            face[LEFT, e] = face[OUT, e] * face[SHARE, e] * (cement * dt / steady if steady > 0.0 else 0.0)
+    elif piston:
+        kept = piston_exits(held, mean, steady / room, dt * cement / steady if steady > 0.0 else 0.0, face)
+    else:
+        above = (sums[UP] + rate) / (sums[RAW_IN] + rate) if sums[RAW_IN] + rate > 0.0 else held
+        fresh = (sums[FRESH] + rate) / (sums[RAW_IN] + rate) if sums[RAW_IN] + rate > 0.0 else held
+        below = sums[DOWN] / (out - face[OUT, 3]) if out > face[OUT, 3] else held
+        limits, curve = sharp and power > 0.0, max(power, 1.0)
+        # what streams together at an outlet leaves as it comes, not when the cell is full
+        one = ratio if power > 0.0 else 1.0
+        kept = corey_exits(held, cement / room, flow * dt / room, dt, face, one, curve, above, fresh, below, limits)
+    early = late = now
+    if cement > 0.0:
+        early, late = (sums[EARLY] + rate * now) / cement, (sums[LATE] + rate * (now + dt)) / cement
+    gone, up, down = face[LEFT, 0] + face[LEFT, 1] + face[LEFT, 2] + face[LEFT, 3], here, here
+    wet = sums[UP_WET] + rate
+    if wet > 0.0 and sums[DOWN_WET] > 0.0:
+        up, down = (sums[UP_AGE] + rate * (now - 0.5 * dt)) / wet, sums[DOWN_AGE] / sums[DOWN_WET]
+    first, last, age = ages(held, here if held > 0.0 else early, volume_in, gone, early, late, up, down, sharp)
+    rows[k, FIRST], rows[k, LAST], rows[k, AGE] = first, last, age
+    rows[k, THROUGH], rows[k, FILL] = through, min(1.0, max(0.0, kept))
     for d in range(3):
-        gates[d] = lead[d] = 1.0
-        if fastest > 0.0 and source == 0.0:
-            # in steps of 1/32: faces that are reached together open together, whatever the last bits say
-            gates[d] = 0.5 + np.round(16.0 * (abs(net[d]) / fastest) ** 0.75) / 32.0
-        lead[d] = 0.5 * abs(net[d]) * total / square if square > 0.0 and source == 0.0 else 0.5
+        rows[k, d] = face[LEFT, d] / (face[OUT, d] * dt) * through if face[OUT, d] > 0.0 else 0.0
+        rows[k, NOW + d] = face[SHARE, d] * through if power == 0.0 and face[LEFT, d] > 0.0 else 0.0
+    if outlet:
+        rows[k, SPARE] = room * face[LEFT, 3]
+
+
+@kernel
+def push_starts(p, s, source, mixed, order):
+    """Fill the end of `order` with the cells to begin with, lowest index first: wells, in mixed flow all wet cells.
+
+    Returns where they begin, or -1 if `order` is too short, and the highest pressure among them.
+    """
+    deep, highest = order.size, -np.inf
+    for n in range(p.size):
+        i = p.size - 1 - n
+        if source[i] > 0.0 or (mixed and s[i] > 0.0):
+            highest = max(highest, p[i])
+            deep -= 1
+            if deep < 0:
+                return -1, highest
+            order[deep] = i
+    return deep, highest
+
+
+@kernel
+def next_reached(scan, ready, p, t, strides, place, order, rows):
+    """Look from face `scan` of the cells that are ready for a cell that something flowed into.
+
+    Returns it, or -1 if there is none, and the face to go on with.
+    """
+    found = -1
+    while scan < 6 * ready and found < 0:
+        k, side, d = scan // 6, scan % 2, (scan // 2) % 3
+        i, scan = order[k], scan + 1
+        j = i + strides[d] if side == 0 else i - strides[d]
+        if rows[k, d] > 0.0 and place[j] == 0 and p[j] < p[i] and t[d, i if side == 0 else j] > 0.0:
+            found = j
+    return found, scan
 
 
 @kernel(nogil=True)
-def transport(p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, heap, n, seen, work, ledger):
+def transport(
+    p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, place, order, rows, face, sums, ledger
+):
     """Move the injected fluid over one step; `s` and `birth` change in place. Flat padded arrays, `t` is (3, cells).
 
-    Cells are taken from a heap by falling pressure, so all inflow of a cell is known when it is reached. Outflows are
-    scaled so that each visited cell's outflow equals its corrected inflow: the fluxes become divergence-free to
-    round-off whatever the solver left. `source` is the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's
-    number; the first `n` of `heap` are the cells to start from, in
-    order; `seen` starts at 0. birth : mean injection time [s].
-    work (9, cells) : injected outflow per raw outflow along each axis, total outflow per raw outflow, volume that found
-    no way out [m³], copies of `s` and `birth` from before, injection times of what leaves first and last.
-    ledger : injected volume [m³] out of each outlet. Returns the number of cells visited.
+    A cell is worked out once all cells upstream are (potential flow has no cycles). Outflows are scaled so that each
+    cell's outflow equals its corrected inflow: the fluxes become divergence-free to round-off whatever the solver left.
+    `source` is the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's number. birth : mean injection time [s].
+    place (cells,) int32 : 0 on entry and return. order (any,) int32 : the cells reached and a stack, rows
+    (room, COLUMNS) : what they pass on. face (ROWS, 4), sums (SUMS,) : work. ledger : gets the injected volume [m³] out of each outlet added.
+    Returns the number of cells reached, or -1, with nothing changed, if `order` or `rows` is too short.
     """
-    out, through, excess, old_s, old_birth, first, last = work[:3], work[3], work[4], work[5], work[6], work[7], work[8]
-    rates, gates, lead, left, net = np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(4), np.zeros(3)
-    visited = 0
-    while n > 0:
-        i = heap[0]
-        n -= 1
-        heap[0] = heap[n]
-        sift_down(heap, n, p)
-        visited += 1
-        seen[i] = 1
-        # pairs of opposite faces are summed first: mirrored data give mirrored bits
-        n_in = flow_in = cement_in = age_in = late_in = flow_out = raw_in = s_in = b_in = b_weight = s_out = b_out = (
-            full_out
-        ) = 0.0
-        for d in range(3):
-            f1 = c1 = a1 = l1 = o1 = r1 = s1 = b1 = w1 = s2 = b2 = w2 = 0.0
-            net[d] = 0.0
-            for side in range(2):
-                j = i + strides[d] if side == 0 else i - strides[d]
-                face = t[d, i] if side == 0 else t[d, j]
-                q = face * (p[j] - p[i]) if face > 0.0 else 0.0
-                net[d] += q if side == 0 else -q
-                if q > 0.0:
-                    r1 += q
-                    s1 += q * old_s[j]
-                    n_in += q * s[j]
-                    if seen[j] == 1:
-                        f1 += q * through[j]
-                        c1 += q * out[d, j]
-                        a1 += q * out[d, j] * first[j]
-                        l1 += q * out[d, j] * last[j]
-                    else:
-                        f1 += q
-                    if old_s[j] > 0.0:
-                        b1 += q * old_birth[j]
-                        w1 += q
-                elif q < 0.0:
-                    o1 -= q
-                    s2 -= q * old_s[j]
-                    if old_s[j] > 0.0:
-                        b2 -= q * old_birth[j]
-                        w2 -= q
-            rates[d] = o1
-            late_in += l1
-            flow_in, cement_in, age_in, flow_out = flow_in + f1, cement_in + c1, age_in + a1, flow_out + o1
-            raw_in, s_in, b_in, b_weight = raw_in + r1, s_in + s1, b_in + b1, b_weight + w1
-            s_out, b_out, full_out = s_out + s2, b_out + b2, full_out + w2
-        rate = source[i]
-        flow_in, cement_in, age_in = flow_in + rate, cement_in + rate, age_in + rate * now
-        raw_in, s_in, b_in, b_weight = raw_in + rate, s_in + rate, b_in + rate * (now - 0.5 * dt), b_weight + rate
-        n_in += rate
-        late_in += rate * (now + dt)
-        rates[3] = 0.0
-        if pinned[i] > 0:
-            rates[3] = max(0.0, flow_in - flow_out)
-            flow_in = max(flow_in, flow_out)
-        exits = flow_out + rates[3]
-        room, volume_in, held = pore[i], cement_in * dt, s[i] * pore[i]
-        through[i] = flow_in / exits if exits > 0.0 else 0.0
-        for e in range(4):
-            rates[e] *= through[i] / room
-        stream(net, rate, gates, lead)
-        if power == 0.0 and pinned[i] == 0:
-            kept = room * piston_exits(s[i], cement_in / room, dt, rates, gates, left)
-        else:
-            above = s_in / raw_in if raw_in > 0.0 else s[i]
-            below = s_out / flow_out if flow_out > 0.0 else s[i]
-            # what streams together at an outlet leaves as it comes, not when the cell is full
-            one, curve = (1.0, 1.0) if power == 0.0 else (ratio[i % ratio.size], power)
-            fresh = n_in / raw_in if raw_in > 0.0 else s[i]
-            kept = room * corey_exits(
-                s[i], cement_in / room, dt, rates, lead, one, curve, above, fresh, below, sharp and power > 0.0, left
+    ready, scan, full = np.int64(0), np.int64(0), True  # typed: a literal would compile every callee twice
+    deep, highest = push_starts(p, s, source, power > 0.0, order)
+    # the end of `order` is a stack of cells that wait for others upstream
+    while deep >= 0 and ready + 1 < deep and ready < rows.shape[0]:
+        if deep == order.size:
+            start, scan = next_reached(scan, ready, p, t, strides, place, order, rows)
+            if start < 0:
+                full = False
+                break
+            deep -= 1
+            order[deep] = start
+        i = np.int64(order[deep])
+        if place[i] > 0:
+            deep += 1
+            continue
+        wait = gather(i, p, t, strides, s, birth, place, rows, highest, face, sums)
+        if wait >= 0:
+            deep -= 1
+            order[deep] = wait
+            continue
+        deep += 1
+        for c in range(COLUMNS):
+            rows[ready, c] = 1.0 if c == THROUGH else 0.0
+        rows[ready, FILL], rows[ready, AGE] = s[i], birth[i]
+        if (power > 0.0 and s[i] > 0.0) or source[i] > 0.0 or face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] > 0.0:
+            curve = ratio[i % ratio.size]
+            pass_on(
+                source[i], pinned[i] > 0, pore[i], s[i], birth[i], curve, power, sharp, dt, now, face, sums, rows, ready
             )
-        gone = room * left.sum()
-        if exits == 0.0 and held + volume_in > room:
-            excess[i] += held + volume_in - room
-            kept = room
-        early, late = now, now
-        if cement_in > 0.0:
-            early, late = age_in / cement_in, late_in / cement_in
-        here = birth[i] if held > 0.0 else early
-        # plug flow through the cell: what was there first leaves first, then the inflow from its first to its last
-        ends, mean = here, here
-        if gone > held:
-            ends = early + (late - early) * (gone - held) / volume_in
-            mean = (held * here + (gone - held) * 0.5 * (early + ends)) / gone
-        courant = flow_in * dt / room
-        if sharp and courant < 1.0 and gone < held and b_weight > 0.0 and full_out > 0.0:
-            mean = here + 0.5 * (1.0 - courant) * limited(b_in / b_weight, here, b_out / full_out)
-            ends = mean
-        if kept > 0.0:
-            total = held + volume_in - gone
-            birth[i] = (held * here + volume_in * 0.5 * (early + late) - gone * mean) / max(total, 1e-300)
-        first[i], last[i] = 2.0 * mean - ends, ends
-        s[i] = min(1.0, max(0.0, kept / room))
-        for d in range(3):
-            out[d, i] = left[d] / (rates[d] * dt) * through[i] if rates[d] > 0.0 else 0.0
-        if pinned[i] > 0:
-            ledger[pinned[i] - 1] += room * left[3]
-        for d in range(3):
-            if out[d, i] > 0.0:
-                for side in range(2):
-                    j = i + strides[d] if side == 0 else i - strides[d]
-                    face = t[d, i] if side == 0 else t[d, j]
-                    if face > 0.0 and p[j] < p[i] and seen[j] == 0:
-                        seen[j] = 2
-                        heap[n] = j
-                        n += 1
-                        sift_up(heap, n, p)
-    return visited
+        order[ready] = i
+        ready += 1
+        place[i] = ready
+    for k in range(ready):
+        i = order[k]
+        place[i] = 0
+        if not full:
+            s[i], birth[i] = rows[k, FILL], rows[k, AGE]
+            if pinned[i] > 0:
+                ledger[pinned[i] - 1] += rows[k, SPARE]
+                rows[k, SPARE] = 0.0
+    return -1 if full else ready
 
 
 @kernel
 def front_room(s, pore, source, active):
     """Free pore volume [m³] of the front cells: part filled, at a well, or beside one more than half full."""
-    ni, nj, nk = s.shape
     total = 0.0
-    for i in range(1, ni - 1):
-        for j in range(1, nj - 1):
-            for k in range(1, nk - 1):
-                if active[i, j, k] and s[i, j, k] < 1.0:
-                    near = s[i, j, k] > 0.0 or source[i, j, k] > 0.0
-                    near = near or s[i - 1, j, k] > 0.5 or s[i + 1, j, k] > 0.5 or s[i, j - 1, k] > 0.5
-                    if near or s[i, j + 1, k] > 0.5 or s[i, j, k - 1] > 0.5 or s[i, j, k + 1] > 0.5:
-                        total += (1.0 - s[i, j, k]) * pore[i, j, k]
+    for i in range(1, s.shape[0] - 1):
+        for j in range(1, s.shape[1] - 1):
+            here, a, b, c, d = s[i, j], s[i - 1, j], s[i + 1, j], s[i, j - 1], s[i, j + 1]
+            for k in range(1, s.shape[2] - 1):
+                most = max(max(a[k], b[k]), max(c[k], d[k]), max(here[k - 1], here[k + 1]))
+                if here[k] < 1.0 and (most > 0.5 or here[k] > 0.0 or source[i, j, k] > 0.0) and active[i, j, k]:
+                    total += (1.0 - here[k]) * pore[i, j, k]
     return total

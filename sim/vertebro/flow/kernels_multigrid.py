@@ -1,12 +1,11 @@
-"""Kernels of the multigrid cycle: float32, cells of the two colours apart.
+"""Kernels of the multigrid cycle: float32, cells sorted by the parities of j and k.
 
-A cell (i, j, k) of a padded grid is stored at ``[c, i, j, k // 2]`` with the colour ``c = (i + j + k) % 2``. All its
-neighbours have the other colour and lie at the same place of the planes i - 1, i + 1, of the rows j - 1, j + 1, and in
-its own row at the same place and at one beside it: which one depends on k. Seven coefficients per cell make the sweep
-over a colour one pass over whole planes, whatever the length of the rows: x+, x-, y+, y-, same place, place - 1,
-place + 1; the eighth is the inverse diagonal. Loops are split so that each has few streams: only then does the compiler
-check aliasing and vectorise. One kernel does all jobs, because compiling is dear; it frees the interpreter, so that
-threads can share the planes of a level.
+A plane i of a padded level holds four blocks ``[2 (j % 2) + k % 2, j // 2, k // 2]``. In plane i the cells of the
+colour ``c = (i + j + k) % 2`` fill two of them, and all neighbours of a block lie in one other block at one offset: a
+half sweep over a colour is a few passes over contiguous memory, whatever the length of the rows, with each face stored
+once. Coefficients of a level: faces ahead along i, j and k, inverse diagonal (0 in closed cells and ghosts). Loops are
+split so that each has few streams: only then does the compiler check aliasing and vectorise. One kernel does all jobs,
+because compiling is dear; it frees the interpreter, so that threads can share the planes of a level.
 """
 
 import numpy as np
@@ -15,142 +14,250 @@ from vertebro._jit import kernel
 
 
 @kernel(fastmath=True, nogil=True)
-def cycle_steps(us, bs, cs, table, program, first, end, inverse, work, row):
-    """Do the steps (job, level, colour) of `program`, on planes ``[first, end)`` of a level or, if end is 0, on all.
+def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part):
+    """Do the steps (job, level, colour, first plane, end plane) of `program`, one after the other.
 
     Job 0: half a Gauss-Seidel sweep over `colour`. 1: residual of colour 0 (that of colour 1 is 0 after its sweep) to
     the next coarser right-hand side; `first` must be odd. 2: add the coarse correction to colour 0 (colour 1 is
     overwritten by the next half sweep). 3: first half sweep from zero over colour 0. 4: dense solve at the bottom.
-    Flat level storage us, bs, cs: solution, right-hand side, eight coefficients; `table` holds offset, ni, nj, m, nk
-    of each level; `row` has room for a plane of one colour.
+    5: `w` = operator on colour 0 with colour 1 eliminated (just swept with a right-hand side of 0); `part` of a plane
+    = u·b, u·w, u·q, d·b, d·w. Flat level storage us, bs, cs: solution, right-hand side, four coefficients; `table`
+    holds offset, ni, nj, m, nk of each level; `row` is scratch of two planes; `w`, `d`, `q` (planes, half a plane) are
+    colour 0 of level 0.
     """
     for step in range(program.shape[0]):
         job, n, colour = program[step, 0], program[step, 1], program[step, 2]
         start, ni, nj, nm, nk = table[n, 0], table[n, 1], table[n, 2], table[n, 3], table[n, 4]
-        plane, width = nj * nm, (nj - 2) * nm
-        size = ni * plane
-        at, to = start + colour * size, start + (1 - colour) * size
-        mine, far = us[at : at + size].reshape((ni, plane)), us[to : to + size].reshape((ni, plane))
-        right = bs[at : at + size].reshape((ni, plane))
-        coef = cs[8 * at : 8 * (at + size)].reshape((8, ni, plane))
+        block = (nj + 1) // 2 * nm
+        size = 4 * ni * block
+        u, b = us[start : start + size].reshape((ni, 4 * block)), bs[start : start + size].reshape((ni, 4 * block))
+        coef = cs[4 * start : 4 * (start + size)].reshape((4, ni, 4 * block))
         if job == 4:
-            bottom(us, bs, start, ni, nj, nm, nk, inverse, work)
+            bottom(u, b, nj, nm, nk, inverse, work)
             continue
         near = min(n + 1, table.shape[0] - 1)
-        start, size = table[near, 0], 2 * table[near, 1] * table[near, 2] * table[near, 3]
-        flat = bs if job == 1 else us
-        other = flat[start : start + size].reshape((2, table[near, 1], table[near, 2], table[near, 3]))
-        low_plane, high_plane = (first, end) if end > 0 else (1, ni - 1)
-        if job == 1:
-            other[:, (low_plane + 1) // 2 : high_plane // 2 + 1] = np.float32(0.0)
-        for i in range(low_plane, high_plane):
-            # slices to the inner rows, so that every stream has the index e and no index can be negative
-            here, add, scale = mine[i, nm : nm + width], right[i, nm : nm + width], coef[7, i, nm : nm + width]
-            if job < 2:
-                c0, c1, c2 = coef[0, i, nm : nm + width], coef[1, i, nm : nm + width], coef[2, i, nm : nm + width]
-                c3, c4, c5 = coef[3, i, nm : nm + width], coef[4, i, nm : nm + width], coef[5, i, nm : nm + width]
-                c6, x0, x1 = coef[6, i, nm : nm + width], far[i + 1, nm : nm + width], far[i - 1, nm : nm + width]
-                y0, y1 = far[i, 2 * nm : 2 * nm + width], far[i, 0:width]
-                z0, z1 = far[i, nm : nm + width], far[i, nm - 1 : nm - 1 + width]
-                z2 = far[i, nm + 1 : nm + 1 + width]
-                for e in range(width):
-                    row[e] = add[e] + (c0[e] * x0[e] + c1[e] * x1[e])
-                for e in range(width):
-                    row[e] += c2[e] * y0[e] + c3[e] * y1[e]
-                for e in range(width):
-                    row[e] += c4[e] * z0[e] + (c5[e] * z1[e] + c6[e] * z2[e])
-            if job == 0:
-                for e in range(width):
-                    here[e] = row[e] * scale[e]
-            elif job == 3:
-                for e in range(width):
-                    here[e] = add[e] * scale[e]
-            else:
-                if job == 1:
+        for i in range(program[step, 3], program[step, 4]):
+            if job == 2:
+                ascend(us, table, near, i, nj, nm, u, coef, row)
+                continue
+            for jp in range(2):
+                kp = (i + jp + colour) % 2
+                # inner rows of the block; slices, so that every stream has the index e and no index can be negative
+                width, low = (nj - 2 + jp) // 2 * nm, (1 - jp) * nm
+                o = (2 * jp + kp) * block + low
+                here, add, scale = u[i, o : o + width], b[i, o : o + width], coef[3, i, o : o + width]
+                if job == 3:
                     for e in range(width):
-                        row[e] = row[e] - here[e] / scale[e] if scale[e] > np.float32(0.0) else np.float32(0.0)
-                a = (i + 1) // 2
-                for j in range(1, nj - 1):
-                    par, q, base = (i + j + colour) % 2, (j + 1) // 2, (j - 1) * nm
-                    for m in range(1 - par, nm - par):
-                        s = m + par
-                        if job == 1:
-                            other[(a + q + s) % 2, a, q, s // 2] += row[base + m]
-                        elif scale[base + m] > np.float32(0.0):
-                            here[base + m] += other[(a + q + s) % 2, a, q, s // 2]
+                        here[e] = add[e] * scale[e]
+                    continue
+                at = ((i + 1) % 2 * 2 + jp) * block + low
+                total = row[at : at + width]
+                y = (2 - 2 * jp + kp) * block + low + (jp - 1) * nm
+                z = (2 * jp + 1 - kp) * block + low + kp - 1
+                fx, x0 = coef[0, i, o : o + width], u[i + 1, o : o + width]
+                gx, x1 = coef[0, i - 1, o : o + width], u[i - 1, o : o + width]
+                fy, y0 = coef[1, i, o : o + width], u[i, y + nm : y + nm + width]
+                gy, y1 = coef[1, i, y : y + width], u[i, y : y + width]
+                fz, z0 = coef[2, i, o : o + width], u[i, z + 1 : z + 1 + width]
+                gz, z1 = coef[2, i, z : z + width], u[i, z : z + width]
+                # eight streams besides the result: as many as the compiler checks for overlap
+                for e in range(width):
+                    total[e] = fx[e] * x0[e] + gx[e] * x1[e] + (fy[e] * y0[e] + gy[e] * y1[e])
+                if job == 0:
+                    for e in range(width):
+                        here[e] = (add[e] + total[e] + (fz[e] * z0[e] + gz[e] * z1[e])) * scale[e]
+                elif job == 1:
+                    for e in range(width):
+                        pull = add[e] + total[e] + (fz[e] * z0[e] + gz[e] * z1[e])
+                        total[e] = pull - here[e] / scale[e] if scale[e] > np.float32(0.0) else np.float32(0.0)
+                else:
+                    at = jp * block + low
+                    out, way, old = w[i, at : at + width], d[i, at : at + width], q[i, at : at + width]
+                    for e in range(width):
+                        pull = total[e] + (fz[e] * z0[e] + gz[e] * z1[e])
+                        out[e] = here[e] / scale[e] - pull if scale[e] > np.float32(0.0) else np.float32(0.0)
+                    one = two = three = four = five = np.float32(0.0)
+                    for e in range(width):
+                        one += here[e] * add[e]
+                        two += here[e] * out[e]
+                        three += here[e] * old[e]
+                        four += way[e] * add[e]
+                        five += way[e] * out[e]
+                    if jp == 0:
+                        part[:, i] = 0.0
+                    part[0, i] += one
+                    part[1, i] += two
+                    part[2, i] += three
+                    part[3, i] += four
+                    part[4, i] += five
+            if job == 1 and (i % 2 == 0 or i == program[step, 4] - 1):
+                descend(bs, table, near, i, nj, nm, row)
+
+
+@kernel(fastmath=True)
+def descend(bs, table, near, i, nj, nm, row):
+    """Sum the residuals of colour 0 in `row` (planes i - 1 and i, or i alone if odd) into coarse plane (i + 1) // 2.
+
+    A fine cell ``[j // 2, k // 2]`` of block (jp, kp) belongs to the coarse cell ``[j // 2 + jp, k // 2 + kp]``.
+    """
+    start, ni, nq, nm_to, ns = table[near, 0], table[near, 1], table[near, 2], table[near, 3], table[near, 4]
+    block, block_to, a = (nj + 1) // 2 * nm, (nq + 1) // 2 * nm_to, (i + 1) // 2
+    other = bs[start : start + 4 * ni * block_to].reshape((ni, 2, 2, (nq + 1) // 2, nm_to))
+    sums = row[4 * block : 5 * block + 2 * nm]
+    sums[:] = np.float32(0.0)
+    for plane in range(2 * a - 1, i + 1):
+        for jp in range(2):
+            width, low = (nj - 2 + jp) // 2 * nm, (1 - jp) * nm
+            at, to = ((plane + 1) % 2 * 2 + jp) * block + low, low + jp * nm + (plane + jp) % 2
+            into, residual = sums[to : to + width], row[at : at + width]
+            for e in range(width):
+                into[e] += residual[e]
+    for j in range(1, nq - 1):
+        for kp in range(2):
+            out, line = other[a, j % 2, kp, j // 2], sums[j * nm : (j + 2) * nm]
+            for m in range(1 - kp, (ns - kp) // 2):
+                out[m] = line[2 * m + kp]
+
+
+@kernel(fastmath=True)
+def ascend(us, table, near, i, nj, nm, u, coef, row):
+    """Add the coarse solution to colour 0 of fine plane i; closed cells stay."""
+    start, ni, nq, nm_to, ns = table[near, 0], table[near, 1], table[near, 2], table[near, 3], table[near, 4]
+    block, block_to, a = (nj + 1) // 2 * nm, (nq + 1) // 2 * nm_to, (i + 1) // 2
+    other = us[start : start + 4 * ni * block_to].reshape((ni, 2, 2, (nq + 1) // 2, nm_to))
+    natural = row[: block + 2 * nm]
+    for j in range(1, nq - 1):
+        for kp in range(2):
+            coarse, line = other[a, j % 2, kp, j // 2], natural[j * nm : (j + 2) * nm]
+            for m in range(1 - kp, (ns - kp) // 2):
+                line[2 * m + kp] = coarse[m]
+    for jp in range(2):
+        kp, width, low = (i + jp) % 2, (nj - 2 + jp) // 2 * nm, (1 - jp) * nm
+        o, at = (2 * jp + kp) * block + low, low + jp * nm + kp
+        here, scale, add = u[i, o : o + width], coef[3, i, o : o + width], natural[at : at + width]
+        for e in range(width):
+            here[e] += add[e] if scale[e] > np.float32(0.0) else np.float32(0.0)
 
 
 @kernel
-def bottom(us, bs, start, ni, nj, nm, nk, inverse, work):
+def bottom(u, b, nj, nm, nk, inverse, work):
     """Dense solve on the coarsest level: u = inverse b over its inner cells in natural order."""
+    half = (nj + 1) // 2
     for put in range(2):
         n = 0
-        for i in range(1, ni - 1):
+        for i in range(1, u.shape[0] - 1):
             for j in range(1, nj - 1):
                 for k in range(1, nk - 1):
-                    at = start + (((i + j + k) % 2 * ni + i) * nj + j) * nm + k // 2
+                    at = ((2 * (j % 2) + k % 2) * half + j // 2) * nm + k // 2
                     if put == 0:
-                        work[n] = bs[at]
+                        work[n] = b[i, at]
                     else:
                         total = np.float32(0.0)
                         for m in range(inverse.shape[0]):
                             total += inverse[n, m] * work[m]
-                        us[at] = total
+                        u[i, at] = total
                     n += 1
 
 
-@kernel
-def fine_level(t64, free, scale, coef, sink):
-    """Fill the finest level (2, 8, …) from float64 faces: faces among free cells; `sink` = faces to pinned cells."""
-    for i in range(1, free.shape[0] - 1):
-        for j in range(1, free.shape[1] - 1):
-            for k in range(1, free.shape[2] - 1):
-                c, m, odd = (i + j + k) % 2, k // 2, k % 2
-                here = scale * free[i, j, k]
-                total, lost = 0.0, 0.0
-                for d in range(3):
-                    x, y, z = d == 0, d == 1, d == 2
-                    ahead = t64[d, i, j, k] * here
-                    behind = t64[d, i - x, j - y, k - z] * here
-                    on, back = free[i + x, j + y, k + z], free[i - x, j - y, k - z]
-                    total += ahead + behind
-                    lost += ahead * (1 - on) + behind * (1 - back)
-                    coef[c, 2 * d + 2 * odd * z, i, j, m] = ahead * on
-                    coef[c, 2 * d + z - z * odd + x + y, i, j, m] = behind * back
-                coef[c, 6 - odd, i, j, m] = 0.0
-                sink[c, i, j, m] = lost
-                coef[c, 7, i, j, m] = 1.0 / total if total > 0.0 else 0.0
+@kernel(fastmath=True, nogil=True)
+def turn_and_step(first, end, u, b, w, d, q, y, alpha, beta, part):
+    """Conjugate gradient on colour 0 of planes ``[first, end)``: d = u + beta d, q = w + beta q, y += alpha d,
+    b -= alpha q; `part` of a plane = b·b. `u`, `b` (planes, 2, 2, cells) hold both colours, the others one
+    (planes, 2, cells).
+    """
+    step, turn = np.float32(alpha), np.float32(beta)
+    for i in range(first, end):
+        total = np.float32(0.0)
+        for jp in range(2):
+            answer, left = u[i, jp, (i + jp) % 2], b[i, jp, (i + jp) % 2]
+            way, change, operated, sums = d[i, jp], q[i, jp], w[i, jp], y[i, jp]
+            for e in range(way.size):
+                way[e] = answer[e] + turn * way[e]
+            for e in range(way.size):
+                sums[e] += step * way[e]
+            for e in range(way.size):
+                change[e] = operated[e] + turn * change[e]
+            for e in range(way.size):
+                left[e] -= step * change[e]
+                total += left[e] * left[e]
+        part[0, i] = total
+
+
+@kernel(nogil=True)
+def fine_level(first, end, t64, free, scale, coef, sink):
+    """Fill faces and sinks (flow to pinned cells) of planes ``[first, end)`` of the finest level from float64 faces.
+
+    coef (4, ni, 2, 2, nj // 2, nk // 2) and sink likewise without the 4; only faces among free cells stay.
+    """
+    nk = free.shape[2]
+    for i in range(first, end):
+        for j in range(free.shape[1] - 1):
+            jp, h = j % 2, j // 2
+            on, ahead_x, ahead_y, tx, ty, tz = (
+                free[i, j],
+                free[i + 1, j],
+                free[i, j + 1],
+                t64[0, i, j],
+                t64[1, i, j],
+                t64[2, i, j],
+            )
+            for kp in range(2):
+                cx, cy, cz, lost = (
+                    coef[0, i, jp, kp, h],
+                    coef[1, i, jp, kp, h],
+                    coef[2, i, jp, kp, h],
+                    sink[i, jp, kp, h],
+                )
+                for m in range((nk - kp) // 2):
+                    k = 2 * m + kp
+                    here = scale * on[k]
+                    cx[m] = tx[k] * here * ahead_x[k]
+                    cy[m] = ty[k] * here * ahead_y[k]
+                    cz[m] = tz[k] * here * on[k + 1]
+                if i > 0 and j > 0:
+                    off_x, off_y, bx, by = free[i - 1, j], free[i, j - 1], t64[0, i - 1, j], t64[1, i, j - 1]
+                    for m in range(1 - kp, (nk - kp) // 2):
+                        k = 2 * m + kp
+                        held = tx[k] * (1 - ahead_x[k]) + bx[k] * (1 - off_x[k]) + ty[k] * (1 - ahead_y[k])
+                        held += by[k] * (1 - off_y[k]) + tz[k] * (1 - on[k + 1]) + tz[k - 1] * (1 - on[k - 1])
+                        lost[m] = scale * on[k] * held
 
 
 @kernel
-def coarsen(coef, sink, nk, coarse, sinkc, nkc):
-    """Fill a coarse level: half the sum of the fine faces between aggregates, sinks summed, inverse diagonal."""
-    half = np.float32(0.5)
+def coarsen(coef, sink, nj, nk, weaken, coarse, sinkc, nk_to):
+    """Fill faces and sinks of a coarse level: `weaken` times the fine faces between aggregates, sinks summed."""
     coarse[:] = np.float32(0.0)
     sinkc[:] = np.float32(0.0)
-    for i in range(1, sink.shape[1] - 1):
-        for j in range(1, sink.shape[2] - 1):
-            a, b = (i + 1) // 2, (j + 1) // 2
-            for k in range(1, nk - 1):
-                c, m, q = (i + j + k) % 2, k // 2, (k + 1) // 2
-                cc, mc = (a + b + q) % 2, q // 2
-                sinkc[cc, a, b, mc] += sink[c, i, j, m]
-                if i % 2 == 0:
-                    coarse[cc, 0, a, b, mc] += half * coef[c, 0, i, j, m]
-                if j % 2 == 0:
-                    coarse[cc, 2, a, b, mc] += half * coef[c, 2, i, j, m]
-                if k % 2 == 0:
-                    coarse[cc, 4 + 2 * (q % 2), a, b, mc] += half * coef[c, 4, i, j, m]
-    for a in range(1, sinkc.shape[1] - 1):
-        for b in range(1, sinkc.shape[2] - 1):
-            for q in range(1, nkc - 1):
-                c, m, odd = (a + b + q) % 2, q // 2, q % 2
-                o, below = 1 - c, (q - 1) // 2
-                coarse[c, 1, a, b, m] = coarse[o, 0, a - 1, b, m]
-                coarse[c, 3, a, b, m] = coarse[o, 2, a, b - 1, m]
-                # the face below belongs to the cell below as its face ahead
-                coarse[c, 5 - odd, a, b, m] = coarse[o, 4 + 2 * (1 - odd), a, b, below]
-                total = sinkc[c, a, b, m]
-                for e in range(7):
-                    total += coarse[c, e, a, b, m]
-                coarse[c, 7, a, b, m] = np.float32(1.0) / total if total > np.float32(0.0) else np.float32(0.0)
+    for i in range(1, sink.shape[0] - 1):
+        a = (i + 1) // 2
+        for j in range(1, nj - 1):
+            q = (j + 1) // 2
+            for kp in range(2):
+                fx, fy, fz = coef[0, i, j % 2, kp, j // 2], coef[1, i, j % 2, kp, j // 2], coef[2, i, j % 2, kp, j // 2]
+                lost = sink[i, j % 2, kp, j // 2]
+                for m in range(1 - kp, (nk - kp) // 2):
+                    s = m + kp
+                    sinkc[a, q % 2, s % 2, q // 2, s // 2] += lost[m]
+                    if i % 2 == 0:
+                        coarse[0, a, q % 2, s % 2, q // 2, s // 2] += weaken * fx[m]
+                    if j % 2 == 0:
+                        coarse[1, a, q % 2, s % 2, q // 2, s // 2] += weaken * fy[m]
+                    if kp == 0:
+                        coarse[2, a, q % 2, s % 2, q // 2, s // 2] += weaken * fz[m]
+
+
+@kernel(fastmath=True, nogil=True)
+def diagonal(first, end, coef, sink, nj, nk):
+    """Fill the inverse diagonal of planes ``[first, end)`` of a level from its faces and sinks."""
+    for i in range(first, end):
+        for j in range(1, nj - 1):
+            jp, h = j % 2, j // 2
+            below = (j - 1) // 2
+            for kp in range(2):
+                fx, gx = coef[0, i, jp, kp, h], coef[0, i - 1, jp, kp, h]
+                fy, gy, lost = coef[1, i, jp, kp, h], coef[1, i, 1 - jp, kp, below], sink[i, jp, kp, h]
+                fz, gz, out = coef[2, i, jp, kp, h], coef[2, i, jp, 1 - kp, h], coef[3, i, jp, kp, h]
+                shift = 1 - kp
+                for m in range(1 - kp, (nk - kp) // 2):
+                    total = lost[m] + (fx[m] + gx[m]) + (fy[m] + gy[m]) + (fz[m] + gz[m - shift])
+                    out[m] = np.float32(1.0) / total if total > np.float32(0.0) else np.float32(0.0)

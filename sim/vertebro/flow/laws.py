@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,9 @@ def newtonian(viscosity: float) -> Newtonian:
     CaseError
         If the viscosity is not positive and finite.
     """
-    if not (math.isfinite(viscosity) and viscosity > 0):
-        raise CaseError("viscosity", where="viscosity", value=viscosity, allowed="> 0 Pa·s, finite")
+    if not (isinstance(viscosity, Real) and math.isfinite(viscosity) and viscosity > 0):
+        hint = "give a number, or a law(shear_rate, time)"
+        raise CaseError("viscosity", where="viscosity", value=viscosity, allowed="> 0 Pa·s, finite", hint=hint)
     return Newtonian(float(viscosity))
 
 
@@ -67,15 +69,43 @@ def depends_on_shear(law: ViscosityLaw, time: float) -> bool:
     return bool(np.ptp(values) > 1e-12 * np.max(values))
 
 
+def checked_law(law: ViscosityLaw | float, where: str) -> ViscosityLaw:
+    """Return `law` (a number becomes a Newtonian law) if it answers sensibly at rest and at time 0.
+
+    Raises
+    ------
+    CaseError
+        If it does not; `where` names it.
+    """
+    ready = law if callable(law) else newtonian(law)
+    try:
+        evaluate(ready, np.array([0.0, 1.0]), 0.0)
+    except SolverError as error:
+        endless = isinstance(error.value, float) and math.isinf(error.value)
+        hint = "a power law needs a smallest shear rate" if endless else error.hint
+        raise CaseError(error.message, where=where, value=error.value, allowed=error.allowed, hint=hint) from error
+    return ready
+
+
 def evaluate(law: ViscosityLaw, shear_rate: Float, time: float) -> Float:
     """Call a law and check its answer.
 
     Raises
     ------
     SolverError
-        If the law answers with something not positive and finite.
+        If the law answers with something not positive and finite, or of another shape.
     """
-    values = np.broadcast_to(np.asarray(law(shear_rate, time), float), np.shape(shear_rate))
+    answer = law(shear_rate, time)
+    try:
+        values = np.broadcast_to(np.asarray(answer, float), np.shape(shear_rate))
+    except (TypeError, ValueError):
+        raise SolverError(
+            "a viscosity law answered with something that is no viscosity",
+            where=repr(law),
+            value=answer,
+            allowed=f"a number, or numbers of the shape of the shear rates, here {np.shape(shear_rate)}",
+            time=time,
+        ) from None
     if not (np.all(np.isfinite(values)) and np.all(values > 0)):
         worst = values[~(np.isfinite(values) & (values > 0))][0]
         raise SolverError(

@@ -1,17 +1,24 @@
-"""Geometric multigrid (float32) as preconditioner of a float64 flexible conjugate gradient.
+"""Geometric multigrid as preconditioner of a flexible conjugate gradient, in mixed precision.
 
-Cell-centred 2x2x2 aggregates, constant prolongation, coarse faces = half the sum of the fine faces between aggregates,
-red-black Gauss-Seidel in a symmetric order, a dense inverse at the bottom. Any grid size; closed and pinned cells take
-no part. The choice among eight variants is measured in the project's research notes: harmonically re-discretised
-coarse operators fail behind thin shells, better interpolation pays on smooth coefficients only.
+**Multigrid** (float32). Cell-centred 2x2x2 aggregates, constant prolongation, fine faces between aggregates summed and
+weakened, red-black Gauss-Seidel in a symmetric order, W-cycle, a dense inverse at the bottom. Weakening by more than
+1/2 keeps it positive definite: two cycles in a row turn an eigenvalue e <= 1/`WEAKEN` of the coarse answer into
+e (2 - e). Any grid size; closed and pinned cells take no part. The choice among eight variants is measured in the
+project's research notes: harmonically re-discretised coarse operators fail behind thin shells, better interpolation
+pays on smooth coefficients.
 
-On large levels threads share the planes of a half sweep; all small levels together are one call. After a sweep that
-ends on colour 1 only colour 0 has a residual, and one that starts on colour 1 needs the correction on colour 0 only.
+**Conjugate gradient**. Cells of colour 1 touch only cells of colour 0, so they are eliminated exactly: all vectors hold
+one colour, and after a sweep that ends on colour 1 only colour 0 has a residual. Directions and their images are
+float32; the solution is float64 and its true residual is computed whenever the float32 one has fallen to `TRUST` of it
+(van der Vorst & Ye 2000: replace the residual, keep the directions). Where directions lose their conjugacy, at
+contrasts beyond float32, they are followed in float64. It stops no later than where round-off of float64 alone makes
+the residual.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +27,16 @@ from numpy.typing import NDArray
 from vertebro.flow import kernels
 from vertebro.flow import kernels_multigrid as mg
 from vertebro.flow.team import Team, usual_size
+from vertebro.flow.wavefront import BALANCE, CORRECT, RESIDUAL, Plan, Program, chase, cycle_plan, merge
 
 Single = NDArray[np.float32]
 Double = NDArray[np.float64]
+WEAKEN = 0.55  # factor of the faces between aggregates
 BOTTOM = 80  # cells of the dense coarsest level
-SWEEP, DESCEND, ASCEND, START, SOLVE = range(5)  # jobs of kernels_multigrid.cycle_steps
-RESIDUAL, OPERATOR, ADVANCE, ANSWER, TURN = range(5)  # jobs of kernels.planes
+TRUST = 0.03  # fall of the float32 residual after which the true one is computed
+INEXACT = 1e-5  # loss of conjugacy, as a cosine, from which on directions are followed in float64
+PARALLEL = 1.0 - 1e-6  # square of the cosine from which on two directions count as one
+ROUNDING = 16 * float(np.finfo(np.float64).eps)
 SMALL = 30_000  # cells below which threads cost more than they bring
 
 
@@ -52,83 +63,88 @@ class Multigrid:
     """
 
     def __init__(self, shape: tuple[int, int, int], sweeps: int = 2, threads: int | None = None) -> None:
-        self.sweeps = sweeps
         shapes = [shape]
         while math.prod(n - 2 for n in shapes[-1]) > BOTTOM:
             a, b, c = ((n - 1) // 2 + 2 for n in shapes[-1])
             shapes.append((a, b, c))
         self.table, size = _table(shapes)
-        self.flat = tuple(np.zeros(size * lead, np.float32) for lead in (1, 1, 8, 1))
-        self.u, self.b, self.coef, self.sink = (self._views(n) for n in range(4))
+        self.flat = tuple(np.zeros(size * lead, np.float32) for lead in (1, 1, 4))
+        self.u, self.b, self.coef = (self._views(n) for n in range(3))
         cells = [math.prod(n - 2 for n in s) for s in shapes]
-        self.first_small = next((n for n, count in enumerate(cells) if count <= SMALL), len(cells) - 1)
+        first_small = next((n for n, count in enumerate(cells) if count <= SMALL), len(cells) - 1)
         self.team = Team((threads or usual_size()) if cells[0] > SMALL else 1)
-        self.rows = np.zeros((self.team.size, self.table[0, 2] * self.table[0, 3]), np.float32)
-        self.program = _program(self.first_small, len(cells) - 1, sweeps)
+        # scratch of a thread: two planes of one colour, a coarse plane
+        self.rows = np.zeros((self.team.size, 6 * math.prod(self.u[0].shape[3:]) + 64), np.float32)
+        planes = self.table[:, 1].tolist()
+        self.plan = cycle_plan(planes, first_small, sweeps, self.team.size)
+        truth = [(CORRECT, 0, 0), (BALANCE, 0, 0), (RESIDUAL, 0, 0)]
+        self.truth = merge(chase(truth, planes[0], self.team.size))
         self.inverse = np.zeros((cells[-1], cells[-1]), np.float32)
         self.work = np.zeros(cells[-1], np.float32)
-        # the front works in the same memory between solves
-        self.pool = np.zeros((9, *shape))
-        self.r, self.d, self.q = self.pool[0], self.pool[1], self.pool[2]
-        self.z = np.zeros(shape, np.float32)
-        self.part = np.zeros((2, shape[0]))
+        # conjugate gradient: direction, operator on direction and on the cycle's answer, sum of steps; colour 0 only
+        ni, _, _, nh, nm = self.u[0].shape
+        self.vectors = np.zeros((4, ni, 2, nh * nm), np.float32)
+        self.d, self.q, self.w, self.y = self.vectors
+        self.part = np.zeros((5, ni))
+        self.scale = 1.0
 
     def _views(self, which: int) -> list[Single]:
+        lead = ((), (), (4,))[which]
         out = []
-        for start, ni, nj, m, _ in self.table.tolist():
-            size, lead, factor = 2 * ni * nj * m, ((2, 8) if which == 2 else (2,)), 8 if which == 2 else 1
-            out.append(self.flat[which][factor * start : factor * (start + size)].reshape(*lead, ni, nj, m))
+        for start, ni, nj, nm, _ in self.table.tolist():
+            shape = (*lead, ni, 2, 2, (nj + 1) // 2, nm)
+            first = start * (4 if lead else 1)
+            out.append(self.flat[which][first : first + math.prod(shape)].reshape(shape))
         return out
 
     def setup(self, t: Double, free: NDArray[np.uint8]) -> None:
         """Build the hierarchy from float64 faces and the mask of free cells."""
-        scale = 1.0 / max(float(t.max()), 1e-300)
-        mg.fine_level(t, free, scale, self.coef[0], self.sink[0])
-        depth = self.table[:, 4].tolist()
-        for n in range(len(depth) - 1):
-            mg.coarsen(self.coef[n], self.sink[n], depth[n], self.coef[n + 1], self.sink[n + 1], depth[n + 1])
-        self.inverse[...] = _dense_inverse(natural(self.coef[-1], depth[-1]))
-
-    def cycle(self, n: int = 0) -> None:
-        """One V-cycle from level `n` down: its `u` becomes an approximate solution for its `b`, starting from 0."""
-        if n >= self.first_small:
-            self._steps(self.program, 0, 0, 0)
-            return
-        for step in (*_sweeps_down(n, self.sweeps), (DESCEND, n, 0)):
-            self._share(step)
-        self.cycle(n + 1)
-        for step in ((ASCEND, n, 0), *_sweeps_up(n, self.sweeps)):
-            self._share(step)
-
-    def _share(self, step: Step) -> None:
-        """Do one step of a large level, its planes shared by the team in odd starts."""
-        program = np.array([step], np.int64)
+        self.scale = 1.0 / max(float(t.max()), 1e-300)
+        depth, planes, rows = self.table[:, 4].tolist(), self.table[:, 1].tolist(), self.table[:, 2].tolist()
+        # flows to pinned cells are needed here only: they lie where the cycle's solutions will be
+        self.flat[0][:] = 0
         self.team.share(
-            1, int(self.table[step[1], 1]) - 1, lambda a, b, who: self._steps(program, a, b, who), even_chunks=True
+            0,
+            planes[0] - 1,
+            lambda a, b, _: mg.fine_level(a, b, t, free, self.scale, self.coef[0], self.u[0]),
         )
+        for n in range(len(depth)):
+            if n > 0:
+                near = n - 1
+                fine = (self.coef[near], self.u[near], rows[near], depth[near])
+                mg.coarsen(*fine, np.float32(WEAKEN), self.coef[n], self.u[n], depth[n])
+            mg.diagonal(1, planes[n] - 1, self.coef[n], self.u[n], rows[n], depth[n])
+        self.inverse[...] = _dense_inverse(natural(self.coef[-1], rows[-1], depth[-1]))
+        self.flat[0][:] = 0
 
-    def _steps(self, program: NDArray[np.int64], first: int, end: int, who: int) -> None:
-        us, bs, cs, _ = self.flat
-        mg.cycle_steps(us, bs, cs, self.table, program, first, end, self.inverse, self.work, self.rows[who])
+    def cycle(self) -> None:
+        """One cycle: ``u[0]`` becomes an approximate solution for ``b[0]``, `w` the operator on its colour 0.
+
+        The right-hand side of colour 1 on the finest level is 0: it is eliminated.
+        """
+        self.follow(self.plan)
+
+    def follow(self, plan: Plan, steps: Callable[[Program, int], None] | None = None) -> None:
+        """Work through a plan of cycle steps, or of other `steps`."""
+        steps = steps or self._steps
+        for programs in plan:
+            if len(programs) == 1:
+                steps(programs[0], 0)
+            else:
+                self._side_by_side(programs, steps)
+
+    def _side_by_side(self, programs: list[Program], steps: Callable[[Program, int], None]) -> None:
+        self.team.share(0, len(programs), lambda a, _, who: steps(programs[a], who))
+
+    def _steps(self, program: Program, who: int) -> None:
+        us, bs, cs = self.flat
+        w, d, q = (v.reshape(len(v), -1) for v in (self.w, self.d, self.q))
+        mg.cycle_steps(us, bs, cs, self.table, program, self.inverse, self.work, self.rows[who], w, d, q, self.part)
 
     def residual_norm(self, t: Double, free: NDArray[np.uint8], source: Double, x: Double) -> float:
         """Length of source minus outflow of `x` [m³/s]."""
-        return math.sqrt(float(self._planes(RESIDUAL, t, free, source, x)[0]))
-
-    def _planes(
-        self,
-        job: int,
-        t: Double,
-        free: NDArray[np.uint8],
-        source: Double,
-        x: Double,
-        alpha: float = 0.0,
-        scale: float = 0.0,
-    ) -> Double:
-        vectors = (t, free, source, x, self.r, self.d, self.q, self.z, self.u[0], self.b[0])
-        self.team.share(1, x.shape[0] - 1, lambda a, b, _: kernels.planes(job, a, b, *vectors, alpha, scale, self.part))
-        sums: Double = self.part.sum(axis=1)
-        return sums
+        self.team.share(1, x.shape[0] - 1, lambda a, b, _: kernels.residual(a, b, t, free, source, x, self.part))
+        return math.sqrt(float(self.part[0].sum()))
 
     def solve(
         self,
@@ -141,52 +157,100 @@ class Multigrid:
         tolerance: float,
         limit: int = 300,
     ) -> Solution:
-        """Improve `x` in place until the residual is `tolerance` times `norm` [m³/s].
+        """Improve `x` in place until the residual is `tolerance` times `norm` [m³/s], or all that float64 resolves.
 
         `x` holds the pressures of pinned cells; `setup` must have been called with the same faces.
         """
-        self.d[:] = 0
-        self.q[:] = 0
-
-        def run(job: int, alpha: float = 0.0, scale: float = 0.0) -> Double:
-            return self._planes(job, t, free, source, x, alpha, scale)
-
-        rr, slope = float(run(RESIDUAL)[0]), 1.0
-        # no step yet: hands the residual to the cycle, which wants it of unit size
-        run(ADVANCE, 0.0, 1.0 / math.sqrt(rr) if rr > 0 else 0.0)
-        residuals = [math.sqrt(rr) / norm]
-        while residuals[-1] > tolerance and len(residuals) <= limit and math.isfinite(rr):
+        system = (t, free, source, x)
+        self.vectors[:] = 0
+        self.flat[1][: self.b[0].size] = 0
+        true, floor = self._refresh(*system, self.y, norm)
+        residuals, slope, precise = [true], 0.0, False
+        while residuals[-1] > max(tolerance, floor) and len(residuals) <= limit and math.isfinite(residuals[-1]):
             self.cycle()
-            zq, zr = run(ANSWER)
-            run(TURN, -zq / slope if len(residuals) > 1 else 0.0)
-            slope = float(run(OPERATOR)[0])
+            zr, zw, zq, dr, dw = self.part.sum(axis=1).tolist()
+            # u·A d and d·A u are the same but for round-off
+            if not precise and abs(dw - zq) > INEXACT * math.sqrt(slope * abs(zw)):
+                precise, (true, floor) = True, self._settle(*system, norm)
+                residuals.append(true)
+                continue
+            # an answer along the last direction starts anew: only the replaced residual brings it up again
+            fresh = slope > 0.0 and zq * zq < PARALLEL * slope * abs(zw)
+            beta = -zq / slope if fresh else 0.0
+            slope = self._precise_slope(t, free, source, beta) if precise else zw + beta * zq
             if not slope > 0.0:
                 break
-            rr = float(run(ADVANCE, zr / slope, 1.0 / math.sqrt(rr))[0])
-            residuals.append(math.sqrt(rr) / norm)
-        return Solution(len(residuals) - 1, tuple(residuals), residuals[-1] <= tolerance)
+            length = (zr + beta * dr) / slope
+            if precise:
+                true, floor = self._refresh(*system, self.d, norm, length)
+            else:
+                guess = math.sqrt(self._step(length, beta))
+                if guess > max(tolerance, floor, TRUST * true):
+                    residuals.append(guess)
+                    continue
+                true, floor = self._settle(*system, norm)
+            residuals.append(true)
+        return Solution(len(residuals) - 1, tuple(residuals), residuals[-1] <= max(tolerance, floor))
+
+    def _settle(
+        self, t: Double, free: NDArray[np.uint8], source: Double, x: Double, norm: float
+    ) -> tuple[float, float]:
+        """Add the sum of the float32 steps to the solution; residuals as of `_refresh`."""
+        found = self._refresh(t, free, source, x, self.y, norm)
+        self.y[:] = 0
+        return found
+
+    def _refresh(
+        self,
+        t: Double,
+        free: NDArray[np.uint8],
+        source: Double,
+        x: Double,
+        step: Single,
+        norm: float,
+        length: float = 1.0,
+    ) -> tuple[float, float]:
+        """Take a step, balance colour 1, hand the true residual to the cycle.
+
+        Returns the length of the residual over `norm`, and what it is by round-off alone.
+        """
+        fields = (t, free, 1.0, source, x, step, self.b[0], length * norm * self.scale, 1.0 / norm, self.part)
+        self.follow(self.truth, lambda program, _: kernels.refresh(program, *fields))
+        square, _, size, _, _ = self.part.sum(axis=1).tolist()
+        return math.sqrt(square) / norm, ROUNDING * math.sqrt(size) / norm
+
+    def _step(self, alpha: float, beta: float) -> float:
+        """New direction, step along it, all in float32; returns the squared residual."""
+        ni, cells = len(self.w), self.w.shape[-1]
+        u, b = (v.reshape(ni, 2, 2, cells) for v in (self.u[0], self.b[0]))
+        self.team.share(
+            1,
+            ni - 1,
+            lambda first, end, _: mg.turn_and_step(
+                first, end, u, b, self.w, self.d, self.q, self.y, alpha, beta, self.part
+            ),
+        )
+        return float(self.part[0].sum())
+
+    def _precise_slope(self, t: Double, free: NDArray[np.uint8], source: Double, beta: float) -> float:
+        """New direction and its curvature in float64, for contrasts beyond float32."""
+        self.d *= np.float32(beta)
+        self.d += _colour0(self.u[0], self.d.shape)
+        way = np.zeros(free.shape)
+        fields = (t, free, 0.0, source, way, self.d, self.b[0], 1.0, -self.scale, self.part)
+        self.follow(self.truth, lambda program, _: kernels.refresh(program, *fields))
+        self.q[...] = _colour0(self.b[0], self.q.shape)
+        return -self.scale * float(self.part[1].sum())
 
 
-Step = tuple[int, int, int]
-
-
-def _sweeps_down(n: int, sweeps: int) -> list[Step]:
-    return [(START, n, 0)] + [(SWEEP, n, half % 2) for half in range(1, 2 * sweeps)]
-
-
-def _sweeps_up(n: int, sweeps: int) -> list[Step]:
-    return [(SWEEP, n, 1 - half % 2) for half in range(2 * sweeps)]
-
-
-def _program(first: int, last: int, sweeps: int) -> NDArray[np.int64]:
-    """Steps (job, level, colour) of a V-cycle from level `first` to `last`."""
-    steps: list[Step] = []
-    for n in range(first, last):
-        steps += [*_sweeps_down(n, sweeps), (DESCEND, n, 0)]
-    steps.append((SOLVE, last, 0))
-    for n in range(last - 1, first - 1, -1):
-        steps += [(ASCEND, n, 0), *_sweeps_up(n, sweeps)]
-    return np.array(steps, np.int64)
+def _colour0(blocks: Single, shape: tuple[int, ...]) -> Single:
+    """Copy of the colour 0 of a level array (ni, 2, 2, nj // 2, nk // 2)."""
+    out = np.empty(shape, np.float32)
+    sorted_cells = blocks.reshape(len(blocks), 2, 2, -1)
+    for i in range(2):
+        for jp in range(2):
+            out[i::2, jp] = sorted_cells[i::2, jp, (i + jp) % 2]
+    return out
 
 
 def _table(shapes: list[tuple[int, int, int]]) -> tuple[NDArray[np.int64], int]:
@@ -194,17 +258,16 @@ def _table(shapes: list[tuple[int, int, int]]) -> tuple[NDArray[np.int64], int]:
     for ni, nj, nk in shapes:
         m = (nk + 1) // 2
         rows.append((start, ni, nj, m, nk))
-        start += 2 * ni * nj * m
+        start += 4 * ni * ((nj + 1) // 2) * m
     return np.array(rows, np.int64), start
 
 
-def natural(split: Single, depth: int) -> Single:
-    """Array (…, ni, nj, nk) of a level array (2, …, ni, nj, m) whose colours are apart."""
-    i, j, k = np.indices((*split.shape[-3:-1], depth), sparse=True)
-    colour, m = np.broadcast_arrays((i + j + k) % 2, k // 2)
-    i, j = np.broadcast_to(i, m.shape), np.broadcast_to(j, m.shape)
-    moved = np.moveaxis(split, 0, -4)
-    out: Single = np.ascontiguousarray(moved[..., colour, i, j, m])
+def natural(blocks: Single, rows: int, depth: int) -> Single:
+    """Array (…, ni, nj, nk) of a level array (…, ni, 2, 2, nj // 2, nk // 2) sorted by parities."""
+    *lead, ni, _, _, nh, nm = blocks.shape
+    axes = [*range(len(lead)), *(len(lead) + n for n in (0, 3, 1, 4, 2))]
+    turned = blocks.transpose(axes).reshape(*lead, ni, 2 * nh, 2 * nm)
+    out: Single = np.ascontiguousarray(turned[..., :rows, :depth])
     return out
 
 
@@ -213,14 +276,12 @@ def _dense_inverse(coef: Single) -> Single:
     shape = tuple(n - 2 for n in coef.shape[1:])
     index = np.arange(math.prod(shape)).reshape(shape)
     inner = coef[:, 1:-1, 1:-1, 1:-1].astype(float)
-    odd = np.arange(1, shape[2] + 1) % 2 == 1
-    ahead = (inner[0], inner[2], np.where(odd, inner[6], inner[4]))
-    diagonal = inner[7].ravel()
+    diagonal = inner[3].ravel()
     matrix = np.diag(np.where(diagonal > 0, 1.0 / np.where(diagonal > 0, diagonal, 1.0), 1.0))
     for axis in range(3):
         here = np.take(index, range(shape[axis] - 1), axis).ravel()
         there = np.take(index, range(1, shape[axis]), axis).ravel()
-        face = np.take(ahead[axis], range(shape[axis] - 1), axis).ravel()
+        face = np.take(inner[axis], range(shape[axis] - 1), axis).ravel()
         matrix[here, there] -= face
         matrix[there, here] -= face
     inverse = np.linalg.inv(matrix) * np.outer(diagonal > 0, diagonal > 0)

@@ -11,11 +11,12 @@ from scipy import ndimage
 
 from vertebro.errors import SolverError
 from vertebro.flow import kernels
-from vertebro.flow.domain import SEALED_RING, Box, drained, flow_faces, make_box, whole_window
+from vertebro.flow.domain import SEALED_RING, Box, drained, make_box, whole_window
 from vertebro.flow.laws import ViscosityLaw, depends_on_shear, evaluate
 from vertebro.flow.multigrid import Multigrid, Solution
 from vertebro.flow.problem import RELATIVE_PERMEABILITY, FlowProblem
 from vertebro.flow.state import FlowState
+from vertebro.flow.wells import well_shares
 
 Float = NDArray[np.float64]
 EMPTY_SHARE = 1e-4  # resistance of empty cells in cement-only mode, as a share of the injected fluid's
@@ -36,6 +37,8 @@ class PressureReport:
         CPU seconds of this thread, set-up included.
     cells : int
         Unknowns.
+    sealed : tuple of str
+        Wells in regions without a way out: their rates were left out.
     """
 
     iterations: int
@@ -43,6 +46,7 @@ class PressureReport:
     residuals: tuple[float, ...]
     seconds: float
     cells: int
+    sealed: tuple[str, ...] = ()
 
 
 class PressureField:
@@ -60,6 +64,7 @@ class PressureField:
         self.solver = Multigrid(shape, sweeps)
         self.ratio = np.ones(shape if self.power > 0.0 else 1)
         self.sealed = ~box.active
+        self.usual_pores = float(box.pore.sum()) / max(1, int(np.count_nonzero(box.pore)))  # of a cell [m³]
         self.series = True
 
     def pin(self, s: Float) -> None:
@@ -71,12 +76,11 @@ class PressureField:
             wet = (s > 0) | (self.source > 0)
             ring = ndimage.binary_dilation(wet, iterations=SEALED_RING) & box.active
             pinned = pinned | (box.active & ~ring)
-            take_part = drained(box.active, flow_faces(box.half, box.layer), pinned)
+            take_part = drained(box.active, box.half, box.layer, pinned)
             self.p[pinned & (box.outlet == 0)] = self.problem.displaced_pressure
         self.sealed = ~take_part
         np.copyto(self.free, take_part & ~pinned, casting="unsafe")
-        held = box.outlet > 0
-        self.p[held] = box.held[held]
+        self.p.reshape(-1)[box.ends] = box.held
         self.p[~take_part] = 0.0
 
     def fluids(self, s: Float, now: float) -> None:
@@ -160,17 +164,24 @@ def solve_pressure(problem: FlowProblem, state: FlowState, *, tolerance: float =
 
     Raises
     ------
+    CaseError, GeometryError
+        If the state does not fit the problem.
     SolverError
         If the solver does not converge.
     """
     start = time.thread_time()
+    problem.check_state(state)
     field = PressureField(problem, make_box(problem, whole_window(problem)))
     window = field.box.window
     s = window.take(state.saturation)
     field.p[...] = window.take(state.pressure)
+    sealed = []
     for well in problem.wells:
         place = tuple(window.cells(well.cells).T)
-        field.source[place] += (well.rate or 0.0) / len(well.cells)
+        k = problem.permeability[(slice(None), *well.cells.T)]
+        field.source[place] += (well.rate or 0.0) * well_shares(k, field.box.active[place])
+        if not field.box.active[place].any():
+            sealed.append(well.name)
     field.pin(s)
     field.source[field.sealed] = 0.0
     field.fluids(s, state.time)
@@ -179,4 +190,5 @@ def solve_pressure(problem: FlowProblem, state: FlowState, *, tolerance: float =
     found = field.solve(field.p, field.source, tolerance, norm, state.time)
     window.put(field.p, state.pressure)
     seconds = time.thread_time() - start
-    return PressureReport(found.iterations, found.residuals[-1], found.residuals, seconds, int(field.free.sum()))
+    unknowns = int(field.free.sum())
+    return PressureReport(found.iterations, found.residuals[-1], found.residuals, seconds, unknowns, tuple(sealed))

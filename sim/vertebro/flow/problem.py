@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from vertebro.errors import CaseError, GeometryError
-from vertebro.flow.laws import SHEAR_FACTOR, ViscosityLaw, evaluate, newtonian
+from vertebro.flow.laws import SHEAR_FACTOR, ViscosityLaw, checked_law, newtonian
 from vertebro.flow.state import FlowState
 from vertebro.grid import VoxelGrid
 
 Float = NDArray[np.float64]
 Mode = Literal["two-phase", "cement-only"]
+DENSEST = 1e-2  # m²: a tube of 57 cm; more is a mistake of units
 RELATIVE_PERMEABILITY = {"piston": 0.0, "linear": 1.0, "corey2": 2.0, "corey3": 3.0}
 
 
@@ -48,6 +50,8 @@ class Well:
 class Outlet:
     """Cells held at a pressure, where fluid leaves (or enters as displaced fluid).
 
+    A cell of several outlets, all of one pressure, counts for the last of them.
+
     Parameters
     ----------
     cells : (n, 3) int array
@@ -61,7 +65,7 @@ class Outlet:
     name: str = "outlet"
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class FlowProblem:
     """Two incompressible fluids in a porous body: one is injected and displaces the other.
 
@@ -121,21 +125,19 @@ class FlowProblem:
 
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        if not isinstance(self.grid, VoxelGrid):
+            raise CaseError("grid", where="grid", value=self.grid, allowed="a VoxelGrid")
         shape = self.grid.shape
-        put("porosity", _array(self.porosity, shape, "porosity", 0.0, 1.0, "0 to 1"))
-        put("permeability", _array(_three(self.permeability, shape), (3, *shape), "permeability", 0.0, 1e-2, ">= 0 m²"))
+        put("porosity", _array(self.porosity, shape, "porosity", 1.0, "0 to 1"))
+        put("permeability", _array(self.permeability, (3, *shape), "permeability", DENSEST, f"0 to {DENSEST:g} m²"))
         if self.face_resistance is not None:
-            high = (0.0, math.inf, ">= 0 1/m")
-            put("face_resistance", _array(self.face_resistance, (3, *shape), "face_resistance", *high))
+            put("face_resistance", _array(self.face_resistance, (3, *shape), "face_resistance", math.inf, ">= 0 1/m"))
         for name in ("injected", "displaced"):
-            law = getattr(self, name)
-            put(name, law if callable(law) else newtonian(law))
-            evaluate(getattr(self, name), np.array([0.0, 1.0]), 0.0)
-        put("wells", tuple(_check_well(w, shape) for w in self.wells))
-        put("outlets", tuple(_check_outlet(o, shape) for o in self.outlets))
-        _unique([w.name for w in self.wells], "wells")
-        _unique([o.name for o in self.outlets], "outlets")
+            put(name, checked_law(getattr(self, name), name))
+        put("wells", tuple(_check_well(w, shape) for w in _records(self.wells, Well, "wells")))
+        put("outlets", tuple(_check_outlet(o, shape) for o in _records(self.outlets, Outlet, "outlets")))
         _check_choices(self)
+        _check_overlaps(self)
 
     @property
     def pore_volume(self) -> Float:
@@ -158,8 +160,28 @@ class FlowProblem:
         """State at time 0, filled with the displaced fluid."""
         return FlowState.empty(self.grid.shape, [w.name for w in self.wells], [o.name for o in self.outlets])
 
+    def check_state(self, state: FlowState) -> None:
+        """Raise `GeometryError` or `CaseError` unless a state fits this problem and its saturation is 0 to 1."""
+        for name in ("pressure", "saturation", "injection_time"):
+            self.grid.check(getattr(state, name), f"state.{name}")
+        _in_range(state.saturation, "state.saturation", 1.0, "0 to 1", None)
+        if set(state.injected) != {w.name for w in self.wells} or set(state.outflow) != {o.name for o in self.outlets}:
+            names = [*state.injected, *state.outflow]
+            raise CaseError(
+                "a state of another problem", where="state", value=names, hint="use problem.initial_state()"
+            )
+
     def with_well(self, name: str, **changes: Any) -> FlowProblem:
-        """Return a problem in which one well has changed."""
+        """Return a problem in which one well has changed.
+
+        Raises
+        ------
+        CaseError
+            If there is no such well, or for an impossible change.
+        """
+        if name not in [w.name for w in self.wells]:
+            allowed = ", ".join(w.name for w in self.wells) or "none"
+            raise CaseError("no such well", where="name", value=name, allowed=allowed)
         wells = tuple(replace(w, **changes) if w.name == name else w for w in self.wells)
         return replace(self, wells=wells)
 
@@ -173,13 +195,14 @@ class FlowProblem:
             f"pore volume {self.pore_volume[open_cells].sum() * 1e6:.4g} ml",
             f"  permeability {span}, {self.mode}, {self.relative_permeability}",
         ]
-        lines += [f"  well {w.name!r}: {_cells(w.cells)}, {_control(w)}" for w in self.wells]
-        lines += [f"  outlet {o.name!r}: {_cells(o.cells)} at {_span(o.pressure)} Pa" for o in self.outlets]
+        lines += [f"  well {w.name!r}: {_cells(w.cells, open_cells)}, {_control(w)}" for w in self.wells]
+        lines += [f"  outlet {o.name!r}: {_cells(o.cells, open_cells)} at {_span(o.pressure)} Pa" for o in self.outlets]
         return "\n".join(lines)
 
 
-def _cells(cells: NDArray[np.int64]) -> str:
-    return f"{len(cells)} cell{'s' if len(cells) != 1 else ''}"
+def _cells(cells: NDArray[np.int64], open_cells: NDArray[np.bool_]) -> str:
+    closed = int((~open_cells[tuple(cells.T)]).sum())
+    return f"{len(cells)} cell{'s' if len(cells) != 1 else ''}" + (f" ({closed} closed)" if closed else "")
 
 
 def _span(values: Any) -> str:
@@ -194,18 +217,24 @@ def _control(well: Well) -> str:
     return ", ".join(parts) or "closed"
 
 
-def _three(values: ArrayLike, shape: tuple[int, ...]) -> ArrayLike:
-    values = np.asarray(values, float)
-    return np.broadcast_to(values, (3, *shape)) if values.ndim in (0, len(shape)) else values
-
-
-def _array(values: Any, shape: tuple[int, ...], name: str, low: float, high: float, allowed: str) -> Float:
-    array = np.asarray(values, float)
-    if array.ndim == 0:
+def _array(values: Any, shape: tuple[int, ...], name: str, high: float, allowed: str) -> Float:
+    try:
+        array = np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise CaseError(f"{name} is no array of numbers", where=name, value=values, allowed=allowed) from None
+    if array.ndim == 0 or (name == "permeability" and array.shape == shape[1:]):
         array = np.broadcast_to(array, shape)
     if array.shape != shape:
         raise GeometryError("an array does not fit its grid", where=name, value=array.shape, allowed=str(shape))
-    bad = ~((array >= low) & (array <= high))
+    _in_range(array, name, high, allowed, "SI units; set cells that take no part to 0")
+    # a view that cannot be written to: the problem is frozen, the caller's array stays theirs
+    out = np.ascontiguousarray(array).view()
+    out.flags.writeable = False
+    return out
+
+
+def _in_range(array: Float, name: str, high: float, allowed: str, hint: str | None) -> None:
+    bad = ~((array >= 0.0) & (array <= high))
     if bad.any():
         place = tuple(int(i) for i in np.argwhere(bad)[0])
         raise CaseError(
@@ -213,30 +242,58 @@ def _array(values: Any, shape: tuple[int, ...], name: str, low: float, high: flo
             where=f"{name}{list(place)}",
             value=float(array[place]),
             allowed=allowed,
-            hint="set cells that take no part to 0",
+            hint=hint,
         )
-    return np.ascontiguousarray(array)
+
+
+def _records(values: Any, kind: type, where: str) -> Sequence[Any]:
+    if not isinstance(values, Sequence) or not all(isinstance(v, kind) for v in values):
+        raise CaseError(where, where=where, value=values, allowed=f"a list of {kind.__name__}")
+    names = [v.name for v in values]
+    if len(set(names)) != len(names):
+        raise CaseError("names must differ", where=where, value=names, hint="give each its own name=")
+    return values
 
 
 def _check_cells(cells: Any, shape: tuple[int, ...], where: str) -> NDArray[np.int64]:
-    array = np.asarray(cells)
+    allowed = "at least one (i, j, k), integers"
+    try:
+        array = np.asarray(cells)
+    except ValueError:
+        raise GeometryError("cells", where=where, value=cells, allowed=allowed) from None
     if array.size == 0 or array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.integer):
-        raise GeometryError("cells", where=where, value=cells, allowed="at least one (i, j, k), integers")
+        hint = "np.argwhere(mask) turns a mask into cells" if array.dtype == bool else None
+        raise GeometryError("cells", where=where, value=cells, allowed=allowed, hint=hint)
     if np.any(array < 0) or np.any(array >= shape):
         worst = array[np.any((array < 0) | (array >= shape), axis=1)][0]
         raise GeometryError("a cell lies outside the grid", where=where, value=worst.tolist(), allowed=f"< {shape}")
     return np.unique(array.astype(np.int64), axis=0)
 
 
+def _finite(value: Any) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
+
+
 def check_control(rate: float | None, pressure: float | None, radius: float | None, where: str) -> None:
     """Raise `CaseError` unless rate, pressure and radius of a well are possible."""
     for name, value in (("rate", rate), ("pressure", pressure)):
-        if value is not None and not math.isfinite(value):
+        if value is not None and not _finite(value):
             raise CaseError(f"well {name}", where=f"{where}.{name}", value=value, allowed="a finite number")
     if rate is not None and rate < 0:
         raise CaseError("well rate", where=f"{where}.rate", value=rate, allowed=">= 0 m³/s")
-    if radius is not None and not (math.isfinite(radius) and radius > 0):
+    if radius is not None and not (_finite(radius) and radius > 0):
         raise CaseError("well radius", where=f"{where}.radius", value=radius, allowed="> 0 m")
+
+
+def check_meeting(well: Well, outlets: Sequence[Outlet]) -> None:
+    """Raise `CaseError` if a well held at a pressure lies in one outlet altogether: any rate would do, or none."""
+    if well.rate is not None or well.pressure is None:
+        return
+    if any(bool(np.all((well.cells[:, None] == o.cells[None]).all(axis=2).any(axis=1))) for o in outlets):
+        where, hint = f"wells[{well.name}]", "give it a rate, or move one of the two"
+        raise CaseError(
+            "two pressures for the same cells: well and outlet", where=where, value=well.pressure, hint=hint
+        )
 
 
 def _check_well(well: Well, shape: tuple[int, ...]) -> Well:
@@ -247,20 +304,34 @@ def _check_well(well: Well, shape: tuple[int, ...]) -> Well:
 
 def _check_outlet(outlet: Outlet, shape: tuple[int, ...]) -> Outlet:
     where = f"outlets[{outlet.name}]"
-    raw = np.asarray(outlet.cells)
     cells = _check_cells(outlet.cells, shape, f"{where}.cells")
-    pressure = np.asarray(outlet.pressure, float)
+    raw = np.asarray(outlet.cells)
+    try:
+        pressure = np.asarray(outlet.pressure, float)
+    except (TypeError, ValueError):
+        pressure = np.array(math.nan)
     if not np.all(np.isfinite(pressure)) or pressure.shape not in ((), (len(raw),)):
         raise CaseError("outlet pressure", where=f"{where}.pressure", value=outlet.pressure, allowed="finite, one or n")
-    if pressure.ndim:
-        _, first = np.unique(raw, axis=0, return_index=True)
-        pressure = pressure[first]
-    return replace(outlet, cells=cells, pressure=pressure if pressure.ndim else float(pressure))
+    if pressure.ndim == 0:
+        return replace(outlet, cells=cells, pressure=float(pressure))
+    _, first, back = np.unique(raw, axis=0, return_index=True, return_inverse=True)
+    if np.any(pressure[first][back.ravel()] != pressure):
+        raise CaseError("a cell is listed twice, with two pressures", where=f"{where}.cells", hint="list it once")
+    return replace(outlet, cells=cells, pressure=pressure[first])
 
 
-def _unique(names: list[str], where: str) -> None:
-    if len(set(names)) != len(names):
-        raise CaseError("names must differ", where=where, value=names, hint="give each its own name=")
+def _check_overlaps(problem: FlowProblem) -> None:
+    held = np.full(problem.grid.shape, math.nan)
+    for outlet in problem.outlets:
+        place = tuple(outlet.cells.T)
+        contrary = ~np.isnan(held[place]) & (held[place] != outlet.pressure)
+        if contrary.any():
+            cell, where = outlet.cells[int(contrary.argmax())].tolist(), f"outlets[{outlet.name}].cells"
+            hint = "give each cell to one outlet, or both the same pressure"
+            raise CaseError("another outlet holds this cell at another pressure", where=where, value=cell, hint=hint)
+        held[place] = outlet.pressure
+    for well in problem.wells:
+        check_meeting(well, problem.outlets)
 
 
 def _check_choices(problem: FlowProblem) -> None:
@@ -272,8 +343,11 @@ def _check_choices(problem: FlowProblem) -> None:
     if problem.mode == "cement-only" and problem.relative_permeability != "piston":
         name = problem.relative_permeability
         raise CaseError("cement-only mode is a piston", where="relative_permeability", value=name, allowed="piston")
-    if not 0 <= problem.residual_displaced < 1:
+    if not (_finite(problem.residual_displaced) and 0 <= problem.residual_displaced < 1):
         value = problem.residual_displaced
         raise CaseError("residual displaced fluid", where="residual_displaced", value=value, allowed="0 to < 1")
-    if not (math.isfinite(problem.shear_factor) and problem.shear_factor > 0):
+    if not (_finite(problem.shear_factor) and problem.shear_factor > 0):
         raise CaseError("shear factor", where="shear_factor", value=problem.shear_factor, allowed="> 0")
+    if not _finite(problem.displaced_pressure):
+        value = problem.displaced_pressure
+        raise CaseError("displaced pressure", where="displaced_pressure", value=value, allowed="a finite number [Pa]")

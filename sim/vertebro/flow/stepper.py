@@ -4,69 +4,28 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.errors import CaseError
-from vertebro.flow.control import WellRun, place_well, solve_with_wells
+from vertebro.flow.control import WellRun, place_well, read_pressures, solve_with_wells, write_source
 from vertebro.flow.domain import filled_bounds, filled_window, make_box, orientation, whole_window
+from vertebro.flow.exchange import Exchange
+from vertebro.flow.fluids import Resistance
 from vertebro.flow.front import Front
-from vertebro.flow.laws import evaluate
+from vertebro.flow.outflow import OutletFlow
+from vertebro.flow.pace import Pace, viscosity
 from vertebro.flow.pressure import PressureField
-from vertebro.flow.problem import FlowProblem, Well, check_control
+from vertebro.flow.problem import FlowProblem, Well, check_control, check_meeting
+from vertebro.flow.report import FlowEvent, StepReport, Tally
 from vertebro.flow.state import FlowState
 
 Float = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class FlowEvent:
-    """Something a person should know: ``sealed``, ``pressure-cap``, ``cap-released`` or ``full``.
-
-    Attributes
-    ----------
-    kind : str
-    time : float [s]
-    well : str
-    text : str
-        A sentence with numbers.
-    """
-
-    kind: str
-    time: float
-    well: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StepReport:
-    """What one `Stepper.advance` did.
-
-    Attributes
-    ----------
-    steps, iterations : int
-        Pressure steps and multigrid iterations.
-    residual : float
-        Largest relative residual of the pressure solves.
-    balance_error : float
-        |injected - in the pores - out of the outlets| / injected since time 0.
-    well_pressures, well_rates : dict of float [Pa], [m³/s]
-        At the last step; an infinite pressure means that nothing can flow.
-    events : tuple of FlowEvent
-    seconds : float
-        CPU seconds of this thread.
-    """
-
-    steps: int
-    iterations: int
-    residual: float
-    balance_error: float
-    well_pressures: dict[str, float]
-    well_rates: dict[str, float]
-    events: tuple[FlowEvent, ...] = ()
-    seconds: float = field(default=0.0, compare=False)
+RATE_CHANGE = 1.1  # largest change of a rate that a kept pressure field follows in proportion
+MOST_STEPS = 1e7  # of one advance
 
 
 class Stepper:
@@ -78,13 +37,17 @@ class Stepper:
     tolerance : float
         Relative residual of each pressure solve. Volumes are conserved whatever it is.
     front_step : float
-        Mean advance of the front per step, in voxels.
+        Largest mean advance of the front per pressure field, in voxels; less while a few cells run far ahead or the
+        viscosity or the needle's pressure change fast (see `pace`).
     max_step : float [s]
         Longest step.
     picard : int
         Extra solves per step for shear-dependent viscosity.
     sharp : bool
         Second-order limited fluxes along the stream, for Corey fronts and for the age; first order if false.
+    keep : bool
+        Go on with the last pressure field from call to call while it serves; its pressures follow the viscosity and
+        the rates. Otherwise every call ends with the pressures of its own fill.
 
     Examples
     --------
@@ -100,20 +63,26 @@ class Stepper:
         max_step: float = math.inf,
         picard: int = 0,
         sharp: bool = True,
+        keep: bool = False,
     ) -> None:
         for name, value in (("tolerance", tolerance), ("front_step", front_step), ("max_step", max_step)):
             if not value > 0:
                 raise CaseError(name, where=name, value=value, allowed="> 0")
+        if not (isinstance(picard, int) and picard >= 0):
+            raise CaseError("picard", where="picard", value=picard, allowed="0, 1, 2, …")
         self.problem = problem
-        self.tolerance, self.front_step, self.max_step, self.picard = tolerance, front_step, max_step, picard
-        self.sharp = sharp
+        self.tolerance, self.picard, self.sharp, self.keep = tolerance, picard, sharp, keep
+        self.pace = Pace(front_step, max_step)
         self._wells: dict[str, Well] = {w.name: w for w in problem.wells}
         self._flip = orientation(problem)
         self._flow: PressureField | None = None
         self._fluxes: Float | None = None
         self._announced: set[tuple[str, str]] = set()
-        self._last_viscosity = 0.0
-        self._solved_at = math.nan
+        self._viscosity = 0.0  # that of the present field
+        self._solved_at = math.nan  # time of the present field; nan when it is out of date
+        self._stored_at = math.nan
+        self._pinned = False
+        self._fresh = True
 
     def set_well(self, name: str, *, rate: float | None = None, pressure: float | None = None) -> None:
         """Give a well a new rate [m³/s], pressure [Pa], or a rate with a pressure cap; neither closes it."""
@@ -122,11 +91,13 @@ class Stepper:
         check_control(rate, pressure, None, f"wells[{name}]")
         if (rate, pressure) == (self._wells[name].rate, self._wells[name].pressure):
             return
-        self._wells[name] = replace(self._wells[name], rate=rate, pressure=pressure)
-        self._solved_at = math.nan
+        changed = replace(self._wells[name], rate=rate, pressure=pressure)
+        check_meeting(changed, self.problem.outlets)
+        self._wells[name] = changed
         for run in self._runs if self._flow is not None else ():
             if run.well.name == name:
                 run.well, run.capped = self._wells[name], False
+        self._solved_at = math.nan
 
     def advance(self, state: FlowState, dt: float) -> StepReport:
         """Advance `state` in place by exactly `dt` seconds.
@@ -134,22 +105,26 @@ class Stepper:
         Raises
         ------
         CaseError
-            If `dt` is negative or not finite.
+            If `dt` is negative or not finite, if it would take absurdly many steps, or for a state of another problem.
         SolverError
             If a pressure solve fails; the state then is that of the last complete step.
         """
-        if not (math.isfinite(dt) and dt >= 0):
+        if not (isinstance(dt, Real) and math.isfinite(dt) and dt >= 0):
             raise CaseError("time step", where="dt", value=dt, allowed=">= 0 s, finite")
+        self.problem.check_state(state)
         cpu = time.thread_time()
         end = state.time + dt
-        tally = _Tally()
+        tally = Tally()
         self._load(state)
-        while state.time < end:
-            step = self._step_to(state, end, tally)
-            state.time = end if step >= end - state.time else state.time + step
-        # the pressures handed out belong to the fill handed out; the next step starts from them
-        self._solve(state, tally)
-        self._store(state)
+        self._check_size(dt)
+        try:
+            while state.time < end:
+                step = self._step_to(state, end, tally)
+                state.time = end if step >= end - state.time else state.time + step
+            # the pressures handed out belong to the fill handed out; the next step starts from them
+            self._find(state, tally, 0.0)
+        finally:
+            self._store(state)
         self._release_flags()
         return tally.report(self._runs, self._balance(state), time.thread_time() - cpu)
 
@@ -166,67 +141,103 @@ class Stepper:
 
     # one step ---------------------------------------------------------------------------------------------------
 
-    def _step_to(self, state: FlowState, end: float, tally: _Tally) -> float:
-        self._solve(state, tally)
+    def _step_to(self, state: FlowState, end: float, tally: Tally) -> float:
+        self._find(state, tally, end - state.time)
         flow, front = self._ready_box()
-        total = sum(w.rate for w in self._runs)
-        step = min(self._longest(flow, front, total), end - state.time)
-        count = max(1, math.ceil((end - state.time) / step - 1e-9)) if step > 0 else 1
-        step = (end - state.time) / count
-        if total > 0:
+        step = self.pace.part(end - state.time)
+        if any(run.rate > 0.0 for run in self._runs):
             self._flow_out(state, flow, front, step)
+        self.pace.age += step
         self._solved_at = math.nan
         for run in self._runs:
             state.injected[run.well.name] += run.rate * step
         tally.steps += 1
         return step
 
-    def _solve(self, state: FlowState, tally: _Tally) -> None:
-        """Pressure of the present fill, time and controls, unless it is the one that was found last."""
-        if self._solved_at == state.time:
+    def _find(self, state: FlowState, tally: Tally, seconds: float) -> None:
+        """Pressure of the present fill, time and controls: the last field while it may be kept, else a new one."""
+        if self._solved_at == state.time and (self.pace.age == 0.0 or self.pace.serves(seconds)):
             return
         flow, front = self._ready(state)
-        now = state.time
-        thick = float(evaluate(self.problem.law("injected"), np.array([1.0]), now)[0])
-        if self._last_viscosity > 0 and self._last_viscosity != thick:
-            self._scale_start(flow, thick / self._last_viscosity)
-        self._last_viscosity = thick
+        if not self._kept(flow, seconds, state.time):
+            self._solve(flow, front, state.time, tally)
+        self._solved_at = state.time
+
+    def _solve(self, flow: PressureField, front: Front, now: float, tally: Tally) -> None:
         flow.source[:] = 0.0
         for run in self._runs:
             flow.source[run.place] = 1.0
-        flow.pin(front.s)
+        if not self._pinned or self.problem.mode == "cement-only":
+            flow.pin(front.s)
+            self._pinned = True
         self._mark_sealed(flow)
-        fresh = tally.steps == 0 and not np.any(flow.p)
-        for _ in range(1 + (self.picard if not fresh else max(self.picard, 1))):
-            flow.fluids(front.s, now)
+        # without faces yet there is no flow to take shear rates from
+        passes = 1 + (max(self.picard, 1) if self._fresh else self.picard)
+        self._fresh = False
+        for _ in range(passes):
+            self._resistance.fill(front.s, now)
             flow.faces()
             iterations, residual = solve_with_wells(flow, self._runs, tolerance=self.tolerance, now=now)
             tally.iterations += iterations
+        tally.solves += 1
         tally.residual = max(tally.residual, residual)
         tally.events += self._news(now)
-        self._solved_at = now
+        self._outlet_flow.measure()
+        self.pace.renew(flow, front, self._runs, now, self._exchange.team)
 
-    def _scale_start(self, flow: PressureField, ratio: float) -> None:
-        """Warm start: with the viscosity the pressure above the outlets changes in proportion."""
-        held = flow.p[(flow.free == 0) & ~flow.sealed]
-        base = float(held.mean()) if held.size else 0.0
-        inside = flow.free == 1
-        flow.p[inside] = base + (flow.p[inside] - base) * ratio
+    def _factor(self) -> float | None:
+        """What multiplies the last field so that it follows its wells' rates and viscosity; None if it cannot."""
+        runs = self._runs
+        if any(run.sealed or run.well.pressure is not None for run in runs):
+            return None
+        changed = [run for run in runs if run.rate != (run.well.rate or 0.0)]
+        if not changed:
+            return 1.0
+        lone = len(changed) == 1 and changed[0].rate > 0.0 and sum(run.rate > 0.0 for run in runs) == 1
+        factor = (changed[0].well.rate or 0.0) / changed[0].rate if lone else 0.0
+        return factor if 1.0 / RATE_CHANGE <= factor <= RATE_CHANGE else None
+
+    def _kept(self, flow: PressureField, seconds: float, now: float) -> bool:
+        """Bring the last field up to the present viscosity and rates; whether it still serves."""
+        thick = viscosity(self.problem.law("injected"), now)
+        ratio = thick / self._viscosity if self._viscosity > 0.0 else 1.0
+        self._viscosity = thick
+        factor = self._factor()
+        scales = flow.box.level is not None or (ratio == 1.0 and factor == 1.0)
+        kept = self.keep and factor is not None and scales and self.pace.serves(seconds)
+        self._exchange.scale(ratio, factor or 1.0)
         for run in self._runs:
             if run.response is not None:
                 run.response *= ratio
+        if kept and factor is not None:
+            self._follow(flow, factor)
+        return kept
 
-    def _longest(self, flow: PressureField, front: Front, total: float) -> float:
-        if total <= 0:
-            return self.max_step
-        room = front.room(flow)
-        return min(self.front_step * room / total, self.max_step) if room > 0 else self.max_step
+    def _follow(self, flow: PressureField, factor: float) -> None:
+        """Rates and readings of a field that was scaled."""
+        if factor != 1.0:
+            for run in self._runs:
+                run.rate *= factor
+            write_source(flow, self._runs)
+            self._outlet_flow.rates *= factor
+            self.pace.hurry(factor)
+        read_pressures(flow, self._runs)
+
+    def _check_size(self, dt: float) -> None:
+        """Refuse rates and steps that no machine could follow, mistakes of units mostly."""
+        fixed = sum(w.rate for w in self._wells.values() if w.rate is not None and w.pressure is None)
+        steps = dt / self.pace.max_step
+        usual = self._ready_box()[0].usual_pores
+        if usual > 0:
+            steps = max(steps, fixed * dt / (self.pace.front_step * usual))
+        if steps > MOST_STEPS:
+            hint = "look at the units of rates, porosity and spacing, and at max_step"
+            raise CaseError("far too many steps", where="dt", value=steps, allowed=f"<= {MOST_STEPS:g}", hint=hint)
 
     def _flow_out(self, state: FlowState, flow: PressureField, front: Front, step: float) -> None:
         names = [o.name for o in self.problem.outlets]
-        net = front.outlet_flow(len(names))
         gone, lost = front.move(step, state.time, len(names))
-        for name, injected, all_out in zip(names, gone, net, strict=True):
+        for name, injected, all_out in zip(names, gone, self._outlet_flow.rates, strict=True):
             state.outflow[name] += float(injected)
             state.outflow_displaced[name] += float(all_out) * step - float(injected)
         self._lost += lost
@@ -274,23 +285,22 @@ class Stepper:
             self._runs: list[WellRun] = []
             self._lost = 0.0
             self._draw(state.saturation > 0)
-        flow, front = self._ready_box()
-        window = flow.box.window
-        s = window.take(state.saturation)
-        if self._solved_at == state.time and np.array_equal(s, front.s):
+        if self._stored_at == state.time and self._exchange.holds(state):
             return
-        self._solved_at = math.nan
-        front.s[...] = s
-        front.birth[...] = np.nan_to_num(window.take(state.injection_time))
-        pressure = window.take(state.pressure)
-        flow.p[...] = pressure
+        self._solved_at, self._pinned = math.nan, False
+        self.pace.end()
+        self._exchange.load(state)
 
     def _draw(self, filled: NDArray[np.bool_]) -> None:
         problem = self.problem
         only = problem.mode == "cement-only"
         window = filled_window(problem, filled, self._flip) if only else whole_window(problem)
-        self._flow = PressureField(problem, make_box(problem, window))
+        self._flow, self._fresh = PressureField(problem, make_box(problem, window)), True
         self._front = Front(self._flow, self.sharp)
+        self._exchange = Exchange(self._flow, self._front)
+        self._resistance, self._outlet_flow = Resistance(self._flow, self._exchange.team), OutletFlow(self._flow)
+        self._pinned, self._stored_at = False, math.nan
+        self.pace.end()
         self._runs = [place_well(problem, well, self._flow) for well in self._wells.values()]
 
     def _ready_box(self) -> tuple[PressureField, Front]:
@@ -315,36 +325,13 @@ class Stepper:
         return self._ready_box()
 
     def _store(self, state: FlowState) -> None:
-        flow, front = self._ready_box()
-        window = flow.box.window
-        window.put(flow.p, state.pressure)
-        window.put(front.s, state.saturation)
-        age = np.where(front.s > 0, front.birth, np.nan)
-        window.put(age, state.injection_time)
+        self._exchange.store(state)
+        self._stored_at = state.time
 
     def _balance(self, state: FlowState) -> float:
         injected = state.injected_volume
         if injected == 0:
             return 0.0
-        inside = float(np.sum(state.saturation * self.problem.pore_volume))
+        flow, front = self._ready_box()
+        inside = float(np.einsum("ijk,ijk->", front.s, flow.box.pore))
         return abs(injected - inside - sum(state.outflow.values())) / injected
-
-
-@dataclass(slots=True)
-class _Tally:
-    steps: int = 0
-    iterations: int = 0
-    residual: float = 0.0
-    events: list[FlowEvent] = field(default_factory=list)
-
-    def report(self, runs: list[WellRun], balance: float, seconds: float) -> StepReport:
-        return StepReport(
-            steps=self.steps,
-            iterations=self.iterations,
-            residual=self.residual,
-            balance_error=balance,
-            well_pressures={r.well.name: r.pressure for r in runs},
-            well_rates={r.well.name: r.rate for r in runs},
-            events=tuple(self.events),
-            seconds=seconds,
-        )

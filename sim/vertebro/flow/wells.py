@@ -6,8 +6,8 @@ offset ``n`` by ``μ G(n)``, ``G(n) = ∫ Π_d exp(-2 t_d s) I_{n_d}(2 t_d s) ds
 ``r`` in anisotropic rock it is ``μQ/(4π √(k1k2k3)) R_F(r²/k1, r²/k2, r²/k3)`` (the capacity of an ellipsoid).
 
 A needle thinner than the cell's equivalent sphere gets the difference added, with the viscosity in the cell. A needle
-thicker than it is resolved by the grid: its pressure is then interpolated between the two shells of cells whose lattice
-pressures enclose the needle's, with positive weights, so it stays meaningful while the first cement comes out.
+thicker than it is resolved by the grid: its pressure is then a mean over the cells about its surface, with positive
+weights, so it stays meaningful while the first cement comes out.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def lattice_green(offsets: ArrayLike, faces: ArrayLike) -> Float:
     value = np.full(n.shape[:-1], 1e-9)
     product = np.ones((*n.shape[:-1], x.size))
     for d in range(3):
-        product = product * ive(n[..., d, None], width[d] * x)
+        # few distances along an axis serve many offsets
+        known, back = np.unique(n[..., d], return_inverse=True)
+        product *= ive(known[:, None], width[d] * x)[back.reshape(n.shape[:-1])]
     value = value + product @ w
     # beyond the cut e^-y I_n(y) = (1 - (4n² - 1)/(8y)) / sqrt(2πy)
     lead = math.prod(1 / math.sqrt(2 * math.pi * v) for v in width)
@@ -70,6 +72,20 @@ def _log_panels(low: float, high: float) -> tuple[Float, Float]:
     u = (edges[:-1, None] + half) + half * node
     x = np.exp(u)
     return x.ravel(), (x * half * weight).ravel()
+
+
+def well_shares(permeability: Float, active: NDArray[np.bool_]) -> Float:
+    """Shares of a well's rate among its cells, sum 1: by mean permeability among those that take part.
+
+    Parameters
+    ----------
+    permeability : (3, n) array [m²]
+    active : (n,) mask of the cells that have a pressure
+    """
+    share = np.cbrt(permeability[0]) * np.cbrt(permeability[1]) * np.cbrt(permeability[2]) * active
+    total = float(share.sum())
+    out: Float = share / total if total > 0 else np.full(len(active), 1.0 / len(active))
+    return out
 
 
 def needle_gauge(
@@ -102,14 +118,16 @@ def needle_gauge(
         return Gauge(cells, shares, target - mean)
     near = _neighbourhood(cells, active, np.ceil(radius / h).astype(int) + 2)
     values = _source_pressure(near, cells, shares, faces)
-    return _between_shells(near, values, target, Gauge(cells, shares, 0.0), mean)
+    reach = 0.5 * float(h.max()) / radius
+    return _around_sphere(near, values, target, reach, Gauge(cells, shares, 0.0), mean)
 
 
 def _source_pressure(at: Cells, cells: Cells, shares: Float, faces: Float) -> Float:
     """Lattice pressure at cells `at` from a source spread over `cells`."""
     offsets = np.abs(at[:, None, :] - cells[None, :, :])
-    known, back = np.unique(offsets.reshape(-1, 3), axis=0, return_inverse=True)
-    green = lattice_green(known, faces)[back.ravel()].reshape(offsets.shape[:2])
+    size = tuple(offsets.max(axis=(0, 1)) + 1)
+    known, back = np.unique(np.ravel_multi_index(tuple(np.moveaxis(offsets, -1, 0)), size), return_inverse=True)
+    green = lattice_green(np.stack(np.unravel_index(known, size), axis=-1), faces)[back].reshape(offsets.shape[:2])
     out: Float = green @ shares
     return out
 
@@ -121,18 +139,21 @@ def _neighbourhood(cells: Cells, active: NDArray[np.bool_], reach: NDArray[np.in
     return np.argwhere(box) + low
 
 
-def _between_shells(near: Cells, values: Float, target: float, own: Gauge, mean: float) -> Gauge:
+def _around_sphere(near: Cells, values: Float, target: float, reach: float, own: Gauge, mean: float) -> Gauge:
+    """Mean over the cells about the sphere whose lattice pressure is `target`, half a cell to either side.
+
+    `reach` is the relative change of pressure over half a cell. Cells inside and outside the sphere are weighted so
+    that the reading is exact in even bone; in uneven bone many cells share the say.
+    """
     below = values <= target
     if not below.any():
         return own
-    lower = float(values[below].max())
-    outer = near[np.isclose(values, lower, rtol=1e-6)]
-    above = (values > target) & (values < mean)
-    inner, upper = own.cells, mean
-    weights = own.weights
-    if above.any():
-        upper = float(values[above].min())
-        inner = near[np.isclose(values, upper, rtol=1e-6)]
+    outside = below & (values >= min(target * (1.0 - reach), float(values[below].max()) * (1.0 - 1e-6)))
+    outer, lower = near[outside], float(values[outside].mean())
+    inside = (values > target) & (values <= target * (1.0 + reach))
+    inner, upper, weights = own.cells, mean, own.weights
+    if inside.any():
+        inner, upper = near[inside], float(values[inside].mean())
         weights = np.full(len(inner), 1.0 / len(inner))
     share = (target - lower) / (upper - lower)
     return Gauge(

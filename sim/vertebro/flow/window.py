@@ -6,11 +6,14 @@ the data, so that a mirrored case runs through exactly the same arithmetic and g
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+STEPS = (2**0.5, 3**0.5, 5**0.5)  # no rational relation: weights of different cells never agree by accident
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Window:
         a, b, c = (h - w + 2 for w, h in zip(self.low, self.high, strict=True))
         return a, b, c
 
-    def _view(self, full: NDArray[Any]) -> NDArray[Any]:
+    def view(self, full: NDArray[Any]) -> NDArray[Any]:
+        """The window's part of a grid array (…, nr, na, ns), turned, not copied."""
         (a, b, c), (d, e, f) = self.low, self.high
         x, y, z = (slice(None, None, -1 if turned else 1) for turned in self.flip)
         return full[..., a:d, b:e, c:f][..., x, y, z]
@@ -35,7 +39,7 @@ class Window:
     def take(self, full: NDArray[Any], dtype: Any = np.float64) -> NDArray[Any]:
         """Copy a grid array (…, nr, na, ns) into a padded one; ghosts are 0."""
         out = np.zeros((*full.shape[:-3], *self.padded), dtype)
-        out[..., 1:-1, 1:-1, 1:-1] = self._view(full)
+        out[..., 1:-1, 1:-1, 1:-1] = self.view(full)
         return out
 
     def take_faces(self, full: NDArray[Any]) -> NDArray[np.float64]:
@@ -48,7 +52,7 @@ class Window:
 
     def put(self, inside: NDArray[Any], full: NDArray[Any]) -> None:
         """Write a padded array back into its place in a grid array."""
-        self._view(full)[...] = inside[..., 1:-1, 1:-1, 1:-1]
+        self.view(full)[...] = inside[..., 1:-1, 1:-1, 1:-1]
 
     def put_fluxes(self, t: NDArray[Any], p: NDArray[Any], full: NDArray[Any]) -> None:
         """Write ``t (p - p_next)`` of padded (3, …) faces into a (3, …) grid array; mirroring turns a flux round."""
@@ -56,7 +60,7 @@ class Window:
         for axis, flipped in enumerate(self.flip):
             other = list(core)
             other[axis] = slice(0, -2) if flipped else slice(2, None)
-            out = self._view(full[axis])
+            out = self.view(full[axis])
             np.subtract(p[core], p[tuple(other)], out=out)
             out *= t[axis][tuple(other) if flipped else core]
 
@@ -80,19 +84,22 @@ def bounding_box(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np
     return low, high
 
 
-def canonical_flip(fields: list[NDArray[Any]]) -> tuple[bool, bool, bool]:
-    """Axes to mirror so that odd moments of the fields are not negative; the first that is not zero decides."""
-    flip = [False, False, False]
-    for axis in range(3):
-        for values in fields:
-            others = tuple(a for a in range(3) if a != axis)
-            profile = values.sum(axis=others, dtype=np.float64)
-            odd = profile - profile[::-1]
-            arm = np.arange(len(profile)) - (len(profile) - 1) / 2
-            moments = [float(np.dot(odd, arm)), float(np.dot(odd, np.sign(arm) * np.sqrt(np.abs(arm))))]
-            size = float(np.dot(np.abs(profile), np.abs(arm))) + 1e-300
-            decisive = [m for m in moments if abs(m) > 1e-9 * size]
-            if decisive:
-                flip[axis] = decisive[0] < 0
-                break
-    return flip[0], flip[1], flip[2]
+def canonical_flip(fields: Iterable[NDArray[Any]]) -> tuple[bool, bool, bool]:
+    """Axes to mirror: the orientation in which the fields weigh most, under weights that no symmetry leaves alone.
+
+    Of the eight orientations the first field keeps the heaviest, the next decides among those left. What is left at the
+    end looks the same in every field, so any will do.
+    """
+    flips = [(bool(i), bool(j), bool(k)) for i, j, k in np.ndindex(2, 2, 2)]
+    for values in fields:
+        moment: NDArray[np.float64] = values
+        for axis in (2, 1, 0):
+            weights = np.modf(STEPS[axis] * np.arange(1, values.shape[axis] + 1))[0]
+            # the axis goes, and the two directions come as a new last one
+            moment = np.tensordot(moment, np.stack([weights, weights[::-1]], axis=1), axes=([axis], [0]))
+        best = max(float(moment[k, j, i]) for i, j, k in np.array(flips, int))
+        slack = 1e-9 * float(np.abs(values).sum())
+        flips = [f for f in flips if moment[int(f[2]), int(f[1]), int(f[0])] >= best - slack]
+        if len(flips) == 1:
+            break
+    return flips[0]

@@ -71,7 +71,14 @@ class LeakMonitor:
         in_bone = bone_side(grid, self._compartment, track_depth=self._settings.track_depth)
         self._place = places(self._compartment, in_bone).ravel()
         in_vein = np.zeros(grid.shape, bool) if vein is None else np.asarray(vein, bool)
-        self._tracer = Tracer(grid, self._compartment, in_bone=in_bone, vein=in_vein, conductance=conductance)
+        self._tracer = Tracer(
+            grid,
+            self._compartment,
+            in_bone=in_bone,
+            vein=in_vein,
+            conductance=conductance,
+            threshold=self._settings.wet_fraction * grid.voxel_volume,
+        )
         self._key = np.zeros(grid.size, np.int64)
         self._onset: dict[int, tuple[float, int]] = {}  # key -> (time, first cell or -1)
         self._detected: dict[int, float] = {}
@@ -110,13 +117,15 @@ class LeakMonitor:
         CaseError
             If an exit is unknown.
         """
-        self._check(time, cement_volume, outflow or {}, pressure)
-        self._time = time
+        self._check_fit(time, cement_volume, outflow or {}, pressure)
         amount = np.ascontiguousarray(cement_volume, float).ravel()
-        wet = amount > self._settings.wet_fraction * self._grid.voxel_volume
-        fresh = self._tracer.advance(amount, wet, None if pressure is None else np.asarray(pressure, float).ravel())
+        cells = np.flatnonzero(amount)  # all that follows looks at these few only
+        self._check_volumes(time, amount[cells])
+        self._time = time
+        flat_pressure = None if pressure is None else np.asarray(pressure, float).ravel()
+        fresh = self._tracer.advance(amount, cells, flat_pressure)
         self._mark(fresh, amount, time)
-        self._book(amount, outflow or {}, time)
+        self._book(amount, cells, outflow or {}, time)
         return self._new_events(time)
 
     def leaks(self) -> tuple[LeakEvent, ...]:
@@ -153,17 +162,21 @@ class LeakMonitor:
         """(n, 3) voxel indices of a leak, as it is now."""
         return np.stack(np.unravel_index(np.flatnonzero(self._key == event.key), self._grid.shape), axis=1)
 
-    def _check(self, time: float, cement_volume: Float, outflow: Mapping[str, float], pressure: Float | None) -> None:
+    def _check_fit(
+        self, time: float, cement_volume: Float, outflow: Mapping[str, float], pressure: Float | None
+    ) -> None:
         self._grid.check(cement_volume, "cement_volume")
         if pressure is not None:
             self._grid.check(pressure, "pressure")
         if not time >= self._time:
             raise SolverError("time runs backwards", where="time", value=time, allowed=f"{self._time} s or later")
-        low, high = float(np.min(cement_volume)), float(np.max(cement_volume))
-        if not (low >= -1e-6 * self._grid.voxel_volume and math.isfinite(high)):
-            raise SolverError("impossible cement volume", where="cement_volume [m³]", value=(low, high), time=time)
         if unknown := sorted(set(outflow) - set(self._exits)):
             raise CaseError("unknown exits", where="outflow", value=unknown, allowed=", ".join(self._exits) or "none")
+
+    def _check_volumes(self, time: float, volumes: Float) -> None:
+        low, high = float(np.min(volumes, initial=0.0)), float(np.max(volumes, initial=0.0))
+        if not (low >= -1e-6 * self._grid.voxel_volume and math.isfinite(high)):
+            raise SolverError("impossible cement volume", where="cement_volume [m³]", value=(low, high), time=time)
 
     def _mark(self, fresh: NDArray[np.int64], amount: Float, time: float) -> None:
         seed = self._tracer.seed[fresh]
@@ -183,8 +196,7 @@ class LeakMonitor:
                 candidates = sources if sources.size else leaked[own]
                 self._onset[int(key)] = (time, int(candidates[np.argmax(amount[candidates])]))
 
-    def _book(self, amount: Float, outflow: Mapping[str, float], time: float) -> None:
-        cells = np.flatnonzero(amount)
+    def _book(self, amount: Float, cells: NDArray[np.int64], outflow: Mapping[str, float], time: float) -> None:
         volumes = np.bincount(self._compartment.ravel()[cells], weights=amount[cells], minlength=len(Compartment))
         self._volumes = {c.name.lower(): float(volumes[c]) for c in Compartment}
         outside = self._place[cells] != Place.BONE

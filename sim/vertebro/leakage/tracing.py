@@ -35,6 +35,8 @@ class Tracer:
         Cells that are a vein (inside the bone it matters for the route).
     conductance : (3, …) float array, optional
         How easily cement crosses the face between a cell and its next neighbour along the axis, any unit.
+    threshold : float [m³]
+        Cement that makes a cell wet.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class Tracer:
         in_bone: NDArray[np.bool_],
         vein: NDArray[np.bool_],
         conductance: Float | None = None,
+        threshold: float,
     ) -> None:
-        self._shape = grid.shape
+        self._shape, self._threshold = grid.shape, threshold
         self._strides = (grid.shape[1] * grid.shape[2], grid.shape[2], 1)
         self._compartment = np.ascontiguousarray(compartment, np.uint8).ravel()
         self._in_bone = np.ascontiguousarray(in_bone).ravel()
@@ -56,14 +59,15 @@ class Tracer:
         self.feeder = np.full(grid.size, NOBODY, np.int64)
         self.seed = np.full(grid.size, NOBODY, np.int64)  # where this cell's cement left the bone
 
-    def advance(self, amount: Float, wet: NDArray[np.bool_], pressure: Float | None = None) -> Index:
+    def advance(self, amount: Float, cells: Index, pressure: Float | None = None) -> Index:
         """Trace the cells that are wet for the first time; changes `route`, `feeder` and `seed`.
 
         Parameters
         ----------
         amount : (n,) float array
             Cement per cell, flat.
-        wet : (n,) bool array
+        cells : (k,) int array
+            Flat indices of the cells that hold cement.
         pressure : (n,) float array, optional [Pa]
 
         Returns
@@ -71,9 +75,9 @@ class Tracer:
         (m,) int array
             Flat indices of the newly traced cells.
         """
-        fresh = np.flatnonzero(wet & (self.route == Route.DRY))
+        fresh = cells[(amount[cells] > self._threshold) & (self.route[cells] == Route.DRY)]
         if fresh.size:
-            self._trace(fresh, amount, wet, pressure)
+            self._trace(fresh, amount, pressure)
         return fresh
 
     def path(self, cell: int) -> Index:
@@ -83,8 +87,8 @@ class Tracer:
             steps.append(feeder)
         return np.asarray(steps, np.int64)
 
-    def _trace(self, fresh: Index, amount: Float, wet: NDArray[np.bool_], pressure: Float | None) -> None:
-        neighbour, score = self._feeders(fresh, amount, wet, pressure)
+    def _trace(self, fresh: Index, amount: Float, pressure: Float | None) -> None:
+        neighbour, score = self._feeders(fresh, amount, pressure)
         best = score.max(axis=1)
         pending = np.arange(fresh.size)
         while pending.size:
@@ -103,9 +107,7 @@ class Tracer:
             self._join(fresh[done], neighbour[done, choice[ready]])
             pending = pending[~ready]
 
-    def _feeders(
-        self, cells: Index, amount: Float, wet: NDArray[np.bool_], pressure: Float | None
-    ) -> tuple[Index, Float]:
+    def _feeders(self, cells: Index, amount: Float, pressure: Float | None) -> tuple[Index, Float]:
         """(n, 6) neighbours and how much each may feed the cell; -1 where it cannot."""
         place = np.stack(np.unravel_index(cells, self._shape), axis=1)
         neighbour = np.empty((cells.size, 6), np.int64)
@@ -116,7 +118,7 @@ class Tracer:
             other = np.where(on, cells + sign * self._strides[axis], cells)
             neighbour[:, column] = other
             value = self._score(cells, other, axis, sign, amount, pressure)
-            score[:, column] = np.where(on & wet[other], value, -1.0)
+            score[:, column] = np.where(on & (amount[other] > self._threshold), value, -1.0)
         return neighbour, score
 
     def _score(self, cells: Index, other: Index, axis: int, sign: int, amount: Float, pressure: Float | None) -> Any:

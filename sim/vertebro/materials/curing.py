@@ -48,7 +48,8 @@ def advance_loglogistic(conversion: ArrayLike, cure_step: ArrayLike, *, set_time
     Parameters
     ----------
     conversion : array [1]
-        In [0, 1]; round-off beyond is clipped. Zero is left at once: the law's fixed point at p = 0 is an artefact of its rate form.
+        In [0, 1]; round-off beyond is clipped. Zero is left at once: the law's fixed point at p = 0 is an artefact of
+        its rate form.
     cure_step : array [s]
         Duration × clock speed (`vertebro.materials.rheology.arrhenius_rate`).
     set_time, shape : float
