@@ -129,6 +129,7 @@ class Simulation:
             if not self._advance(step.needle, rate, min(self._round(), left / rate, time_left)):
                 reason = "the needle's tip lies in a sealed pocket: the marrow has nowhere to go"
                 break
+        self._settle_heat()
         self.stepper.set_well(step.needle, rate=0.0)
         volume = self.state.injected[step.needle] - begun
         self._happens("injection ends", step=number, needle=step.needle, reason=reason, volume_ml=volume * 1e6)
@@ -225,6 +226,12 @@ class Simulation:
             cure_age=age * speed,
             cure_speed=speed,
         )
+        self.seconds["heat"] += wall_clock.perf_counter() - start
+
+    def _settle_heat(self) -> None:
+        start = wall_clock.perf_counter()
+        if self.warmth is not None:
+            self.warmth.settle(self.stepper, self.state)
         self.seconds["heat"] += wall_clock.perf_counter() - start
 
     def _set_hard(self) -> float:

@@ -32,7 +32,8 @@ WITHIN = 0.3  # share of a voxel from which it counts as cement
 TRACE = 0.05  # share up to which a voxel counts as free of it
 SET_SHARE = 0.95  # mean conversion at which nobody need wait any longer
 LUKEWARM = 15.0  # K, of the hottest cement: nothing around it gets any warmer
-ROUND = 10.0  # s, after the schedule
+ROUND = 15.0  # s, between notes after the schedule
+FOLLOW = 10.0  # s of injection that heat follows at once
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +59,17 @@ class HeatResult:
     damage: NDArray[np.float32]
     conversion: NDArray[np.float32]
     curves: dict[str, NDArray[np.float64]]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Rounds of one needle that heat has not followed yet: the cement's state when they began."""
+
+    needle: str
+    temperature: float
+    cure_age: float
+    cure_speed: float
+    seconds: float = 0.0
 
 
 def heat_problem(scene: Scene, flow: FlowProblem) -> HeatProblem:
@@ -115,6 +127,7 @@ class Warmth:
         self._cells = {name: np.flatnonzero(where) for name, where in self.places.items()}
         self.bone = np.isin(compartment, (Compartment.BODY, Compartment.ARCH))
         self._outflow: dict[str, float] = {}
+        self._pending: _Pending | None = None
         self._rows: list[dict[str, float]] = []
         self._said: set[tuple[str, str]] = set()
 
@@ -129,7 +142,7 @@ class Warmth:
         cure_age: float,
         cure_speed: float,
     ) -> None:
-        """Warm the round that the flow has just made; a `needle` only if it injected.
+        """Warm the round that the flow has just made, or put it off until `FOLLOW` seconds of one needle have gathered.
 
         Parameters
         ----------
@@ -137,6 +150,7 @@ class Warmth:
             After the round.
         dt : float [s]
         needle : str or None
+            Which injected.
         temperature : float [K]
             Of the cement at the needle's tip.
         cure_age : float [s]
@@ -144,19 +158,33 @@ class Warmth:
         cure_speed : float [1]
             Speed of its clock.
         """
-        movement = None
-        if needle is not None:
-            movement = Movement(
-                saturation=state.saturation,
-                pressure=state.pressure,
-                fluxes=stepper.face_fluxes(),
-                wells=next(well.cells for well in self.flow.wells if well.name == needle),
-                temperature=temperature,
-                cure_age=cure_age,
-                cure_speed=cure_speed,
-                drained=self._drained(state),
-            )
-        self.field.advance(dt, movement)
+        if needle is None:
+            self.settle(stepper, state)
+            self.field.advance(dt)
+            self._note(state.time)
+            return
+        if self._pending is None:
+            self._pending = _Pending(needle, temperature, cure_age, cure_speed)
+        self._pending.seconds += dt
+        if self._pending.seconds >= FOLLOW - 1e-9:
+            self.settle(stepper, state)
+
+    def settle(self, stepper: Stepper, state: FlowState) -> None:
+        """Warm what was put off; call it when a needle stops."""
+        wait, self._pending = self._pending, None
+        if wait is None:
+            return
+        movement = Movement(
+            saturation=state.saturation,
+            pressure=state.pressure,
+            fluxes=stepper.face_fluxes(),
+            wells=next(well.cells for well in self.flow.wells if well.name == wait.needle),
+            temperature=wait.temperature,
+            cure_age=wait.cure_age,
+            cure_speed=wait.cure_speed,
+            drained=self._drained(state),
+        )
+        self.field.advance(wait.seconds, movement)
         self._note(state.time)
 
     def _drained(self, state: FlowState) -> list[tuple[NDArray[np.int64], float]]:

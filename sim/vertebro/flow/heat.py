@@ -36,7 +36,7 @@ from vertebro.materials.rheology import GAS_CONSTANT
 Float = NDArray[np.float64]
 TICK = 2.5  # s, between exchanges of the operators
 RISE = 2.0  # K, largest of a cure sub-step
-TICK_RISE = 8.0  # K, largest of a tick
+TICK_RISE = 20.0  # K, largest of a tick: heat crosses less than a voxel meanwhile
 CALM_TICK = 10.0  # s, the longest tick long after flow and cure have ended
 CALMING = 0.04  # longest tick over the time since then, or since the start
 CALM = 0.05  # K/s, of the fastest voxel
@@ -45,6 +45,7 @@ SHORTEST = 0.05  # s, of a tick
 SAFE = 0.9  # of the limit of explicit conduction
 COLD = 0.02  # K, warmth that does not matter
 TEPID = 0.05  # K, warmth that the displaced fluid need not be followed for
+SMALL = 600_000  # cells below which a second thread costs more than it brings
 SLACK = 3  # cells that the box grows by at least
 
 
@@ -141,10 +142,11 @@ class HeatField:
         self._law = np.array(
             [law.heat, law.set_time, law.shape, warm, law.reference_temperature, law.boiling_point, law.vapour_heat]
         )
-        self._team = Team(threads or usual_size())
+        self._team = Team(threads or (usual_size() if self._theta.size > SMALL else 1))
         self._low, self._high = np.zeros(3, np.int64), np.zeros(3, np.int64)
         self._step, self._tick, self._calm = math.inf, 1.0, 0.0
-        self._cells, self._diffusivity, self._open_edge = np.zeros(0, np.int64), 0.0, False
+        self._cells, self._diffusivity = np.zeros(0, np.int64), 0.0
+        self._open_edge = self._warm_edge = False
         self._begin(np.broadcast_to(np.asarray(saturation, float), problem.grid.shape), temperature, cure_age)
 
     def _begin(self, saturation: Float, temperature: ArrayLike | None, cure_age: float) -> None:
@@ -313,6 +315,8 @@ class HeatField:
         if not live.any():
             return
         low, high = bounding_box(live)
+        # an edge that nothing warm has reached stays closed: no books to keep
+        warm_edge = bool(np.any(low <= 1) or np.any(high >= self._last()))
         reach = np.ceil(2.0 * np.sqrt(2.0 * self._fastest() * max(dt, TICK)) / np.asarray(self.problem.grid.spacing))
         low, high = low - reach.astype(np.int64) - 1, high + reach.astype(np.int64) + 1
         grown = bool(np.any(np.maximum(low, 1) < self._low) or np.any(np.minimum(high, self._last()) > self._high))
@@ -321,7 +325,9 @@ class HeatField:
             low, high = np.maximum(low - SLACK, 1), np.minimum(high + SLACK, self._last())
             self._low = low if first else np.minimum(low, self._low)
             self._high = high if first else np.maximum(high, self._high)
-        if grown or target is not self._volume or not np.isfinite(self._step):
+        opened = warm_edge and not self._warm_edge
+        self._warm_edge = self._warm_edge or warm_edge
+        if grown or opened or target is not self._volume or not np.isfinite(self._step):
             self._cells = np.flatnonzero(wet)
             self._assemble(target)
 
@@ -352,7 +358,7 @@ class HeatField:
 
     def _edge(self, axis: int, target: Float, more: float, scale: float) -> bool:
         """Write the conductances to the outside of the grid; whether the box reaches an edge that conducts."""
-        if self.problem.edges[axis] != "body":
+        if self.problem.edges[axis] != "body" or not self._warm_edge:
             return False
         side: tuple[Any, ...] = tuple(
             slice(a, b) for d, (a, b) in enumerate(zip(self._low, self._high, strict=True)) if d != axis
