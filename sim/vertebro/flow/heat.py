@@ -8,7 +8,7 @@ operator in ticks of a few seconds or less:
   pass from the needle outwards, for any tick.
 - *conduct*: the stages of a Runge-Kutta-Legendre method (RKL1, Meyer et al. 2012): explicit, conservative, free of
   new extremes; s stages span s(s+1)/2 explicit steps.
-- *cure*: the log-logistic law, exact at frozen temperature, in local sub-steps that heat by two kelvin at most.
+- *cure*: the log-logistic law, exact at frozen temperature, in local sub-steps that heat by a few kelvin at most.
 
 Every operator conserves heat to round-off; `Ledger` keeps the books. Work is limited to a box that grows with the warm
 region.
@@ -34,17 +34,17 @@ from vertebro.materials.curing import conversion_loglogistic
 from vertebro.materials.rheology import GAS_CONSTANT
 
 Float = NDArray[np.float64]
-TICK = 2.5  # s, between exchanges of the operators
-RISE = 2.0  # K, largest of a cure sub-step
+TICK = 5.0  # s, between exchanges of the operators
+RISE = 4.0  # K, largest of a cure sub-step
 TICK_RISE = 20.0  # K, largest of a tick: heat crosses less than a voxel meanwhile
 CALM_TICK = 10.0  # s, the longest tick long after flow and cure have ended
-CALMING = 0.04  # longest tick over the time since then, or since the start
+CALMING = 0.05  # longest tick over the time since then, or since the start
 CALM = 0.05  # K/s, of the fastest voxel
-PULSE = 4.0  # s, between the coolings by blood, whose time constant is minutes
+PULSE = 10.0  # s, between the coolings by blood, whose time constant is minutes
 SHORTEST = 0.05  # s, of a tick
 SAFE = 0.9  # of the limit of explicit conduction
-COLD = 0.02  # K, warmth that does not matter
-TEPID = 0.05  # K, warmth that the displaced fluid need not be followed for
+COLD = 0.05  # K, warmth that does not matter
+TEPID = 0.1  # K, warmth that the displaced fluid need not be followed for
 SMALL = 600_000  # cells below which a second thread costs more than it brings
 SLACK = 3  # cells that the box grows by at least
 
@@ -317,7 +317,7 @@ class HeatField:
         low, high = bounding_box(live)
         # an edge that nothing warm has reached stays closed: no books to keep
         warm_edge = bool(np.any(low <= 1) or np.any(high >= self._last()))
-        reach = np.ceil(2.0 * np.sqrt(2.0 * self._fastest() * max(dt, TICK)) / np.asarray(self.problem.grid.spacing))
+        reach = np.ceil(np.sqrt(2.0 * self._fastest() * max(dt, TICK)) / np.asarray(self.problem.grid.spacing))
         low, high = low - reach.astype(np.int64) - 1, high + reach.astype(np.int64) + 1
         grown = bool(np.any(np.maximum(low, 1) < self._low) or np.any(np.minimum(high, self._last()) > self._high))
         if grown or not np.all(self._high):
