@@ -1,10 +1,10 @@
 """The flow engine: cold pressure solves beside PyAMG, a cycle beside its memory traffic, whole injections.
 
-Times are CPU seconds of all threads in this process. The research notes measured further peers on a like machine; to
-repeat them: hypre PFMG through ``apt-get install libhypre-dev`` (``HYPRE_StructPFMGCreate`` inside
-``HYPRE_StructPCG``, 7-point stencil) or PETSc's ``-ksp_type cg -pc_type hypre -pc_hypre_boomeramg_coarsen_type HMIS
--pc_hypre_boomeramg_interp_type ext+i -pc_hypre_boomeramg_strong_threshold 0.5``; AMGCL through its header
-``amgcl/make_solver.hpp`` with ``smoothed_aggregation`` + ``spai0`` + ``cg``.
+Times are CPU seconds of one thread; the peer's include all that it starts. To repeat other peers: hypre PFMG through
+``apt-get install libhypre-dev libopenmpi-dev`` (``HYPRE_StructPFMGCreate``, relax type 1 or 2, one sweep before and
+after, inside ``HYPRE_StructPCG``, 7-point stencil, ``OMP_NUM_THREADS=1``) or PETSc's ``-ksp_type cg -pc_type hypre
+-pc_hypre_boomeramg_coarsen_type HMIS -pc_hypre_boomeramg_interp_type ext+i -pc_hypre_boomeramg_strong_threshold 0.5``;
+AMGCL through its header ``amgcl/make_solver.hpp`` with ``smoothed_aggregation`` + ``spai0`` + ``cg``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import numba
 import numpy as np
 import scipy.sparse as sp
 
@@ -29,8 +31,24 @@ from vertebro.grid import VoxelGrid
 NOTES = {"vertebra": "PFMG 4.9 s", "smooth": "PFMG 1.9 s", "channels": "PFMG 4.8 s", "hard": "BoomerAMG 1.7 s"}
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let the flow engine work in one thread."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
 def cpu_seconds(call: Callable[[], object], repeats: int = 3) -> float:
-    """Median CPU seconds of a call, after one that is not counted."""
+    """Median CPU seconds of a call in one thread, after one that is not counted."""
+    with one_thread():
+        return _cpu_seconds(call, repeats)
+
+
+def _cpu_seconds(call: Callable[[], object], repeats: int) -> float:
     call()
     times = []
     for _ in range(repeats):

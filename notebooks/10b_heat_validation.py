@@ -107,9 +107,11 @@ colours = {"PTFE": "#0072B2", "PU foam": "#D55E00"}
 figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), sharey=True)
 for (card, name, height), rows in curves.items():
     axis = axes[list(cards).index(card)]
-    axis.plot(rows[:, 0] / 60, rows[:, 1], "-" if height == 6 else "--", color=colours[name], label=f"{name} {height}")
+    axis.plot(
+        rows[:, 0] / 60, rows[:, 1], "-" if height == 6 else "--", color=colours[name], label=f"{name} {height} mm"
+    )
     axis.set(title=f"{card}, mould at 23 °C", xlabel="time since mixing [min]")
-axes[0].set_ylabel("centre [°C]"), axes[0].legend(frameon=False)
+axes[0].set_ylabel("centre [°C]"), axes[1].legend(frameon=False, loc="upper left")
 
 
 # %%
@@ -160,7 +162,7 @@ for axis, (name, run) in zip(axes, runs.items(), strict=True):
     for key, colour in (("cement_c", "#D55E00"), ("disc_superior_c", "#009E73"), ("canal_c", "#0072B2")):
         axis.plot(run.heat.curves["time_s"] / 60, run.heat.curves[key], color=colour, label=key[:-2].replace("_", " "))
     axis.set(title=name, xlabel="time [min]")
-axes[0].set_ylabel("hottest voxel [°C]"), axes[0].legend(frameon=False)
+axes[0].set_ylabel("hottest voxel [°C]"), axes[2].legend(frameon=False, loc="upper left")
 
 
 # %%

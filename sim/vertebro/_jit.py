@@ -78,7 +78,9 @@ def kernel(
     """
     if function is None:
         return functools.partial(kernel, parallel=parallel, fastmath=fastmath, inline=inline, nogil=nogil)
+    # nobody calls kernels from C: no wrapper to compile
     options: dict[str, Any] = {"cache": True, "error_model": "numpy", "parallel": parallel, "nogil": nogil}
+    options["no_cfunc_wrapper"] = True
     if fastmath:
         options["fastmath"] = set(SAFE_FASTMATH)
     if inline:

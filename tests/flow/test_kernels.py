@@ -48,7 +48,16 @@ def test_drained_cells_equal_their_twin(rng, layered):
         reached, stack = np.zeros(mask.size, bool), np.zeros(mask.size, np.int32)
         first = np.flatnonzero(mask & (half[0] > 0))[::40]
         stack[: first.size], reached[first] = first, True
-        code(half.reshape(3, -1), layer.reshape(3, -1), mask.ravel(), strides, stack, first.size, reached)
+        code(
+            half.reshape(3, -1),
+            layer.reshape(3, -1),
+            mask.ravel(),
+            strides,
+            stack,
+            first.size,
+            np.zeros(mask.size, np.uint8),
+            reached,
+        )
         runs.append(reached)
     np.testing.assert_array_equal(*runs)
     assert first.size < runs[0].sum() < mask.sum()
@@ -77,7 +86,7 @@ def test_flowing_share_limiter_and_stream_equal_their_twins(rng):
 
 
 def test_streamlines_through_a_cube_are_counted_right(rng):
-    """Against streamlines one by one; whatever enters leaves: straight on, (1 - b/a)(1 - c/a), or by one of the others."""
+    """Against streamlines one by one; what enters leaves: straight on, (1 - b/a)(1 - c/a), or by one of the others."""
     for a, b, c in (*rng.uniform(0.1, 1, (6, 3)), (1.0, 1.0, 1.0), (1.0, 0.4, 0.0)):
         assert kf.passage(a, b, c) == pytest.approx(naive.passage(a, b, c), abs=1e-4)
         aside = kf.passage(a, b, c) + (kf.passage(a, c, b) if c > 0 else 0.0)

@@ -8,6 +8,18 @@ import math
 import numpy as np
 from scipy.optimize import brentq
 
+from naive.flow_aggregation import (
+    agglomerate,
+    close_row,
+    coarse_rows,
+    cycle,
+    first_rows,
+    larger_block,
+    nodes_to_cells,
+    residual_to_nodes,
+    split_blocks,
+    split_nodes,
+)
 from naive.heat import (
     condense,
     conduct,
@@ -39,25 +51,35 @@ from naive.multigrid import (
 from vertebro.flow import kernels_front as kf
 
 __all__ = [
+    "agglomerate",
     "ascend",
     "bottom",
+    "close_row",
+    "coarse_rows",
     "coarsen",
     "condense",
     "conduct",
     "cure",
+    "cycle",
     "cycle_steps",
     "descend",
     "diagonal",
     "expose",
     "fine_level",
+    "first_rows",
+    "larger_block",
     "leaving",
     "link",
+    "nodes_to_cells",
     "note_peak",
     "perfuse",
     "refresh",
     "residual",
+    "residual_to_nodes",
     "route_displaced",
     "route_injected",
+    "split_blocks",
+    "split_nodes",
     "stiffest",
     "transport_heat",
     "turn_and_step",
@@ -91,7 +113,7 @@ def assemble(half, layer, res, p, series, t, first, end):
             t[(d, *cell)] = 1.0 / (bulk + (layer[(d, *cell)] * up if layer.shape[1] > 1 else 0.0))
 
 
-def drain(half, layer, mask, strides, stack, n, reached):
+def drain(half, layer, mask, strides, stack, n, gates, reached):
     """Until nothing changes: a cell with a reached neighbour behind an open face is reached."""
     changed = True
     while changed:

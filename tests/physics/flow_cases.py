@@ -79,13 +79,13 @@ def ball_share(grid: VoxelGrid, radius: float, sub: int = 4):
     return inside.reshape(n, sub, n, sub, n, sub).mean(axis=(1, 3, 5))
 
 
-def cone_radius(state, grid, radius: float, direction, degrees: float = 15.0) -> float:
+def cone_radius(saturation, grid, radius: float, direction, degrees: float = 15.0) -> float:
     """Radius of the injected ball in a cone around a direction and its mirror images, from the volume in the cone."""
     x = np.stack(np.broadcast_arrays(*grid.open_mesh()), axis=-1)
     unit = np.sort(x / np.linalg.norm(x, axis=-1, keepdims=True), axis=-1)
     along = unit @ np.sort(np.asarray(direction, float) / np.linalg.norm(direction))
     cone = along > np.cos(np.radians(degrees))
-    return float(radius * (state.saturation[cone].sum() / ball_share(grid, radius)[cone].sum()) ** (1 / 3))
+    return float(radius * (saturation[cone].sum() / ball_share(grid, radius)[cone].sum()) ** (1 / 3))
 
 
 def with_source(problem, source):

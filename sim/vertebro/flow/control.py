@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.flow.pressure import PressureField
+from vertebro.flow.pressure import PressureField, length
 from vertebro.flow.problem import FlowProblem, Well
 from vertebro.flow.wells import Gauge, needle_gauge, well_shares
 
@@ -151,7 +151,7 @@ def _respond(flow: PressureField, w: WellRun, tolerance: float, now: float) -> i
     if w.response is None or w.response.shape != source.shape:
         w.response = np.zeros_like(source)
     w.response[flow.free == 0] = 0.0
-    norm = float(np.linalg.norm(source))
+    norm = length(source)
     return flow.solve(w.response, source, tolerance, norm, now).iterations
 
 

@@ -15,6 +15,7 @@ from vertebro.flow.window import Window, bounding_box, canonical_flip
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 GROW = 6  # cells of margin when the window of the cement-only mode is (re)drawn
+INNER = (slice(1, -1),) * 3  # a padded box without its ghosts
 SEALED_RING = 2  # empty cells around the filled region that still take part in cement-only mode
 
 
@@ -51,9 +52,8 @@ def drained(mask: Mask, half: Float, layer: Float, pinned: Mask) -> Mask:
     stack = np.empty(mask.size, np.int32)
     stack[: start.size] = start
     strides = np.array([mask.shape[1] * mask.shape[2], mask.shape[2], 1])
-    kernels.drain(
-        half.reshape(3, -1), layer.reshape(3, -1), mask.reshape(-1), strides, stack, start.size, reached.reshape(-1)
-    )
+    flat, walls, gates = half.reshape(3, -1), layer.reshape(3, -1), np.empty(mask.size, np.uint8)
+    kernels.drain(flat, walls, mask.reshape(-1), strides, stack, start.size, gates, reached.reshape(-1))
     return reached
 
 
@@ -108,11 +108,12 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
     """Cut the static arrays of a window out of the problem."""
     h = np.asarray(problem.grid.spacing)
     area = problem.grid.voxel_volume / h
-    k = window.take(problem.permeability)
     active = window.take(problem.open_cells, bool)
-    half = np.zeros(k.shape)
+    half = np.zeros((3, *window.padded))
     for axis in range(3):
-        np.divide(h[axis] / (2 * area[axis]), k[axis], out=half[axis], where=active & (k[axis] > 0))
+        k = window.view(problem.permeability[axis])
+        open_cells = active[INNER] & (k > 0)
+        np.divide(h[axis] / (2 * area[axis]), k, out=half[axis][INNER], where=open_cells)
     layer = np.zeros((3, 1, 1, 1))
     if problem.face_resistance is not None and np.any(problem.face_resistance > 0):
         layer = np.ascontiguousarray(window.take_faces(problem.face_resistance) / area[:, None, None, None])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from vertebro.flow.domain import INNER
 from vertebro.flow.front import Front
 from vertebro.flow.pressure import PressureField
 from vertebro.flow.state import FlowState
 from vertebro.flow.team import Team, usual_size
 
-INNER = (slice(1, -1),) * 3  # a padded box without its ghosts
 SMALL = 30_000  # cells below which threads cost more than they bring
 
 

@@ -91,17 +91,6 @@ class Front:
         """Free pore volume of the cells at the front [m³]."""
         return float(kernels_front.front_room(self.s, flow.box.pore, flow.source, flow.box.active))
 
-    def outlet_flow(self, outlets: int) -> Float:
-        """Total flow out of each outlet now [m³/s]."""
-        flow = self.flow
-        outlet, p, t = flow.box.outlet.reshape(-1), flow.p.reshape(-1), flow.t.reshape(3, -1)
-        cells = self.flow.box.ends
-        net = flow.source.reshape(-1)[cells].copy()
-        for d, step in enumerate(self.strides):
-            net += t[d, cells] * (p[cells + step] - p[cells]) + t[d, cells - step] * (p[cells - step] - p[cells])
-        total = np.bincount(outlet[cells] - 1, weights=net, minlength=outlets)[:outlets]
-        return total.astype(np.float64)
-
     def settle(self, reached: int) -> float:
         """Put fluid that met a dead end into the nearest cells with room; returns what found none [m³].
 

@@ -121,21 +121,31 @@ def shear_rates(t, p, half, storage, scale, out):
 
 
 @kernel(nogil=True)
-def drain(half, layer, mask, strides, stack, n, reached):
+def drain(half, layer, mask, strides, stack, n, gates, reached):
     """Mark in `reached` all cells of `mask` that open faces join to the first `n` of `stack`, which are marked already.
 
     Flat padded arrays; `half` (3, cells) is 0 where closed, `layer` (3, cells) or (3, 1) infinite where a wall seals.
+    gates (cells,) uint8 : work; three bits for the axes along which a cell conducts, three for walls ahead.
     """
     layered = layer.shape[1] > 1
+    for i in range(mask.size):
+        bits = np.uint8(0)
+        if mask[i]:
+            bits = np.uint8((half[0, i] > 0.0) + 2 * (half[1, i] > 0.0) + 4 * (half[2, i] > 0.0))
+        gates[i] = bits
+    if layered:
+        for d in range(3):
+            for i in range(mask.size):
+                if layer[d, i] == np.inf:
+                    gates[i] |= np.uint8(8 << d)
     while n > 0:
         n -= 1
         i = stack[n]
         for d in range(3):
-            if half[d, i] > 0.0:
+            if gates[i] >> d & 1:
                 for side in range(2):
                     j = i + strides[d] if side == 0 else i - strides[d]
-                    joined = mask[j] and half[d, j] > 0.0 and not reached[j]
-                    if joined and (not layered or layer[d, min(i, j)] < np.inf):
+                    if not reached[j] and gates[j] >> d & 1 and not gates[min(i, j)] >> (3 + d) & 1:
                         reached[j] = True
                         stack[n] = j
                         n += 1

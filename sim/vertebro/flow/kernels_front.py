@@ -7,9 +7,9 @@ import numpy as np
 
 from vertebro._jit import kernel
 
-# columns of `rows`: injected outflow per raw outflow along each axis over the step and (+ NOW) at its end, total outflow
-# per raw outflow, injection times of what leaves first and last, fill and age after the step, volume that left by the
-# outlet or found no way out [m³]
+# columns of `rows`: injected outflow per raw outflow along each axis over the step and (+ NOW) at its end, total
+# outflow per raw outflow, injection times of what leaves first and last, fill and age after the step, volume that left
+# by the outlet or found no way out [m³]
 NOW, THROUGH, FIRST, LAST, FILL, AGE, SPARE, COLUMNS = 3, 6, 7, 8, 9, 10, 11, 12
 # rows of `face` (…, 4): flows over the two faces of each axis; column 3 is the well's inflow or the outlet's outflow
 NET, IN, CEMENT, AT_END, OUT, GATE, LEAD, SHARE, LEFT, ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
@@ -66,8 +66,8 @@ def limited(before, here, after):
 def gather(i, p, t, strides, s, birth, place, rows, highest, face, sums):
     """Sum what flows into and out of cell `i` through the faces of each axis into `face` and over all into `sums`.
 
-    Returns -1, or a cell upstream that may hold injected fluid and must be worked out first. Pairs of opposite faces are
-    summed first: mirrored data give mirrored bits.
+    Returns -1, or a cell upstream that may hold injected fluid and must be worked out first. Pairs of opposite faces
+    are summed first: mirrored data give mirrored bits.
     """
     for r in range(SUMS):
         sums[r] = 0.0
@@ -186,9 +186,9 @@ def exit_shares(face, row, mean):
 def piston_exits(held, reach, cement, dt, face):
     """Fill a cell with a sharp front: row LEFT gets the injected volume through each exit; returns what is held then.
 
-    Volumes are shares of the pore volume, row OUT are rates. Streamlines that bring injected fluid take the share `reach`
-    of the cell. An exit passes its share on once they are filled up to its gate (a plane front perpendicular to the
-    stream has then reached the face's centre). What a cell has taken it keeps.
+    Volumes are shares of the pore volume, row OUT are rates. Streamlines that bring injected fluid take the share
+    `reach` of the cell. An exit passes its share on once they are filled up to its gate (a plane front perpendicular to
+    the stream has then reached the face's centre). What a cell has taken it keeps.
     """
     for e in range(4):
         face[LEFT, e] = 0.0
@@ -256,8 +256,8 @@ def corey_exits(held, cement, through, dt, face, ratio, power, upstream, upstrea
 def ages(held, here, volume_in, gone, early, late, up, down, limits):
     """Age of what leaves first, of what leaves last and of what stays; `here` is the age of `held`.
 
-    Plug flow through the cell: what was there first leaves first, then the inflow from `early` to `late`. With `limits`,
-    the ages `up` and `down` the stream give a slope inside the cell.
+    Plug flow through the cell: what was there first leaves first, then the inflow from `early` to `late`. With
+    `limits`, the ages `up` and `down` the stream give a slope inside the cell.
     """
     ends = mean = here
     if gone > held:
@@ -277,8 +277,8 @@ def ages(held, here, volume_in, gone, early, late, up, down, limits):
 def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):
     """Work out one cell from what `gather` found: its outflows, fill and age into row `k`.
 
-    rate : inflow of wells [m³/s]. outlet : whether fluid leaves the body here. room : pore volume [m³]. held, here : fill
-    and its age.
+    rate : inflow of wells [m³/s]. outlet : whether fluid leaves the body here. room : pore volume [m³]. held, here :
+    fill and its age.
     """
     flow, out = face[IN, 0] + face[IN, 1] + face[IN, 2] + rate, face[OUT, 0] + face[OUT, 1] + face[OUT, 2]
     cement = face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] + rate
@@ -379,9 +379,10 @@ def transport(
     A cell is worked out once all cells upstream are (potential flow has no cycles). Outflows are scaled so that each
     cell's outflow equals its corrected inflow: the fluxes become divergence-free to round-off whatever the solver left.
     `source` is the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's number. birth : mean injection time [s].
-    place (cells,) int32 : 0 on entry and return. order (any,) int32 : the cells reached and a stack, rows
-    (room, COLUMNS) : what they pass on. face (ROWS, 4), sums (SUMS,) : work. ledger : gets the injected volume [m³] out of each outlet added.
-    Returns the number of cells reached, or -1, with nothing changed, if `order` or `rows` is too short.
+    place (cells,) int32 : 0 on entry and return. order (any,) int32 : the cells reached and a stack. rows (room,
+    COLUMNS) : what they pass on. face (ROWS, 4), sums (SUMS,) : work. ledger : gets the injected volume [m³] out of
+    each outlet added. Returns the number of cells worked out, or -1, with nothing changed, if `order` or `rows` is too
+    short.
     """
     ready, scan, full = np.int64(0), np.int64(0), True  # typed: a literal would compile every callee twice
     deep, highest = push_starts(p, s, source, power > 0.0, order)

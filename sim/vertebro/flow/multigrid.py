@@ -7,6 +7,9 @@ e (2 - e). Any grid size; closed and pinned cells take no part. The choice among
 project's research notes: harmonically re-discretised coarse operators fail behind thin shells, better interpolation
 pays on smooth coefficients.
 
+Where a few iterations show that this will take long, coarse levels of connected pieces replace the geometric ones for
+the rest of the solve and in later solves of the box (`vertebro.flow.aggregation`).
+
 **Conjugate gradient**. Cells of colour 1 touch only cells of colour 0, so they are eliminated exactly: all vectors hold
 one colour, and after a sweep that ends on colour 1 only colour 0 has a residual. Directions and their images are
 float32; the solution is float64 and its true residual is computed whenever the float32 one has fallen to `TRUST` of it
@@ -25,9 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.flow import kernels
+from vertebro.flow import kernels_aggregation as ka
 from vertebro.flow import kernels_multigrid as mg
+from vertebro.flow.aggregation import LARGEST, Aggregation, worth_it
 from vertebro.flow.team import Team, usual_size
-from vertebro.flow.wavefront import BALANCE, CORRECT, RESIDUAL, Plan, Program, chase, cycle_plan, merge
+from vertebro.flow.wavefront import BALANCE, CORRECT, RESIDUAL, Plan, Program, chase, cycle_plan, finest_plans, merge
 
 Single = NDArray[np.float32]
 Double = NDArray[np.float64]
@@ -79,6 +84,8 @@ class Multigrid:
         self.plan = cycle_plan(planes, first_small, sweeps, self.team.size)
         truth = [(CORRECT, 0, 0), (BALANCE, 0, 0), (RESIDUAL, 0, 0)]
         self.truth = merge(chase(truth, planes[0], self.team.size))
+        self.finest = finest_plans(planes[0], sweeps, self.team.size)
+        self.pieces: Aggregation | None = None
         self.inverse = np.zeros((cells[-1], cells[-1]), np.float32)
         self.work = np.zeros(cells[-1], np.float32)
         # conjugate gradient: direction, operator on direction and on the cycle's answer, sum of steps; colour 0 only
@@ -108,21 +115,41 @@ class Multigrid:
             planes[0] - 1,
             lambda a, b, _: mg.fine_level(a, b, t, free, self.scale, self.coef[0], self.u[0]),
         )
-        for n in range(len(depth)):
+        for n in range(len(depth) if self.pieces is None else 1):
             if n > 0:
                 near = n - 1
                 fine = (self.coef[near], self.u[near], rows[near], depth[near])
                 mg.coarsen(*fine, np.float32(WEAKEN), self.coef[n], self.u[n], depth[n])
             mg.diagonal(1, planes[n] - 1, self.coef[n], self.u[n], rows[n], depth[n])
-        self.inverse[...] = _dense_inverse(natural(self.coef[-1], rows[-1], depth[-1]))
         self.flat[0][:] = 0
+        if self.pieces is None:
+            self.inverse[...] = _dense_inverse(natural(self.coef[-1], rows[-1], depth[-1]))
+        else:
+            self.pieces.setup(t, free)
 
     def cycle(self) -> None:
         """One cycle: ``u[0]`` becomes an approximate solution for ``b[0]``, `w` the operator on its colour 0.
 
         The right-hand side of colour 1 on the finest level is 0: it is eliminated.
         """
-        self.follow(self.plan)
+        if self.pieces is None:
+            self.follow(self.plan)
+        else:
+            self._cycle_pieces(self.pieces)
+
+    def _cycle_pieces(self, pieces: Aggregation) -> None:
+        """The cycle whose coarse levels are connected pieces."""
+        down, up = self.finest
+        u, b, coef, number = self.u[0], self.b[0], self.coef[0], pieces.number
+        right, answer = pieces.right, pieces.answer
+        right[:] = 0.0
+        self.follow(down)
+        self.team.share(
+            1, len(u) - 1, lambda a, e, _: ka.residual_to_nodes(u, b, coef, number, a, e, right), even_chunks=True
+        )
+        pieces.cycle()
+        self.team.share(1, len(u) - 1, lambda a, e, _: ka.nodes_to_cells(u, number, a, e, answer))
+        self.follow(up)
 
     def follow(self, plan: Plan, steps: Callable[[Program, int], None] | None = None) -> None:
         """Work through a plan of cycle steps, or of other `steps`."""
@@ -187,10 +214,18 @@ class Multigrid:
                 guess = math.sqrt(self._step(length, beta))
                 if guess > max(tolerance, floor, TRUST * true):
                     residuals.append(guess)
+                    self._judge(t, free, residuals, max(tolerance, floor))
                     continue
                 true, floor = self._settle(*system, norm)
             residuals.append(true)
+            self._judge(t, free, residuals, max(tolerance, floor))
         return Solution(len(residuals) - 1, tuple(residuals), residuals[-1] <= max(tolerance, floor))
+
+    def _judge(self, t: Double, free: NDArray[np.uint8], residuals: list[float], tolerance: float) -> None:
+        """Change over to connected pieces where the geometric levels would take long."""
+        if self.pieces is None and worth_it(residuals, tolerance) and max(free.shape) <= LARGEST:
+            self.pieces = Aggregation(free.shape)
+            self.pieces.setup(t, free)
 
     def _settle(
         self, t: Double, free: NDArray[np.uint8], source: Double, x: Double, norm: float

@@ -54,7 +54,7 @@ class Pace:
             return
         # the last slivers of a body that is full are no front
         mean = self.front_step * max(room, flow.usual_pores) / total
-        wish = min(mean, FASTEST * self.front_step / fastest if fastest > 0.0 else mean)
+        wish = min(mean, FASTEST * self.front_step / fastest if fastest > 0.0 else mean, self.max_step)
         if flow.problem.mode == "two-phase" or any(w.well.pressure is not None for w in wells):
             # a lone fluid at given rates fills by volume alone, whatever its viscosity and pressure do
             wish = min(wish, trend)

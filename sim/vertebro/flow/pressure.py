@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -97,7 +98,7 @@ class PressureField:
             return
         np.divide(thick, thin, out=self.ratio)
         # thin fluid behind the front amplifies the grid's directions: series halves that, upwind is sharper else
-        self.series = bool(np.all(self.ratio < 1.0))
+        self.series = bool(np.all(self.ratio <= 1.0))
         np.divide(1.0, s**self.power / thick + (1.0 - s) ** self.power / thin, out=self.res)
 
     def _viscosity(self, law: ViscosityLaw, s: Float, now: float) -> Float | float:
@@ -150,6 +151,12 @@ class PressureField:
         return self.solver.residual_norm(self.t, self.free, np.zeros_like(flat), flat)
 
 
+def length(values: Float) -> float:
+    """Euclidean length; einsum, because BLAS wakes threads that spin."""
+    flat = values.reshape(-1)
+    return math.sqrt(float(np.einsum("i,i", flat, flat)))
+
+
 def solve_pressure(problem: FlowProblem, state: FlowState, *, tolerance: float = 1e-6) -> PressureReport:
     """Solve the pressure for the present fill and write it into `state.pressure`.
 
@@ -186,7 +193,7 @@ def solve_pressure(problem: FlowProblem, state: FlowState, *, tolerance: float =
     field.source[field.sealed] = 0.0
     field.fluids(s, state.time)
     field.faces()
-    norm = max(float(np.linalg.norm(field.source)), field.flat_norm())
+    norm = max(length(field.source), field.flat_norm())
     found = field.solve(field.p, field.source, tolerance, norm, state.time)
     window.put(field.p, state.pressure)
     seconds = time.thread_time() - start

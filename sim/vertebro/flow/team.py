@@ -74,5 +74,5 @@ def _serve(inbox: SimpleQueue[tuple[Work, int, int, int]], done: SimpleQueue[Bas
 
 
 def usual_size() -> int:
-    """Number of threads numba was allowed (NUMBA_NUM_THREADS, cores)."""
-    return int(numba.config.NUMBA_NUM_THREADS)
+    """Number of threads numba was allowed (NUMBA_NUM_THREADS, cores) or told to use (numba.set_num_threads)."""
+    return int(numba.get_num_threads())

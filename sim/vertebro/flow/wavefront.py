@@ -59,6 +59,13 @@ def cycle_plan(planes: Sequence[int], first_small: int, sweeps: int, threads: in
     return merge(visit(0, True))
 
 
+def finest_plans(planes: int, sweeps: int, threads: int) -> tuple[Plan, Plan]:
+    """Plans of the finest level around a coarse correction of another kind: before it and after it."""
+    down: list[Stage] = [(START, 0, 0), *((SWEEP, 0, half % 2) for half in range(1, 2 * sweeps))]
+    up: list[Stage] = [(SWEEP, 0, 1 - half % 2) for half in range(2 * sweeps)]
+    return chase(down, planes, threads), chase([*up, (SWEEP, 0, 1), (OPERATE, 0, 0)], planes, threads)
+
+
 def whole(stages: Sequence[Stage], planes: int) -> Program:
     """Stages one after the other over all inner planes."""
     return np.array([(*stage, 1, planes - 1) for stage in stages], np.int64).reshape(-1, 5)
