@@ -124,7 +124,7 @@ class Warmth:
         self.field = HeatField(self.problem, exposure=self.exposure)
         compartment = scene.anatomy.compartment
         self.places = {name: compartment == Compartment[name.upper()] for name in PLACES}
-        self._cells = {name: np.flatnonzero(where) for name, where in self.places.items()}
+        self._cells = {name: self.field.place(where) for name, where in self.places.items()}
         self.bone = np.isin(compartment, (Compartment.BODY, Compartment.ARCH))
         self._outflow: dict[str, float] = {}
         self._pending: _Pending | None = None
@@ -234,18 +234,13 @@ class Warmth:
     # what is watched --------------------------------------------------------------------------------------------
 
     def _note(self, time: float) -> None:
-        temperature = self.field.temperature - ZERO_CELSIUS
-        volume = self.field.volume
-        body = self.problem.body_temperature - ZERO_CELSIUS
-        total = float(volume.sum())
-        cement = volume >= WITHIN * self.flow.grid.voxel_volume
+        field = self.field
         row = {
             "time_s": time,
-            "cement_c": float(temperature.max(where=cement, initial=-ZERO_CELSIUS)) if cement.any() else body,
-            "conversion": float(np.sum(self.field.conversion * volume)) / total if total > 0 else 0.0,
+            "cement_c": field.highest(field.filled(WITHIN)) - ZERO_CELSIUS,
+            "conversion": field.cured,
         }
-        for name, cells in self._cells.items():
-            row[f"{name}_c"] = float(temperature.reshape(-1)[cells].max(initial=-np.inf)) if cells.size else body
+        row |= {f"{name}_c": field.highest(cells) - ZERO_CELSIUS for name, cells in self._cells.items()}
         self._rows.append(row)
         for name in NERVES:
             self._warn(name, time, row[f"{name}_c"])

@@ -42,7 +42,7 @@ CALMING = 0.05  # longest tick over the time since then, or since the start
 CALM = 0.05  # K/s, of the fastest voxel
 PULSE = 10.0  # s, between the coolings by blood, whose time constant is minutes
 SHORTEST = 0.05  # s, of a tick
-SAFE = 0.9  # of the limit of explicit conduction
+SAFE = 0.95  # of the limit of explicit conduction
 COLD = 0.05  # K, warmth that does not matter
 TEPID = 0.1  # K, warmth that the displaced fluid need not be followed for
 SMALL = 600_000  # cells below which a second thread costs more than it brings
@@ -196,6 +196,27 @@ class HeatField:
     def volume(self) -> Float:
         """(…) array [m³]: injected fluid in each voxel."""
         return self._volume[1:-1, 1:-1, 1:-1]
+
+    @property
+    def cured(self) -> float:
+        """Converted share of all monomer there is; 0 without injected fluid."""
+        volume = self._volume.reshape(-1)[self._cells]
+        total = float(volume.sum())
+        return float(volume @ self._conversion.reshape(-1)[self._cells]) / total if total > 0.0 else 0.0
+
+    def place(self, where: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """A mask of the grid as indices for `highest`."""
+        return np.flatnonzero(np.pad(where, 1))
+
+    def filled(self, share: float) -> NDArray[np.int64]:
+        """Cells of which at least a share is injected fluid, as indices for `highest`."""
+        least = share * self.problem.grid.voxel_volume
+        return self._cells[self._volume.reshape(-1)[self._cells] >= least]
+
+    def highest(self, place: NDArray[np.int64]) -> float:
+        """Highest temperature [K] in a place now; the body's if the place is empty."""
+        found = self._theta.reshape(-1)[place]
+        return self.problem.body_temperature + (float(found.max()) if found.size else 0.0)
 
     @property
     def stored(self) -> float:
