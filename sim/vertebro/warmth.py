@@ -31,7 +31,7 @@ NERVES = PLACES[:3]
 WITHIN = 0.3  # share of a voxel from which it counts as cement
 TRACE = 0.05  # share up to which a voxel counts as free of it
 SET_SHARE = 0.95  # mean conversion at which nobody need wait any longer
-LUKEWARM = 20.0  # K, of the hottest cement: nothing around it gets any warmer
+LUKEWARM = 25.0  # K, of the hottest cement: nothing around it gets any warmer
 ROUND = 20.0  # s, between notes after the schedule
 FOLLOW = 10.0  # s of injection that heat follows at once
 

@@ -202,7 +202,8 @@ class HeatField:
         """Converted share of all monomer there is; 0 without injected fluid."""
         volume = self._volume.reshape(-1)[self._cells]
         total = float(volume.sum())
-        return float(volume @ self._conversion.reshape(-1)[self._cells]) / total if total > 0.0 else 0.0
+        # no dot product: it would wake the threads of the linear algebra library
+        return float(np.sum(volume * self._conversion.reshape(-1)[self._cells])) / total if total > 0.0 else 0.0
 
     def place(self, where: NDArray[np.bool_]) -> NDArray[np.int64]:
         """A mask of the grid as indices for `highest`."""
