@@ -64,26 +64,19 @@ def card_parts(card):
     return fluid, Curing(**numbers, activation_energy=energy, reference_temperature=reference)
 
 
-def patty(height, wall, card):
+def disc(height):
     nz, h = round((height + 0.02) / 1e-3), (2e-3, 2e-3, 1e-3)
     grid = VoxelGrid(shape=(40, 40, nz), spacing=h, origin=(-0.039, -0.039, (1 - nz) * 0.5e-3))
     r, a, s = grid.open_mesh()
-    inside = (r**2 + a**2 < 0.03**2) & (abs(s) < height / 2)
-    fluid, curing = card_parts(card)
-    k, capacity = (
-        np.where(inside, own, other) for own, other in ((fluid.conductivity, wall[0]), (fluid.heat_capacity, wall[1]))
-    )
-    problem = HeatProblem(
-        grid=grid,
-        pore_volume=inside * grid.voxel_volume,
-        heat_capacity=capacity,
-        conductivity=k,
-        perfusion=0.0,
-        injected=fluid,
-        displaced=fluid,
-        curing=curing,
-        body_temperature=ROOM,
-    )
+    return grid, (r**2 + a**2 < 0.03**2) & (abs(s) < height / 2)
+
+
+def patty(height, wall, card):
+    (grid, inside), (fluid, curing) = disc(height), card_parts(card)
+    dry = {"pore_volume": inside * grid.voxel_volume, "perfusion": 0.0, "body_temperature": ROOM}
+    dry["conductivity"] = np.where(inside, fluid.conductivity, wall[0])
+    dry["heat_capacity"] = np.where(inside, fluid.heat_capacity, wall[1])
+    problem = HeatProblem(grid=grid, injected=fluid, displaced=fluid, curing=curing, **dry)
     return HeatField(problem, saturation=inside.astype(float), cure_age=60.0)
 
 

@@ -150,7 +150,7 @@ class HeatInput(_Record):
     boiling_point: Annotated[float, Within("degC", 100, 200, "belkoff2003")] = 385.65
     """where monomer that has not cured boils and holds the temperature; pure 100.5, nobody measured above 113"""
     follow_up: Annotated[float, Within("min", 0, 120, "vertebro")] = 1800.0
-    """longest time after the schedule; it ends earlier when the cement has set and the canal cools"""
+    """longest time after the schedule; it ends earlier when the cement has set and is below 45 degC"""
     bone_dose: Annotated[float, Within("min", 1, 300, "eriksson1983")] = 960.0
     """CEM43 from which bone counts as damaged; 16 min is 47 degC for one minute"""
     nerve_dose: Annotated[float, Within("min", 0.5, 60, "yarmolenko2011")] = 120.0

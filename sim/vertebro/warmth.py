@@ -31,7 +31,7 @@ NERVES = PLACES[:3]
 WITHIN = 0.3  # share of a voxel from which it counts as cement
 TRACE = 0.05  # share up to which a voxel counts as free of it
 SET_SHARE = 0.95  # mean conversion at which nobody need wait any longer
-LUKEWARM = 25.0  # K, of the hottest cement: nothing around it gets any warmer
+LUKEWARM = 3.0  # K above a body that is itself hot: as good as cold
 ROUND = 20.0  # s, between notes after the schedule
 FOLLOW = 10.0  # s of injection that heat follows at once
 
@@ -194,7 +194,7 @@ class Warmth:
         return gone
 
     def finish(self, time: float, progress: Callable[[str, float], None]) -> float:
-        """Follow the cure from the schedule's end until the cement has set and the canal cools, or to the case's limit.
+        """Follow the cure from the schedule's end until the cement has set and is cool, or to the case's limit.
 
         Parameters
         ----------
@@ -227,9 +227,9 @@ class Warmth:
         if ("cement", "set") not in self._said:
             self._said.add(("cement", "set"))
             self.tell("cement has set", at_s=now["time_s"], conversion=now["conversion"])
+        # dwell times are complete when nothing is warm any more, and no nerve can get warm then
         body = self.problem.body_temperature - ZERO_CELSIUS
-        past = now["canal_c"] < max(row["canal_c"] for row in self._rows) - 0.05
-        return past or now["cement_c"] < body + LUKEWARM
+        return now["cement_c"] < max(WARM, body + LUKEWARM)
 
     # what is watched --------------------------------------------------------------------------------------------
 
