@@ -180,6 +180,31 @@ class FlowInput(_Record):
     """relative residual of the pressure solve; volumes balance to round-off whatever it is"""
 
 
+class HeatInput(_Record):
+    """The heat of curing (physics.md 2): temperature, cure, thermal dose. The cement comes at `cement.temperature`."""
+
+    enabled: bool = True
+    """follow temperature and cure during the injection and afterwards until the cement has set"""
+    body_temperature: Annotated[float, Within("degC", 0, 60, "belkoff2003")] = 310.15
+    """of the patient, or of the bath around a specimen"""
+    marrow_perfusion: Annotated[float, Within("ml/min/100g", 0, 30, "marrow_dce")] = 1e-6
+    """blood through the marrow; 17.6 in young adults, 5-8 beyond 50 years, 0 in a specimen"""
+    soft_perfusion: Annotated[float, Within("ml/min/100g", 0, 60, "vertebro")] = 5e-7
+    """blood through muscle, fat and the canal; 0 in a specimen"""
+    bone_conductivity: Annotated[float, Within("W/m/K", 0.2, 2, "cortical_heat")] = 0.7
+    """of solid bone tissue"""
+    marrow_conductivity: Annotated[float, Within("W/m/K", 0.15, 0.65, "cancellous_heat")] = 0.244
+    """of marrow; cancellous bone then conducts 0.29"""
+    boiling_point: Annotated[float, Within("degC", 100, 200, "belkoff2003")] = 385.65
+    """where monomer that has not cured boils and holds the temperature; pure 100.5, nobody measured above 113"""
+    follow_up: Annotated[float, Within("min", 0, 120, "vertebro")] = 1800.0
+    """longest time after the schedule; it ends earlier when the cement has set and is below 45 degC"""
+    bone_dose: Annotated[float, Within("min", 1, 300, "eriksson1983")] = 960.0
+    """CEM43 from which bone counts as damaged; 16 min is 47 degC for one minute"""
+    nerve_dose: Annotated[float, Within("min", 0.5, 60, "yarmolenko2011")] = 120.0
+    """CEM43 in the canal or a foramen that is an event"""
+
+
 class LeakageInput(_Record):
     """When cement outside the bone is called a leak."""
 
@@ -215,6 +240,7 @@ class Case(_Record):
     delivery: DeliveryInput = DeliveryInput()
     needles: tuple[NeedleInput, ...] = Field((NeedleInput(),), min_length=1, max_length=4)
     steps: tuple[StepInput, ...] = Field((StepInput(),), min_length=1, max_length=100)
+    heat: HeatInput = HeatInput()
     flow: FlowInput = FlowInput()
     leakage: LeakageInput = LeakageInput()
     imaging: ImagingInput = ImagingInput()

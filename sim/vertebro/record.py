@@ -31,8 +31,15 @@ from vertebro.build import Scene, build
 from vertebro.case import Case
 from vertebro.errors import DataError, VertebroError
 from vertebro.observe import Picture
+from vertebro.warmth import HeatResult
 
 FORMAT = 1
+HEAT_FIELDS = {
+    "peak": "peak_temperature_c",
+    "dose": "cem43_min",
+    "damage": "damage_integral",
+    "conversion": "conversion",
+}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -58,6 +65,8 @@ class Run:
     pictures : list of Picture
         Fluoroscopy frames taken on the way.
     summary, manifest : dict
+    heat : HeatResult or None
+        Temperatures and thermal dose, unless the case leaves heat out.
     folder : Path or None
         Where it is saved.
     """
@@ -72,6 +81,7 @@ class Run:
     pictures: list[Picture]
     summary: dict[str, Any]
     manifest: dict[str, Any]
+    heat: HeatResult | None = field(default=None)
     folder: Path | None = field(default=None)
 
     @property
@@ -242,13 +252,28 @@ def _write_fields(run: Run, path: Path) -> None:
             "compartment": run.anatomy.compartment[None],
             "hu": run.anatomy.hu[None],
         }
+        if run.heat is not None:
+            fields |= {key: getattr(run.heat, name)[None] for name, key in HEAT_FIELDS.items()}
         for name, values in fields.items():
             data = np.ascontiguousarray(values.transpose(0, 3, 2, 1))
             cells.create_dataset(name, data=data, chunks=(1, *data.shape[1:]), compression="gzip", compression_opts=1)
             offsets[name] = np.arange(len(run.times)) if len(values) > 1 else np.zeros(len(run.times), int)
-        history = file.create_group("history")
-        for name, column in run.history.items():
-            history[name] = column
+        _write_curves(file.create_group("history"), run.history)
+        if run.heat is not None:
+            _write_curves(file.create_group("heat"), run.heat.curves)
+
+
+def _write_curves(group: h5py.Group, curves: dict[str, NDArray[np.float64]]) -> None:
+    for name, column in curves.items():
+        group[name] = column
+
+
+def _read_heat(file: h5py.File) -> HeatResult | None:
+    if "heat" not in file:
+        return None
+    cells = file["VTKHDF/CellData"]
+    fields = {name: np.ascontiguousarray(cells[key][0].transpose(2, 1, 0)) for name, key in HEAT_FIELDS.items()}
+    return HeatResult(**fields, curves={name: column[...] for name, column in file["heat"].items()})
 
 
 def _read(folder: Path) -> Run:
@@ -267,6 +292,7 @@ def _read(folder: Path) -> Run:
         }
         times = file["VTKHDF/Steps/Values"][...]
         history = {name: column[...] for name, column in file["history"].items()}
+        heat = _read_heat(file)
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
     return Run(
         scene=scene,
@@ -279,6 +305,7 @@ def _read(folder: Path) -> Run:
         pictures=_read_pictures(folder / "frames"),
         summary=json.loads((folder / "summary.json").read_text(encoding="utf-8")),
         manifest=manifest,
+        heat=heat,
         folder=folder,
     )
 

@@ -7,7 +7,8 @@ its time has come. Rounds end exactly at schedule points, picture times and limi
 from __future__ import annotations
 
 import time as wall_clock
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from vertebro.procedure import Inject, Step, Wait
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
 from vertebro.record import Run
 from vertebro.summary import manifest, plain_json, summarise
+from vertebro.warmth import Warmth
 
 SNAPSHOTS = 40
 FRONT_STEP = 1.0  # voxels the front may advance on one pressure field
@@ -71,7 +73,8 @@ class Simulation:
         self.progress("building the anatomy", 0.0)
         start = wall_clock.perf_counter()
         self.scene = build(case, base=base, anatomy=anatomy)
-        self.seconds = {"build": wall_clock.perf_counter() - start, "flow": 0.0, "leakage": 0.0, "imaging": 0.0}
+        self.seconds = {"build": wall_clock.perf_counter() - start, "flow": 0.0}
+        self.seconds |= {"heat": 0.0, "leakage": 0.0, "imaging": 0.0}
         self.handling = Handling(self.scene)
         self.problem = flow_problem(self.scene, self.handling.record)
         self.stepper = self._new_stepper(self.problem)
@@ -79,6 +82,7 @@ class Simulation:
         self.monitor = leak_monitor(self.scene)
         self.camera = Camera(self.scene) if pictures else None
         self.deliveries = self.handling.deliveries
+        self.warmth = Warmth(self.scene, self.problem, self._happens) if case.heat.enabled else None
         self.voxel_pores = self.problem.pore_volume
         self._cement = np.zeros_like(self.voxel_pores)  # m³ per voxel, at the last look
         self.planned = planned_duration(self.scene)
@@ -109,7 +113,8 @@ class Simulation:
         self._record_fields()
         if self.camera is not None and self.status == "finished":
             self._shoot()
-        self._happens("end", status=self.status)
+        end = self._set_hard()
+        self._happens("end", at_s=end, status=self.status)
         return self._run()
 
     def _new_stepper(self, problem: FlowProblem) -> Stepper:
@@ -152,7 +157,7 @@ class Simulation:
             if not self._advance(step.needle, push.rate, dt, push):
                 reason = "the needle's tip lies in a sealed pocket: the marrow has nowhere to go"
                 break
-        self.stepper.set_well(step.needle, rate=0.0)
+        self._stop(step.needle)
         volume = self.state.injected[step.needle] - begun
         self._happens("injection ends", step=number, needle=step.needle, reason=reason, volume_ml=volume * 1e6)
 
@@ -184,7 +189,7 @@ class Simulation:
                 step.needle, push.rate, min(self._round(), left / push.rate), push
             ):
                 break
-        self.stepper.set_well(step.needle, rate=0.0)
+        self._stop(step.needle)
         volume = self.state.injected[step.needle] - begun
         facts = {"volume_ml": volume * 1e6, "left_ml": column.content * 1e6, "force_n": force}
         self._happens("stylet pushed", needle=step.needle, **facts)
@@ -230,7 +235,7 @@ class Simulation:
                 continue
             needle, push = flowing
             self._advance(needle, push.rate, dt, push)
-            self.stepper.set_well(needle, rate=0.0)
+            self._stop(needle)
 
     def _plan(self, step: Inject, dt: float, cap: float) -> Push:
         """What the plunger reaches in the coming round, against the bone as the last round found it."""
@@ -259,11 +264,11 @@ class Simulation:
 
         `push` is what the plunger of the needle does (of `into` while its cannula fills).
         """
-        start = wall_clock.perf_counter()
-        if needle is not None:
-            self.stepper.set_well(needle, rate=rate)
-        report = self.stepper.advance(self.state, dt)
-        self.seconds["flow"] += wall_clock.perf_counter() - start
+        with self._timed("flow"):
+            if needle is not None:
+                self.stepper.set_well(needle, rate=rate)
+            report = self.stepper.advance(self.state, dt)
+        self._warm(needle, rate, dt)
         for event in report.events:
             self._happens(event.kind, well=event.well, text=event.text)
         self._balance = max(self._balance, report.balance_error)
@@ -289,17 +294,52 @@ class Simulation:
         )
         return not sealed
 
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        """Count the wall time of a part of the work."""
+        start = wall_clock.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] += wall_clock.perf_counter() - start
+
+    def _warm(self, needle: str | None, rate: float, dt: float) -> None:
+        """Let heat and cure follow the round that the flow has just made; call it before the columns move on."""
+        if self.warmth is not None:
+            with self._timed("heat"):
+                delivery = self.deliveries[needle] if needle is not None and rate > 0.0 else None
+                self.warmth.follow(self.stepper, self.state, dt, needle if delivery else None, delivery)
+
+    def _stop(self, needle: str) -> None:
+        """Stop a needle; heat follows what it has injected."""
+        if self.warmth is not None:
+            with self._timed("heat"):
+                self.warmth.settle(self.stepper, self.state)
+        self.stepper.set_well(needle, rate=0.0)
+
+    def _set_hard(self) -> float:
+        """After the schedule: follow the cure until the cement has set; returns the time [s] then."""
+        end = self.state.time
+        if self.warmth is None or self.status != "finished":
+            return end
+        with self._timed("heat"):
+            try:
+                end = self.warmth.finish(end, lambda text, share: self.progress(text, 0.85 + 0.1 * share))
+            except KeyboardInterrupt:
+                self.status = "interrupted"
+                self._happens("interrupted")
+        return end
+
     def _resting_pressure(self) -> float:
         """Marrow pressure without flow [Pa]: the exits' mean."""
         return float(np.mean([exit_.pressure for exit_ in self.scene.anatomy.exits] or [0.0]))
 
     def _look(self) -> None:
         """Leaks, pictures and fields of this moment."""
-        start = wall_clock.perf_counter()
-        cement = np.multiply(self.state.saturation, self.voxel_pores, out=self._cement)
-        for leak in self.monitor.update(self.state.time, cement, self.state.outflow, pressure=self.state.pressure):
-            self._happens("leak", **leak.to_dict())
-        self.seconds["leakage"] += wall_clock.perf_counter() - start
+        with self._timed("leakage"):
+            cement = np.multiply(self.state.saturation, self.voxel_pores, out=self._cement)
+            for leak in self.monitor.update(self.state.time, cement, self.state.outflow, pressure=self.state.pressure):
+                self._happens("leak", **leak.to_dict())
         spacing = self.planned / SNAPSHOTS
         due = [t for t in self._picture_times() if t <= self.state.time + 1e-6]
         if len(due) > len(self._pictures) // len(VIEWS) and self.camera is not None:
@@ -361,7 +401,8 @@ class Simulation:
         )
 
     def _happens(self, event: str, /, **facts: Any) -> None:
-        self._events.append(plain_json({"time_s": round(self.state.time, 6), "event": event, **facts}))
+        time = facts.pop("at_s", self.state.time)
+        self._events.append(plain_json({"time_s": round(time, 6), "event": event, **facts}))
 
     def _run(self) -> Run:
         names = list(self._history[0]) if self._history else []
@@ -376,6 +417,7 @@ class Simulation:
             pictures=self._pictures,
             summary={},
             manifest=manifest(self.case, self.scene, self.seconds),
+            heat=self.warmth.result() if self.warmth is not None else None,
         )
         run.summary.update(
             summarise(
@@ -388,6 +430,7 @@ class Simulation:
                 cement_volume=self.state.saturation * self.voxel_pores,
                 outflow=sum(self.state.outflow.values()),
                 deliveries=self.handling.summary(),
+                heat=self.warmth.summary() if self.warmth is not None else None,
             )
         )
         return run

@@ -32,6 +32,7 @@ def summarise(
     cement_volume: NDArray[np.float64],
     outflow: float,
     deliveries: list[dict[str, Any]],
+    heat: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The numbers of a run as plain JSON values.
 
@@ -52,6 +53,8 @@ def summarise(
         Cement that left the grid through the exits.
     deliveries : list of dict
         Each needle's syringe and cannula: dead volume, what is left in it, tail, ages.
+    heat : dict, optional
+        Peaks, dwell times and doses by place.
     """
     injected = float(run.history["volume_injected_m3"][-1]) if run.history else 0.0
     volumes = monitor.compartment_volumes()
@@ -79,7 +82,8 @@ def summarise(
         "compartments_ml": {name: volume / ml for name, volume in volumes.items()},
         "peak_syringe_pressure_kpa": _peak(run, "syringe_pressure_pa") / kPa,
         "peak_bone_pressure_kpa": _peak(run, "bone_pressure_pa") / kPa,
-        "peak_temperature_c": None,
+        "peak_temperature_c": max(heat["peak_c"].values()) if heat and heat["peak_c"] else None,
+        "heat": heat,
         "leaks": [leak.to_dict() | {"t_visible_s": visible.get(leak.key)} for leak in monitor.leaks()],
         "result": measures.to_dict(),
         "needles": [placement.to_dict() for placement in run.scene.placements],

@@ -81,6 +81,8 @@ UNITS: dict[str, tuple[str, float]] = {
     "HU": ("HU", 1.0),
     "keV": ("keV", keV),
     "kV": ("kV", 1.0),
+    "W/m/K": ("W/m/K", 1.0),
+    "ml/min/100g": ("m^3/kg/s", ml / minute / 0.1),
     "1": ("1", 1.0),
     "%": ("1", 0.01),
 }

@@ -270,6 +270,27 @@ def test_a_team_covers_every_plane_once_and_hands_errors_over():
     assert seen[5] == 3
 
 
+@pytest.mark.parametrize("mirrored", [(), (0,), (0, 1, 2)])
+def test_face_fluxes_leave_the_needle_and_balance_everywhere_else(bone, mirrored) -> None:
+    """Incompressible: the sum of the fluxes out of a cell is its source, however the solver's window is turned."""
+    problem = bone()
+    permeability = np.flip(problem.permeability, [1 + axis for axis in mirrored])
+    size = np.asarray(problem.grid.shape)
+    outlet = np.array([[0, 0, 0]])
+    for axis in mirrored:
+        outlet[:, axis] = size[axis] - 1 - outlet[:, axis]
+    problem = bone(permeability=permeability, outlets=[Outlet(cells=outlet)])
+    state, stepper = problem.initial_state(), Stepper(problem, tolerance=1e-10)
+    stepper.advance(state, 1.0)
+    flux = stepper.face_fluxes()
+    out = sum(flux[axis] - np.roll(flux[axis], 1, axis=axis) for axis in range(3))
+    well, rate = tuple(problem.wells[0].cells[0]), problem.wells[0].rate
+    assert out[well] == pytest.approx(rate, rel=1e-6)
+    assert out[tuple(outlet[0])] == pytest.approx(-rate, rel=1e-6)
+    out[well] = out[tuple(outlet[0])] = 0.0
+    assert np.max(np.abs(out)) < 1e-6 * rate
+
+
 # how long a pressure field serves -------------------------------------------------------------------------------
 
 

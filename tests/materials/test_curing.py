@@ -94,3 +94,10 @@ def test_conversion_stays_between_nothing_and_everything() -> None:
     assert p[-1] == 1.0
     assert float(advance_loglogistic(1.0, 1e9, **LAW)) == 1.0
     assert float(advance_loglogistic(0.0, 720.0, **LAW)) == pytest.approx(0.5)
+
+
+def test_round_off_and_ages_before_mixing_make_no_nan() -> None:
+    assert conversion_loglogistic(np.array([-5.0, -1e-12, 0.0]), **LAW) == pytest.approx([0.0, 0.0, 0.0])
+    p = advance_loglogistic(np.array([-1e-17, 1.0 + 1e-15]), 0.0, **LAW)
+    assert p.tolist() == [0.0, 1.0]
+    assert age_at_conversion(1.0, **LAW) == np.inf

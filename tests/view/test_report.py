@@ -174,3 +174,22 @@ def test_facts_of_events_read_like_language() -> None:
 def test_leak_events_are_told_in_words() -> None:
     facts = {"kind": "D", "volume_ml": 0.01, "position_words": "upper disc", "route": "endplate"}
     assert tables._facts(facts) == "0.01 mL so far through an endplate into the disc; upper disc"
+
+
+def test_heat_is_told_place_by_place(run: Run) -> None:
+    """Cement has no dose to fear; doses beyond sense are not printed as numbers."""
+    numbers = {"cement": (95.0, 210.0, 1e20), "interface": (58.0, 120.0, 5e4), "canal": (37.4, 0.0, 0.25)}
+    peaks, warm, doses = ({place: values[i] for place, values in numbers.items()} for i in range(3))
+    heat = {
+        "peak_c": peaks, "seconds_above_45_c": warm, "cem43_min": doses, "followed_s": 640.0, "conversion": 0.99,
+        "bone_over_dose_ml": 1.3, "bone_dose_limit_min": 16.0, "nerve_dose_limit_min": 2.0,
+    }  # fmt: skip
+    summary = run.summary | {"peak_temperature_c": 95.0, "heat": heat}
+    rows = {row["name"]: row for row in tables.heat_rows(summary)}
+    assert rows["cement"]["dose"] == "–"
+    assert rows["interface"]["dose"] == "over 1000 min"
+    assert rows["canal"] == {"name": "canal", "peak": "37.4 °C", "warm": "0 s", "dose": "0.2 min"}
+    html = report.render_report(dataclasses.replace(run, summary=summary))
+    assert "Heat of curing" in html
+    assert "10 min 40 s" in html
+    assert "1.3 mL of bone" in html

@@ -76,6 +76,7 @@ class Stepper:
         self._wells: dict[str, Well] = {w.name: w for w in problem.wells}
         self._flip = orientation(problem)
         self._flow: PressureField | None = None
+        self._fluxes: Float | None = None
         self._announced: set[tuple[str, str]] = set()
         self._viscosity = 0.0  # that of the present field
         self._solved_at = math.nan  # time of the present field; nan when it is out of date
@@ -126,6 +127,17 @@ class Stepper:
             self._store(state)
         self._release_flags()
         return tally.report(self._runs, self._balance(state), time.thread_time() - cpu)
+
+    def face_fluxes(self) -> Float:
+        """(3, …) total flux [m³/s] through the face to the next cell along each axis, at the pressures handed out.
+
+        The array is used again by the next call.
+        """
+        flow, _ = self._ready_box()
+        if self._fluxes is None:
+            self._fluxes = np.zeros((3, *self.problem.grid.shape))
+        flow.box.window.put_fluxes(flow.t, flow.p, self._fluxes)
+        return self._fluxes
 
     # one step ---------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,16 @@ class Window:
         """Write a padded array back into its place in a grid array."""
         self.view(full)[...] = inside[..., 1:-1, 1:-1, 1:-1]
 
+    def put_fluxes(self, t: NDArray[Any], p: NDArray[Any], full: NDArray[Any]) -> None:
+        """Write ``t (p - p_next)`` of padded (3, …) faces into a (3, …) grid array; mirroring turns a flux round."""
+        core = (slice(1, -1),) * 3
+        for axis, flipped in enumerate(self.flip):
+            other = list(core)
+            other[axis] = slice(0, -2) if flipped else slice(2, None)
+            out = self.view(full[axis])
+            np.subtract(p[core], p[tuple(other)], out=out)
+            out *= t[axis][tuple(other) if flipped else core]
+
     def cells(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         """Indices inside of grid cells (n, 3)."""
         inside = cells - np.asarray(self.low)

@@ -20,7 +20,7 @@ def conversion_loglogistic(cure_age: ArrayLike, *, set_time: float, shape: float
     Parameters
     ----------
     cure_age : array [s]
-        Age at the reference temperature, >= 0.
+        Age at the reference temperature; before mixing (below 0) nothing has cured.
     set_time : float [s]
         τ, the cure age of half conversion.
     shape : float [1]
@@ -32,12 +32,12 @@ def conversion_loglogistic(cure_age: ArrayLike, *, set_time: float, shape: float
     0.5
     """
     with np.errstate(divide="ignore", over="ignore"):
-        return np.asarray(1.0 / (1.0 + (np.asarray(cure_age, float) / set_time) ** (-shape)))
+        return np.asarray(1.0 / (1.0 + (np.maximum(np.asarray(cure_age, float), 0.0) / set_time) ** (-shape)))
 
 
 def age_at_conversion(conversion: ArrayLike, *, set_time: float, shape: float) -> Array:
-    """Cure age [s] at which a conversion in [0, 1) is reached: the inverse of `conversion_loglogistic`."""
-    p = np.asarray(conversion, float)
+    """Cure age [s] at which a conversion is reached: the inverse of `conversion_loglogistic`; clipped to [0, 1]."""
+    p = np.clip(np.asarray(conversion, float), 0.0, 1.0)
     with np.errstate(divide="ignore"):
         return np.asarray(set_time * (p / (1.0 - p)) ** (1.0 / shape))
 
@@ -48,15 +48,14 @@ def advance_loglogistic(conversion: ArrayLike, cure_step: ArrayLike, *, set_time
     Parameters
     ----------
     conversion : array [1]
-        In [0, 1]. Zero is left at once: the law's fixed point at p = 0 is an artefact of its rate form.
+        In [0, 1]; round-off beyond is clipped. Zero is left at once: the law's fixed point at p = 0 is an artefact of
+        its rate form.
     cure_step : array [s]
         Duration × clock speed (`vertebro.materials.rheology.arrhenius_rate`).
     set_time, shape : float
         As in `conversion_loglogistic`.
     """
-    p = np.asarray(conversion, float)
-    with np.errstate(divide="ignore"):
-        age = set_time * (p / (1.0 - p)) ** (1.0 / shape)
+    age = age_at_conversion(conversion, set_time=set_time, shape=shape)
     return conversion_loglogistic(age + np.asarray(cure_step, float), set_time=set_time, shape=shape)
 
 

@@ -134,6 +134,8 @@ def _context(run: Run) -> dict[str, Any]:
         "needles": tables.needle_rows(run),
         "dose": tables.dose_rows(run.summary),
         "temperature": _temperature(run.summary),
+        "heat": tables.heat_rows(run.summary),
+        "heat_note": _heat_note(run.summary),
         "events": tables.event_rows(run),
         "parameters": groups,
         "sources": tables.cited(*(group["rows"] for group in groups)),
@@ -173,6 +175,18 @@ def _tiles(summary: dict[str, Any]) -> list[dict[str, str]]:
 def _temperature(summary: dict[str, Any]) -> str:
     peak = summary.get("peak_temperature_c")
     return "not simulated" if peak is None else f"{peak:.1f} °C"
+
+
+def _heat_note(summary: dict[str, Any]) -> str:
+    heat = summary.get("heat") or {}
+    if not heat:
+        return ""
+    return (
+        f"Followed to {words.clock(heat['followed_s'])}, when {words.percent(heat['conversion'])} of the monomer had "
+        f"cured. {heat['bone_over_dose_ml']:.1f} mL of bone beside the cement had more than "
+        f"{heat['bone_dose_limit_min']:.0f} equivalent minutes at 43 °C; a nerve is flagged from "
+        f"{heat['nerve_dose_limit_min']:.0f}. Hottest voxels: tens of kelvin are believable, single degrees are not."
+    )
 
 
 def _limits(summary: dict[str, Any]) -> list[str]:

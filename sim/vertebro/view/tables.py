@@ -183,6 +183,24 @@ def dose_rows(summary: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def heat_rows(summary: dict[str, Any]) -> list[Row]:
+    """Highest temperature, time above 45 °C and thermal dose of each watched place."""
+    heat = summary.get("heat") or {}
+    rows = []
+    for place, peak in heat.get("peak_c", {}).items():
+        dose = heat["cem43_min"][place]
+        rows.append(
+            {
+                "name": words.readable(place),
+                "peak": f"{peak:.1f} °C",
+                "warm": f"{heat['seconds_above_45_c'][place]:.0f} s",
+                # cement itself has nothing to lose
+                "dose": "–" if place == "cement" else (f"{dose:.1f} min" if dose < 1e3 else "over 1000 min"),
+            }
+        )
+    return rows
+
+
 def event_rows(run: Run) -> list[Row]:
     """What happened, in order."""
     rows = []
