@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.build import build, flow_problem, leak_monitor, well_of
@@ -21,16 +20,16 @@ from vertebro.case import Case
 from vertebro.delivery import Push
 from vertebro.flow import FlowProblem, Stepper
 from vertebro.handling import Handling, planned_duration
-from vertebro.observe import Camera, Picture
+from vertebro.observe import Camera
 from vertebro.procedure import Inject, Step, Wait
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
 from vertebro.record import Run
-from vertebro.summary import manifest, plain_json, summarise
+from vertebro.summary import manifest, summarise
 from vertebro.warmth import Warmth
+from vertebro.witness import VIEWS, Witness
 
 SNAPSHOTS = 40
 FRONT_STEP = 1.0  # voxels the front may advance on one pressure field
-VIEWS = ("ap", "lateral")
 
 
 def _silent(stage: str, fraction: float) -> None:
@@ -82,20 +81,14 @@ class Simulation:
         self.monitor = leak_monitor(self.scene)
         self.camera = Camera(self.scene) if pictures else None
         self.deliveries = self.handling.deliveries
+        self.witness = Witness(self.scene, self.state, self.monitor, self.camera)
+        self._happens = self.witness.tell
         self.warmth = Warmth(self.scene, self.problem, self._happens) if case.heat.enabled else None
         self.voxel_pores = self.problem.pore_volume
         self._cement = np.zeros_like(self.voxel_pores)  # m³ per voxel, at the last look
         self.planned = planned_duration(self.scene)
         self.status = "finished"
-        self._events: list[dict[str, Any]] = []
-        self._history: list[dict[str, float]] = []
-        self._times: list[float] = []
-        self._saturation: list[np.ndarray] = []
-        self._pictures: list[Picture] = []
-        self._pressure = np.zeros(self.scene.anatomy.grid.shape, np.float32)
-        self._peak = 0.0
         self._balance = 0.0
-        self._visible: dict[int, float] = {}  # leak -> time of the first frame that shows it
         self._wells = {needle.name: (0.0, 0.0) for needle in self.scene.needles}  # rest pressure, resistance
 
     def run(self) -> Run:
@@ -110,8 +103,8 @@ class Simulation:
         except KeyboardInterrupt:
             self.status = "interrupted"
             self._happens("interrupted")
-        self._record_fields()
-        if self.camera is not None and self.status == "finished":
+        self.witness.keep_fields()
+        if self.status == "finished":
             self._shoot()
         end = self._set_hard()
         self._happens("end", at_s=end, status=self.status)
@@ -283,9 +276,6 @@ class Simulation:
         if needle is not None and rate > 0 and not sealed:
             rest = self._resting_pressure()
             self._wells[needle] = (rest, (bone - rest) / rate)
-        if bone > self._peak:
-            self._peak = bone
-            self._pressure = self.state.pressure.astype(np.float32)
         self._look()
         self._note(needle, rate, bone, lost, report.iterations)
         self.progress(
@@ -340,81 +330,38 @@ class Simulation:
             cement = np.multiply(self.state.saturation, self.voxel_pores, out=self._cement)
             for leak in self.monitor.update(self.state.time, cement, self.state.outflow, pressure=self.state.pressure):
                 self._happens("leak", **leak.to_dict())
-        spacing = self.planned / SNAPSHOTS
-        due = [t for t in self._picture_times() if t <= self.state.time + 1e-6]
-        if len(due) > len(self._pictures) // len(VIEWS) and self.camera is not None:
+        due = sum(t <= self.state.time + 1e-6 for t in self._picture_times())
+        if due > len(self.witness.pictures) // len(VIEWS):
             self._shoot()
-        if not self._times or self.state.time - self._times[-1] >= spacing - 1e-6:
-            self._record_fields()
-
-    def _record_fields(self) -> None:
-        if self._times and self.state.time <= self._times[-1]:
-            return
-        self._times.append(self.state.time)
-        self._saturation.append(self.state.saturation.astype(np.float32))
+        self.witness.keep_fields(self.planned / SNAPSHOTS)
 
     def _shoot(self) -> None:
-        """One frame per view; the fields of that moment are kept too, so `shoot` can repeat it."""
-        if self.camera is None or (self._pictures and self._pictures[-1].time >= self.state.time):
-            return
-        start = wall_clock.perf_counter()
-        self._record_fields()
-        fraction = self.scene.cement_fraction(self.state.saturation)
-        for view in VIEWS:
-            number = len(self._pictures)
-            self._pictures.append(self.camera.shoot(view, self.state.time, fraction, number=number))
-        self._find_visible(self.camera, fraction)
-        self.seconds["imaging"] += wall_clock.perf_counter() - start
-
-    def _find_visible(self, camera: Camera, fraction: NDArray[np.float32]) -> None:
-        """Note the leaks that the frames just taken show for the first time."""
-        for leak in self.monitor.leaks():
-            cells = tuple(self.monitor.cells(leak).T)
-            if leak.key in self._visible or not len(cells[0]):
-                continue
-            leaked = np.zeros_like(fraction)
-            leaked[cells] = fraction[cells]
-            for view in VIEWS:
-                if camera.sees(view, leaked, fraction):
-                    self._visible[leak.key] = self.state.time
-                    self._happens("leak visible", kind=leak.kind.value, compartment=leak.compartment, view=view)
-                    break
+        with self._timed("imaging"):
+            self.witness.shoot()
 
     def _note(self, needle: str | None, rate: float, bone: float, lost: float, iterations: int) -> None:
         delivery = self.deliveries[needle or self.scene.needles[0].name]
         syringe = bone + lost if delivery.rigid or delivery.pressure == 0.0 else delivery.pressure
-        volumes = self.monitor.compartment_volumes()
-        inside = sum(volumes.get(name, 0.0) for name in ("body", "arch"))
-        self._history.append(
-            {
-                "time_s": self.state.time,
-                "volume_injected_m3": self.state.injected_volume,
-                "rate_m3_s": rate,
-                "bone_pressure_pa": bone,
-                "syringe_pressure_pa": syringe,
-                "plunger_force_n": delivery.injector.plunger_force(syringe),
-                "viscosity_pa_s": float(delivery.viscosity(1.0)),
-                "volume_in_body_m3": inside,
-                "volume_leaked_m3": self.monitor.leaked_volume,
-                "iterations": float(iterations),
-            }
+        self.witness.note(
+            bone,
+            rate_m3_s=rate,
+            syringe_pressure_pa=syringe,
+            plunger_force_n=delivery.injector.plunger_force(syringe),
+            viscosity_pa_s=float(delivery.viscosity(1.0)),
+            iterations=float(iterations),
         )
 
-    def _happens(self, event: str, /, **facts: Any) -> None:
-        time = facts.pop("at_s", self.state.time)
-        self._events.append(plain_json({"time_s": round(time, 6), "event": event, **facts}))
-
     def _run(self) -> Run:
-        names = list(self._history[0]) if self._history else []
+        kept = self.witness
         run = Run(
             scene=self.scene,
-            times=np.asarray(self._times),
-            saturation=np.stack(self._saturation),
+            times=np.asarray(kept.times),
+            saturation=np.stack(kept.saturation),
             injection_time=self.state.injection_time.astype(np.float32),
-            pressure=self._pressure,
-            history={name: np.array([row[name] for row in self._history]) for name in names},
-            events=self._events,
-            pictures=self._pictures,
+            pressure=kept.pressure,
+            history=kept.curves(),
+            events=kept.events,
+            pictures=kept.pictures,
             summary={},
             manifest=manifest(self.case, self.scene, self.seconds),
             heat=self.warmth.result() if self.warmth is not None else None,
@@ -426,7 +373,7 @@ class Simulation:
                 balance_error=self._balance,
                 status=self.status,
                 seconds=self.seconds,
-                visible=self._visible,
+                visible=kept.visible,
                 cement_volume=self.state.saturation * self.voxel_pores,
                 outflow=sum(self.state.outflow.values()),
                 deliveries=self.handling.summary(),

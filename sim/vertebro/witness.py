@@ -1,0 +1,111 @@
+"""What a run keeps of its course: events, curves, fields over time, pictures and which leaks these show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertebro.build import Scene
+from vertebro.flow import FlowState
+from vertebro.leakage import LeakMonitor
+from vertebro.observe import Camera, Picture
+from vertebro.summary import plain_json
+
+VIEWS = ("ap", "lateral")
+
+
+class Witness:
+    """Writes down; changes nothing.
+
+    Parameters
+    ----------
+    scene : Scene
+    state : FlowState
+        Of the run, changed in place by it.
+    monitor : LeakMonitor
+    camera : Camera, optional
+
+    Attributes
+    ----------
+    events : list of dict
+    history : list of dict of float
+        One row a round.
+    times, saturation : list
+        Of the fields kept, [s] and (nr, na, ns) float32.
+    pictures : list of Picture
+    visible : dict
+        Leak key to the time [s] of the first frame that shows it.
+    pressure : (nr, na, ns) float32 array [Pa]
+        When the bone's pressure was highest.
+    """
+
+    def __init__(self, scene: Scene, state: FlowState, monitor: LeakMonitor, camera: Camera | None) -> None:
+        self.scene, self.state, self.monitor, self.camera = scene, state, monitor, camera
+        self.events: list[dict[str, Any]] = []
+        self.history: list[dict[str, float]] = []
+        self.times: list[float] = []
+        self.saturation: list[NDArray[np.float32]] = []
+        self.pictures: list[Picture] = []
+        self.visible: dict[int, float] = {}
+        self.pressure = np.zeros(scene.anatomy.grid.shape, np.float32)
+        self._peak = 0.0
+
+    def tell(self, event: str, /, **facts: Any) -> None:
+        """Note an event, now or at `at_s`."""
+        time = facts.pop("at_s", self.state.time)
+        self.events.append(plain_json({"time_s": round(time, 6), "event": event, **facts}))
+
+    def note(self, bone: float, **row: float) -> None:
+        """Add a round to the curves; `bone` is the pressure [Pa] at the needle."""
+        volumes = self.monitor.compartment_volumes()
+        self.history.append(
+            {
+                "time_s": self.state.time,
+                "volume_injected_m3": self.state.injected_volume,
+                "bone_pressure_pa": bone,
+                "volume_in_body_m3": sum(volumes.get(name, 0.0) for name in ("body", "arch")),
+                "volume_leaked_m3": self.monitor.leaked_volume,
+                **row,
+            }
+        )
+        if bone > self._peak:
+            self._peak = bone
+            self.pressure = self.state.pressure.astype(np.float32)
+
+    def curves(self) -> dict[str, NDArray[np.float64]]:
+        """The history by column."""
+        names = list(self.history[0]) if self.history else []
+        return {name: np.array([row[name] for row in self.history]) for name in names}
+
+    def keep_fields(self, spacing: float = 0.0) -> None:
+        """Keep the fill of this moment, unless one younger than `spacing` seconds is kept."""
+        if self.times and self.state.time - self.times[-1] < max(spacing - 1e-6, 1e-12):
+            return
+        self.times.append(self.state.time)
+        self.saturation.append(self.state.saturation.astype(np.float32))
+
+    def shoot(self) -> None:
+        """One frame per view; the fields of that moment are kept too, so `shoot` can repeat it."""
+        if self.camera is None or (self.pictures and self.pictures[-1].time >= self.state.time):
+            return
+        self.keep_fields()
+        fraction = self.scene.cement_fraction(self.state.saturation)
+        for view in VIEWS:
+            self.pictures.append(self.camera.shoot(view, self.state.time, fraction, number=len(self.pictures)))
+        self._find_visible(self.camera, fraction)
+
+    def _find_visible(self, camera: Camera, fraction: NDArray[np.float32]) -> None:
+        """Note the leaks that the frames just taken show for the first time."""
+        for leak in self.monitor.leaks():
+            cells = tuple(self.monitor.cells(leak).T)
+            if leak.key in self.visible or not len(cells[0]):
+                continue
+            leaked = np.zeros_like(fraction)
+            leaked[cells] = fraction[cells]
+            for view in VIEWS:
+                if camera.sees(view, leaked, fraction):
+                    self.visible[leak.key] = self.state.time
+                    self.tell("leak visible", kind=leak.kind.value, compartment=leak.compartment, view=view)
+                    break
