@@ -250,7 +250,7 @@ def test_steps_of_the_transport_equal_their_twins(rng):
 def test_front_room_equals_its_twin(rng):
     s = np.round(rng.uniform(0, 1.5, SHAPE), 1).clip(0, 1)
     pore, source, active = rng.random(SHAPE), (rng.random(SHAPE) > 0.95) * 1.0, rng.random(SHAPE) > 0.1
-    fast = kf.front_room(s, pore, source, active)
+    fast = kernels_pace.front_room(s, pore, source, active)
     assert fast == pytest.approx(naive.front_room(s, pore, source, active))
 
 

@@ -166,6 +166,16 @@ def wet_cells(s, t, p, half, storage, scale, first, end, index, rates):
     return len(wet)
 
 
+def front_room(s, pore, source, active):
+    total = 0.0
+    for cell in inner(s.shape):
+        if active[cell] and s[cell] < 1:
+            beside = [s[tuple(np.add(cell, side * np.array(step)))] for step in AXES for side in (-1, 1)]
+            if s[cell] > 0 or source[cell] > 0 or max(beside) > 0.5:
+                total += (1 - s[cell]) * pore[cell]
+    return total
+
+
 # kernels_front.py -----------------------------------------------------------------------------------------------
 
 
@@ -405,13 +415,3 @@ def transport(
             mine[i, kf.FILL] = old_s[i]
         done[i] = i + 1
     return int(touched.sum())
-
-
-def front_room(s, pore, source, active):
-    total = 0.0
-    for cell in inner(s.shape):
-        if active[cell] and s[cell] < 1:
-            beside = [s[tuple(np.add(cell, side * np.array(step)))] for step in AXES for side in (-1, 1)]
-            if s[cell] > 0 or source[cell] > 0 or max(beside) > 0.5:
-                total += (1 - s[cell]) * pore[cell]
-    return total

@@ -8,7 +8,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.flow import kernels_front
+from vertebro.flow import kernels_front, kernels_pace
 from vertebro.flow.pressure import PressureField
 
 Float = NDArray[np.float64]
@@ -89,7 +89,7 @@ class Front:
 
     def room(self, flow: PressureField) -> float:
         """Free pore volume of the cells at the front [m³]."""
-        return float(kernels_front.front_room(self.s, flow.box.pore, flow.source, flow.box.active))
+        return float(kernels_pace.front_room(self.s, flow.box.pore, flow.source, flow.box.active))
 
     def settle(self, reached: int) -> float:
         """Put fluid that met a dead end into the nearest cells with room; returns what found none [m³].

@@ -65,7 +65,7 @@ def split_blocks(t, free, enough, number):
                     for c in range(8):
                         if c & bit == 0 and label[c] >= 0 and label[c | bit] >= 0:
                             face[c, c | bit] = face[c | bit, c] = t[d, i0 + c // 4, j0 + c // 2 % 2, k0 + c % 2]
-                agglomerate(face, total, label, 8, enough)
+                agglomerate(face, total, label, label.size, enough)
                 for c in range(8):
                     if label[c] == c:
                         count += 1
@@ -100,7 +100,7 @@ def first_rows(t, free, number, scale, over, ptr, mid, cols, vals, dinv, sink, p
     Returns the faces found; those beyond the room in `cols` are not written. `place` is the block's.
     """
     seen[:] = 0
-    at, room = 0, cols.shape[0]
+    at, room = np.int64(0), cols.shape[0]  # typed: a literal would compile the callee three times
     for i0 in range(1, free.shape[0] - 1, 2):
         for j0 in range(1, free.shape[1] - 1, 2):
             for k0 in range(1, free.shape[2] - 1, 2):
@@ -212,7 +212,7 @@ def coarse_rows(
     for i in range(up.shape[0] - 1, 0, -1):
         after[i] = head[up[i]]
         head[up[i]] = i
-    at, room = 0, colsc.shape[0]
+    at, room = np.int64(0), colsc.shape[0]
     for node in range(1, ptrc.shape[0]):
         start, lost, i = at, np.float32(0.0), head[node]
         placec[node] = larger_block(place[i])

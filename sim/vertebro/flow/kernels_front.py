@@ -425,17 +425,3 @@ def transport(
                 ledger[pinned[i] - 1] += rows[k, SPARE]
                 rows[k, SPARE] = 0.0
     return -1 if full else ready
-
-
-@kernel
-def front_room(s, pore, source, active):
-    """Free pore volume [m³] of the front cells: part filled, at a well, or beside one more than half full."""
-    total = 0.0
-    for i in range(1, s.shape[0] - 1):
-        for j in range(1, s.shape[1] - 1):
-            here, a, b, c, d = s[i, j], s[i - 1, j], s[i + 1, j], s[i, j - 1], s[i, j + 1]
-            for k in range(1, s.shape[2] - 1):
-                most = max(max(a[k], b[k]), max(c[k], d[k]), max(here[k - 1], here[k + 1]))
-                if here[k] < 1.0 and (most > 0.5 or here[k] > 0.0 or source[i, j, k] > 0.0) and active[i, j, k]:
-                    total += (1.0 - here[k]) * pore[i, j, k]
-    return total

@@ -58,3 +58,17 @@ def wet_cells(s, t, p, half, storage, scale, first, end, index, rates):
                 rates[count] = scale * np.sqrt(total / storage[i, j, k])
                 count += 1
     return count
+
+
+@kernel
+def front_room(s, pore, source, active):
+    """Free pore volume [m³] of the front cells: part filled, at a well, or beside one more than half full."""
+    total = 0.0
+    for i in range(1, s.shape[0] - 1):
+        for j in range(1, s.shape[1] - 1):
+            here, a, b, c, d = s[i, j], s[i - 1, j], s[i + 1, j], s[i, j - 1], s[i, j + 1]
+            for k in range(1, s.shape[2] - 1):
+                most = max(max(a[k], b[k]), max(c[k], d[k]), max(here[k - 1], here[k + 1]))
+                if here[k] < 1.0 and (most > 0.5 or here[k] > 0.0 or source[i, j, k] > 0.0) and active[i, j, k]:
+                    total += (1.0 - here[k]) * pore[i, j, k]
+    return total
