@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from benches.measure import Clocked, Result, clock_child
@@ -34,6 +35,7 @@ import json, time
 from vertebro.case import Case
 from vertebro.simulation import Simulation
 case = Case.preset({preset!r}).with_settings({{"steps.0.volume": "4 ml", "steps.0.rate": "1 ml/min"}})
+case = case.with_settings({{"heat.enabled": "{heat}"}})
 short = case.with_settings({{"anatomy.spacing": "1.2 mm", "steps.0.volume": "0.3 ml"}})
 Simulation(short, pictures=False).run()
 case = case.with_settings({{"anatomy.spacing": "{spacing} mm"}})
@@ -72,14 +74,15 @@ def demo(quick: bool) -> list[Result]:
 def simulated_seconds(quick: bool) -> list[Result]:
     """Simulated seconds per wall second of 4 ml in 4 minutes, and what a second core brings; no pictures.
 
-    The anatomy is built beforehand; flow, leak watch and record are timed. Each row is a fresh process whose kernels
-    were loaded by a short injection on a coarse grid.
+    The anatomy is built beforehand; flow, leak watch and record are timed, in one row also the heat until the cement
+    has set. Each row is a fresh process whose kernels were loaded by a short injection on a coarse grid.
     """
     rows = []
     for spacing in (1.2,) if quick else (0.8, 0.5):
         repeats = 1 if quick or spacing < 0.8 else 3
         many, one = (_injection(spacing, threads, repeats) for threads in (2, 1))
-        rows += [_pace_row(spacing, 2, many), _pace_row(spacing, 1, one)]
+        warm = _pace_row(spacing, 2, _injection(spacing, 2, 1, heat=True))
+        rows += [_pace_row(spacing, 2, many), _pace_row(spacing, 1, one), replace(warm, name=f"{warm.name}, with heat")]
         rows.append(
             Result(
                 name=f"two cores over one, whole injection at {spacing:g} mm",
@@ -106,9 +109,9 @@ def _pace_row(spacing: float, threads: int, run: dict[str, float]) -> Result:
     )
 
 
-def _injection(spacing: float, threads: int, repeats: int) -> dict[str, float]:
+def _injection(spacing: float, threads: int, repeats: int, heat: bool = False) -> dict[str, float]:
     """Numbers of the fastest of some runs in a fresh process."""
-    code = INJECTION.format(preset=PRESET, spacing=spacing, repeats=repeats)
+    code = INJECTION.format(preset=PRESET, spacing=spacing, repeats=repeats, heat=str(heat).lower())
     run = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "NUMBA_NUM_THREADS": str(threads)},
