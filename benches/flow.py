@@ -245,7 +245,8 @@ def two_cores(quick: bool) -> Result:
             times.append(time.perf_counter() - start)
         wall.append(min(times))
     gains = {size: _bandwidth_gain(size) for size in (1_000_000, 8_000_000)}
-    sizes, gained = (" and ".join(texts) for texts in zip(*((f"{4e-6 * m:.0f}", f"{g:.2f}") for m, g in gains.items())))
+    sizes = " and ".join(f"{4e-6 * size:.0f}" for size in gains)
+    gained = " and ".join(f"{gain:.2f}" for gain in gains.values())
     note = f"{n}³ solve, wall {wall[0]:.2f} and {wall[1]:.2f} s; means little on a busy machine; "
     note += f"adding arrays of {sizes} MB in two threads gains {gained}"
     return Result(name="two threads against one", value=wall[0] / wall[1], unit="times", note=note)
