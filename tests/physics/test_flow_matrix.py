@@ -211,3 +211,30 @@ def test_every_step_closes_its_own_balance_to_1e_10(kind, mode):
         assert abs(5e-8 * 0.9 - (now - held) - (out - gone)) < 1e-10 * 5e-8 * 0.9
         held, gone = now, out
     assert gone > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_channels_a_million_times_more_open_in_rough_bone(seed):
+    """Contrast beyond 1e10 with one-voxel channels and a ball of thick cement: float32 directions give way to float64
+    ones and the coarse levels to connected pieces; the matrix finds the residual that is reported."""
+    n, rng = 21, np.random.default_rng(seed)
+    k = 1e-12 * np.exp(2.5 * rng.normal(size=(n,) * 3))
+    for j, m in rng.integers(2, n - 2, (3, 2)):
+        k[:, j, m] *= 1e6
+        k[j, :, m] *= 1e6
+    k = np.minimum(k, 1e-4)
+    centre = (n // 2,) * 3
+    problem = FlowProblem(
+        grid=VoxelGrid(shape=(n,) * 3, spacing=(1e-3,) * 3), porosity=0.9, permeability=k, injected=100.0,
+        displaced=0.05, wells=[Well(cells=[centre], rate=5e-8)],
+        outlets=[Outlet(cells=[(0, 0, 0), (n - 1, n - 1, n - 1)])],
+    )  # fmt: skip
+    state = problem.initial_state()
+    state.saturation[((np.indices((n,) * 3) - n // 2) ** 2).sum(axis=0) < 16] = 1.0
+    report = solve_pressure(problem, state, tolerance=1e-7)
+    assert report.residual <= 1e-7
+    assert report.iterations < 60
+    source = np.zeros(problem.grid.size)
+    source[numbers(problem, [centre])] = 5e-8
+    viscosity = np.where(state.saturation > 0, 100.0, 0.05)
+    assert residual_of(problem, state.pressure, source, viscosity) < 1e-6

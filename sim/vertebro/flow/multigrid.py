@@ -205,8 +205,8 @@ class Multigrid:
         while residuals[-1] > max(tolerance, floor) and len(residuals) <= limit and math.isfinite(residuals[-1]):
             self.cycle()
             zr, zw, zq, dr, dw = self.part.sum(axis=1).tolist()
-            # u·A d and d·A u are the same but for round-off
-            if not precise and abs(dw - zq) > INEXACT * math.sqrt(slope * abs(zw)):
+            # but for round-off u·A d and d·A u are the same, and u·A u is positive
+            if not precise and not (zw > 0.0 and abs(dw - zq) <= INEXACT * math.sqrt(slope * zw)):
                 precise, (true, floor) = True, self._settle(*system, norm)
                 residuals.append(true)
                 continue
