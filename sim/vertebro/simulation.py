@@ -110,6 +110,10 @@ class Simulation:
         except KeyboardInterrupt:
             self.status = "interrupted"
             self._happens("interrupted")
+            if self.warmth is not None:
+                self.warmth.settle(self.stepper, self.state)
+        if not self._history:  # nothing moved: one line that says so
+            self._note(None, 0.0, 0.0, 0.0, 0)
         self._record_fields()
         if self.camera is not None and self.status == "finished":
             self._shoot()
