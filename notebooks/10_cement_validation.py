@@ -195,7 +195,8 @@ misfit["capped"] = np.sqrt(np.mean(np.log(ratios["capped"] / measured) ** 2, axi
 
 figure, panels = plt.subplots(1, 3, figsize=(12, 4), sharey=True)
 for axes, (name, values) in zip(panels, ratios.items(), strict=True):
-    axes.semilogx(caps if name == "capped" else marrows, values, "o-")
+    axes.plot(caps if name == "capped" else marrows, values, "o-")
+    axes.set_xscale("linear" if name == "capped" else "log")
     axes.set_title(f"{name}: best within a factor {np.exp(misfit[name].min()):.2f}", fontsize=10)
     axes.set_xlabel("pressure cap [kPa]" if name == "capped" else "resistance in the pores [Pa·s]")
     for value, colour in zip(measured, ("C0", "C1", "C2", "C3"), strict=True):
@@ -275,7 +276,7 @@ for (card, wall, height), curve in curves.items():
     axis.plot(curve[:, 0] / 60, curve[:, 1], dash, color=colours[wall], label=f"{wall} {height} mm")
     axis.set(title=f"{card}, mould at 23 °C", xlabel="time since mixing [min]")
 axes[0].set_ylabel("centre [°C]")
-axes[1].legend(frameon=False, loc="upper left")
+axes[0].legend(frameon=False, loc="center left")
 plt.show()
 
 
@@ -321,7 +322,7 @@ for axis, (name, run) in zip(axes, runs.items(), strict=True):
         axis.plot(run.heat.curves["time_s"] / 60, run.heat.curves[key], color=colour, label=key[:-2].replace("_", " "))
     axis.set(title=name, xlabel="time [min]")
 axes[0].set_ylabel("hottest voxel [°C]")
-axes[2].legend(frameon=False, loc="upper left")
+axes[2].legend(frameon=False, loc="upper right")
 plt.show()
 
 
