@@ -13,9 +13,10 @@
 # %% [markdown]
 # # The cement against published measurements
 #
-# Published range, our value and a verdict, side by side, and what we miss. Only abstracts of most papers were at hand:
-# where a set-up is not described there, the assumption is named. Every cement number is a card entry
-# (`vertebro explain cement.generic-medium`). Education and research only.
+# How hard must one push, how much leaks, how hot does it get? Published range, our value and a verdict, side by side in
+# one table at the end, misses included. Only abstracts of most papers were at hand: where a set-up is not described
+# there, the assumption is named. Every cement number is a card entry (`vertebro explain cement.generic-medium`).
+# `FAST=1` takes fewer cases and coarser grids. Education and research only.
 
 # %%
 import os
@@ -24,11 +25,16 @@ from dataclasses import replace
 import matplotlib.pyplot as plt
 import numpy as np
 
+from vertebro.case import Case
 from vertebro.delivery import Delivery
 from vertebro.flow import FlowProblem, Outlet, Stepper, Well
+from vertebro.flow.heat import HeatField
+from vertebro.flow.heat_problem import Curing, HeatProblem, ThermalFluid
 from vertebro.grid import VoxelGrid
-from vertebro.materials import cement
+from vertebro.materials import cement, thermal
 from vertebro.procedure import Needle, cannula_pressure_drop
+from vertebro.simulation import Simulation
+from vertebro.tissue import Tissue
 from vertebro.units import ZERO_CELSIUS, MPa, minute, ml
 
 FAST = os.environ.get("FAST") == "1"
@@ -52,7 +58,7 @@ def note(experiment, quantity, published, ours, low, high):
 
 
 # %%
-def peak(name, gauge, start):
+def syringe_peak(name, gauge, start):
     needle = Needle(name="n", gauge=gauge, entry=(0, -0.08, 0), tip=(0, 0, 0))
     device = Delivery.through(needle, cement(name), age_at_start=start, temperature=ROOM, body=BODY)
     pressures, out = [0.0], 0.0
@@ -65,7 +71,9 @@ def peak(name, gauge, start):
 
 brands = ["generic-medium", "simplex-p", "osteopal-v", "kyphon-hvr", "vertebroplastic", "generic-high"]
 starts = {"early": np.arange(300, 500, 50), "late": np.arange(500, 600, 25)}
-peaks = {k: np.array([peak(b, g, s) for b in brands for g in (11, 13) for s in v]) for k, v in starts.items()}
+if FAST:
+    brands, starts = brands[::2] + brands[-1:], {period: ages[1::2] for period, ages in starts.items()}
+peaks = {k: np.array([syringe_peak(b, g, s) for b in brands for g in (11, 13) for s in v]) for k, v in starts.items()}
 everyone = np.concatenate(list(peaks.values()))
 note("Krebs 2005", "mean peak, MPa", "1.70 ± 0.63", everyone.mean(), 1.07, 2.33)
 note("Krebs 2005", "highest peak, MPa", "3.2", everyone.max(), 2.9, 3.5)
@@ -155,10 +163,10 @@ def leaked(law, marrow, duct=1.5e-3, h=2e-3, **control):
     along = np.reshape([True, False, False], (3, 1, 1, 1)) & vessel
     k = np.where(along, duct**2 / 8 * share, p.permeability)
     pores = np.where(vessel, min(share + 0.9 * (1 - share), 1.0), p.porosity)
-    return run(replace(p, permeability=k, porosity=pores), vessel)
+    return flood(replace(p, permeability=k, porosity=pores), vessel)
 
 
-def run(problem, vessel):
+def flood(problem, vessel):
     ends = problem.outlets[0].cells
     outside = vessel[tuple(ends.T)]
     parts = [Outlet(name="duct", cells=ends[outside]), Outlet(name="marrow", cells=ends[~outside])]
@@ -185,10 +193,10 @@ capped = np.array([[leaked(law, 0.05, pressure=p * 1e3) for law in arms(curves["
 ratios["capped"] = capped[..., 0] / capped[:, :1, 0] * 4.0
 misfit["capped"] = np.sqrt(np.mean(np.log(ratios["capped"] / measured) ** 2, axis=1))
 
-# %%
 figure, panels = plt.subplots(1, 3, figsize=(12, 4), sharey=True)
 for axes, (name, values) in zip(panels, ratios.items(), strict=True):
-    axes.semilogx(caps if name == "capped" else marrows, values, "o-")
+    axes.plot(caps if name == "capped" else marrows, values, "o-")
+    axes.set_xscale("linear" if name == "capped" else "log")
     axes.set_title(f"{name}: best within a factor {np.exp(misfit[name].min()):.2f}", fontsize=10)
     axes.set_xlabel("pressure cap [kPa]" if name == "capped" else "resistance in the pores [Pa·s]")
     for value, colour in zip(measured, ("C0", "C1", "C2", "C3"), strict=True):
@@ -208,6 +216,148 @@ print(f"slow: best with {marrows[best['slow']]:g} Pa·s in the pores; capped: be
       "where the arms take " + ", ".join(f"{v:.1f}" for v in capped[best["capped"], :, 2]) + " mL")  # fmt: skip
 
 # %% [markdown]
+# ## Patties in a mould
+#
+# A disc of cement sets in a mould at 23 °C. In metal or PTFE a thin patty gives its heat to the wall; in foam it keeps
+# it. Published (6 against 40 mm): the peaks differ by 75 °C in PTFE and 28 °C in foam, the setting times by 740 and
+# 130 s; at 6 mm PTFE is 50 °C below foam. Assumed: 60 mm across, walls of 10 mm, outside at 23 °C. Which cement it was
+# is unknown, and it matters: the slower, the more heat is lost. So a usual and a slow one are tried, and the
+# slow one with a gentler cure law (shape 3.5 for 9.2). Set, as in ASTM F451, is half way from room to peak.
+
+# %%
+MOULDS = {"PTFE": (0.25, 2.2e6), "PU foam": (0.03, 6e4)}  # W/(m·K), J/(m³·K), handbook values
+BENCH, H = ZERO_CELSIUS + 23, (3e-3 if FAST else 2e-3, 1e-3)  # K; m across and along
+
+
+def card_parts(card):
+    fluid = ThermalFluid(heat_capacity=card.density_uncured * card.specific_heat, conductivity=float(card.conductivity))
+    names = {"heat": "heat_per_volume"} | {
+        key: key for key in ("set_time", "shape", "activation_energy", "reference_temperature")
+    }
+    return fluid, Curing(**{key: float(getattr(card, name)) for key, name in names.items()})
+
+
+def disc(height):
+    n, nz = round(0.08 / H[0] / 2) * 2 - 1, round((height + 0.02) / H[1])
+    middle = (-(n // 2) * H[0],) * 2 + ((1 - nz) / 2 * H[1],)
+    grid = VoxelGrid(shape=(n, n, nz), spacing=(H[0], H[0], H[1]), origin=middle)
+    r, a, s = grid.open_mesh()
+    return grid, (r**2 + a**2 < 0.03**2) & (abs(s) < height / 2)
+
+
+def patty(height, wall, card):
+    (grid, inside), (fluid, curing) = disc(height), card_parts(card)
+    dry = {"pore_volume": inside * grid.voxel_volume, "perfusion": 0.0, "body_temperature": BENCH}
+    dry["conductivity"] = np.where(inside, fluid.conductivity, wall[0])
+    dry["heat_capacity"] = np.where(inside, fluid.heat_capacity, wall[1])
+    problem = HeatProblem(grid=grid, injected=fluid, displaced=fluid, curing=curing, **dry)
+    return HeatField(problem, saturation=inside.astype(float), cure_age=60.0)
+
+
+def centre(field, until):
+    middle, found = tuple(n // 2 for n in field.problem.grid.shape), []
+    while field.time < until:
+        field.advance(10.0)
+        found.append((field.time + 60.0, field.temperature[middle] - ZERO_CELSIUS))
+    return np.array(found)
+
+
+cards = {name: cement(name) for name in ("simplex-p", "vertecem-v+")}
+cards["gentle"] = cards["vertecem-v+"].replace(shape=3.5)  # a law that runs away less
+cases = [(card, wall, height) for card in cards for wall in MOULDS for height in (6, 40)]
+ends = {card: 1200.0 if card == "simplex-p" else 2700.0 for card in cards}
+curves = {(c, w, mm): centre(patty(mm * 1e-3, MOULDS[w], cards[c]), ends[c]) for c, w, mm in cases}
+
+# %%
+colours = {"PTFE": "#0072B2", "PU foam": "#D55E00"}
+figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), sharey=True)
+for (card, wall, height), curve in curves.items():
+    axis, dash = axes[list(cards).index(card)], "-" if height == 6 else "--"
+    axis.plot(curve[:, 0] / 60, curve[:, 1], dash, color=colours[wall], label=f"{wall} {height} mm")
+    axis.set(title=f"{card}, mould at 23 °C", xlabel="time since mixing [min]")
+axes[0].set_ylabel("centre [°C]")
+axes[0].legend(frameon=False, loc="center left")
+plt.show()
+
+
+def set_at(curve):
+    rising = curve[: curve[:, 1].argmax() + 1]
+    return np.interp((rising[-1, 1] + 23.0) / 2, rising[:, 1], rising[:, 0])
+
+
+for card in cards:
+    hot = {key[1:]: curve[:, 1].max() for key, curve in curves.items() if key[0] == card}
+    for wall, gap, later in (("PTFE", 75.0, 740.0), ("PU foam", 28.0, 130.0)):
+        warmer = hot[wall, 40] - hot[wall, 6]
+        sooner = set_at(curves[card, wall, 6]) - set_at(curves[card, wall, 40])
+        note(f"Patty, {card}", f"{wall}: peak, 40 above 6 mm, K", f"{gap:g}", warmer, 0.7 * gap, 1.3 * gap)
+        note(f"Patty, {card}", f"{wall}: set, 6 after 40 mm, s", f"{later:g}", sooner, 0.7 * later, 1.3 * later)
+    note(f"Patty, {card}", "peak of 6 mm, foam above PTFE, K", "50", hot["PU foam", 6] - hot["PTFE", 6], 35, 65)
+
+# %% [markdown]
+# ## How hot a vertebra gets
+#
+# Belkoff and Molloy put 6 or 10 mL of Simplex P into osteoporotic bodies in a bath of 37 °C: anterior cortex 44 to
+# 113 °C, centre 49 to 112, canal 39 to 57. Anselmetti measured 86.7 ± 10.7, 60.5 ± 3.7 and 44.8 ± 2.6 °C in three
+# groups of cements in vivo. Our specimens have no perfusion, our patient has. Probes: a ball of 4 mm in the body's
+# middle and at its front wall; in the canal the hottest voxel. The hottest voxel of the cement would be no test:
+# `heat.boiling_point` cuts it at 112.5 °C because nobody measured more than 113. Last, a goat: 0.8 mL in 22 % of its
+# vertebra, 44.6 °C on average at the interface; ours is a ball of cement-filled bone, marrow perfused as in a young
+# animal, the cement four minutes old.
+
+# %%
+base = Case.preset("first-injection").with_settings({"anatomy.spacing": "1.5 mm" if FAST else "1.2 mm"})
+dead = {"heat.marrow_perfusion": "0 ml/min/100g", "heat.soft_perfusion": "0 ml/min/100g"}
+simplex = dead | {"cement.preset": "simplex-p"}
+wishes = {
+    "6 mL Simplex, bath": simplex | {"steps.0.volume": "6 ml"},
+    "10 mL Simplex, bath": simplex | {"steps.0.volume": "10 ml", "steps.0.rate": "6 ml/min"},
+    "4 mL medium, patient": {"cement.preset": "generic-medium", "steps.0.volume": "4 ml"},
+}
+anatomy = Simulation(base, pictures=False).scene.anatomy
+runs = {k: Simulation(base.with_settings(w), anatomy=anatomy, pictures=False).run() for k, w in wishes.items()}
+figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), sharey=True)
+for axis, (name, run) in zip(axes, runs.items(), strict=True):
+    for key, colour in (("cement_c", "#D55E00"), ("disc_superior_c", "#009E73"), ("canal_c", "#0072B2")):
+        axis.plot(run.heat.curves["time_s"] / 60, run.heat.curves[key], color=colour, label=key[:-2].replace("_", " "))
+    axis.set(title=name, xlabel="time [min]")
+axes[0].set_ylabel("hottest voxel [°C]")
+axes[2].legend(frameon=False, loc="upper right")
+plt.show()
+
+
+def probe(run, a):
+    r = anatomy.grid.open_mesh()
+    return float(run.heat.peak[(r[0] ** 2 + (r[1] - a) ** 2 + r[2] ** 2) < 2e-3**2].mean())
+
+
+for name in list(runs)[:2]:
+    run, places, who = runs[name], runs[name].summary["heat"], f"Belkoff, {name[:5].strip()}"
+    note(who, "centre, °C", "49 to 112", probe(run, 0.0), 49, 112.5)
+    note(who, "anterior cortex, °C", "44 to 113", probe(run, anatomy.landmarks.anterior_wall - 1e-3), 44, 113)
+    note(who, "canal, °C", "39 to 57", places["peak_c"]["canal"], 39, 57)
+    note(who, "cement above 50 °C, min", "0 to 8", places["seconds_above_50_c"]["cement"] / 60, 0, 8)
+patient = runs["4 mL medium, patient"]
+note("Anselmetti", "patient: centre, °C", "42 to 98", probe(patient, 0.0), 42, 98)
+note("Anselmetti", "patient: canal, °C", "at most 43.2", patient.summary["heat"]["peak_c"]["canal"], 37, 43.2)
+
+edge, phi = 1e-3, 0.85
+grid = VoxelGrid(shape=(41,) * 3, spacing=(edge,) * 3, origin=(-20 * edge,) * 3)
+r, radius = np.sqrt(sum(x**2 for x in grid.open_mesh())), (3 * 0.8e-6 / (4 * np.pi * phi)) ** (1 / 3)
+fluid, curing = card_parts(cement("simplex-p"))
+bone = np.full(grid.shape, int(Tissue.CANCELLOUS))
+marrow = ThermalFluid(heat_capacity=float(thermal.MARROW_CAPACITY), conductivity=float(thermal.MARROW_CONDUCTIVITY))
+tissue = {"heat_capacity": thermal.heat_capacity(bone, phi), "conductivity": thermal.conductivity(bone, phi)}
+tissue |= {"perfusion": thermal.perfusion(bone, marrow=2.9e-6), "pore_volume": phi * grid.voxel_volume}
+problem = HeatProblem(grid=grid, injected=fluid, displaced=marrow, curing=curing, **tissue)
+goat, hottest = HeatField(problem, saturation=(r < radius).astype(float), cure_age=240.0), np.zeros(grid.shape)
+while goat.time < 900.0:
+    goat.advance(5.0)
+    hottest = np.maximum(hottest, goat.temperature - ZERO_CELSIUS)
+around = hottest[(r >= radius) & (r < radius + edge)]
+note("Goat, 0.8 mL", "interface, mean peak, °C", "44.6", around.mean(), 41.6, 47.6)
+
+# %% [markdown]
 # ## Side by side
 #
 # *What holds*: the syringe pressures, their rise with time and their end at a hand's force come out of cards and tube
@@ -218,6 +368,10 @@ print(f"slow: best with {marrows[best['slow']]:g} Pa·s in the pores; capped: be
 # gel, no liquid), where the pressure inside rises with viscosity and Habib saw no difference; or an injection limited
 # to some 20 kPa, where the thick arms share one pressure but also take up to three times less cement. Volumes and the
 # filling of the pores, both in the paper's body, would decide. The duct is free too: absolute masses follow it.
+#
+# *Heat* has nothing fitted. The vertebra's centre and front wall and the calm canal of a patient come out as measured.
+# Too mild are the mould effect (a gentler law gives two thirds of the missing warmth, but no law of this family the
+# missing minutes) and, at 6 mL, the canal; too warm is the goat's small ball. Believe ranks and tens of kelvin.
 
 # %%
 widths = [max(len(row[i]) for row in rows) for i in range(5)]
@@ -226,3 +380,8 @@ assert 1.07 < everyone.mean() < 2.33
 assert np.ptp(ratios["card"][0]) < 0.4  # of 4 g: in liquid marrow viscosity hardly matters
 assert misfit["slow"].min() < 0.25 < misfit["card"].min()
 assert np.all(np.diff(ratios["capped"][best["capped"]]) < 0)
+assert len(rows) == 46
+assert sum(row[-1] == "within" for row in rows) >= 20
+for run in runs.values():
+    assert run.summary["heat"]["energy_balance_error"] < 1e-10
+    assert run.summary["peak_temperature_c"] <= 113.0

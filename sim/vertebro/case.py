@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from vertebro import case_text
 from vertebro.errors import CaseError
@@ -98,6 +99,19 @@ class DeliveryInput(_Record):
     tissue_temperature: Annotated[float, Within("degC", 0, 60, "vertebro")] = 310.15
     """of the inserted part of the cannula; cement that dwells there cures faster"""
 
+    @model_validator(mode="after")
+    def _the_drive_has_the_force(self) -> DeliveryInput:
+        if self.force is None:
+            return self
+        from vertebro.procedure.injector import DRIVES  # brings half of scipy, which most cases need not wait for
+
+        most = DRIVES[self.drive].high
+        if self.force > most:
+            hint = 'drive = "screw" pushes up to 2000 N' if self.drive == "hand" else "2000 N is what a screw can do"
+            facts = {"allowed": f"1 to {most:g} N", "hint": hint, "value": f"{self.force:g} N", "key": "force"}
+            raise PydanticCustomError("beyond_drive", f"force beyond a {self.drive}", facts)
+        return self
+
 
 class NeedleInput(_Record):
     """One needle. Either an approach computed from the anatomy, or entry and tip points."""
@@ -108,7 +122,7 @@ class NeedleInput(_Record):
     """points = entry and tip below"""
     side: Literal["left", "right"] = "left"
     """side of the pedicle"""
-    gauge: int = 11
+    gauge: Literal[8, 10, 11, 13, 15] = 11
     """8, 10, 11, 13 or 15"""
     opening: Literal["end", "side"] = "end"
     """end = at the tip; side = two holes across the shaft just behind a closed tip"""
@@ -359,18 +373,17 @@ def _explain(error: ValidationError, where: str) -> CaseError:
     # an entry that failed leaves its tuple short: pydantic reports that again, people need not see it
     faults = [fault for fault in error.errors() if fault["type"] != "too_short"] or error.errors()
     first = faults[0]
-    place = ".".join(str(part) for part in first["loc"])
     context = first.get("ctx") or {}
+    place = ".".join(str(part) for part in (*first["loc"], *([context["key"]] if "key" in context else [])))
     allowed = context.get("allowed") or context.get("expected")
-    hint = "vertebro new first-injection prints every key with its unit and range"
+    hint = context.get("hint", "vertebro new first-injection prints every key with its unit and range")
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         known = _known_keys(first["loc"])
         message, allowed = "unknown key", ", ".join(known)
         hint = _closest(str(first["loc"][-1]), known) or hint
     value = None if isinstance(first["input"], dict) or first["type"] == "missing" else first["input"]
-    if isinstance(value, BaseModel):
-        value = None
+    value = context.get("value", None if isinstance(value, BaseModel) else value)
     more = len(faults) - 1
     if more:
         message += f" (and {more} more)"

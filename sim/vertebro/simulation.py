@@ -20,6 +20,7 @@ from vertebro.case import Case
 from vertebro.delivery import Push
 from vertebro.flow import FlowProblem, Stepper
 from vertebro.handling import Handling, planned_duration
+from vertebro.interrupts import Interrupts
 from vertebro.observe import Camera
 from vertebro.procedure import Inject, Step, Wait
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
@@ -89,10 +90,15 @@ class Simulation:
         self.planned = planned_duration(self.scene)
         self.status = "finished"
         self._balance = 0.0
+        self._interrupts = Interrupts()
         self._wells = {needle.name: (0.0, 0.0) for needle in self.scene.needles}  # rest pressure, resistance
 
     def run(self) -> Run:
-        """Follow the schedule to its end; Ctrl-C ends it early and keeps what is done."""
+        """Follow the schedule to its end; Ctrl-C ends it early, after a whole round, and keeps what is done."""
+        with self._interrupts:
+            return self._follow()
+
+    def _follow(self) -> Run:
         self._happens("start", cement=self.scene.cement.name, level=self.scene.anatomy.level)
         for placement in self.scene.placements:
             self._happens("needle placed", **placement.to_dict())
@@ -103,6 +109,10 @@ class Simulation:
         except KeyboardInterrupt:
             self.status = "interrupted"
             self._happens("interrupted")
+            if self.warmth is not None:
+                self.warmth.settle(self.stepper, self.state)
+        if not self.witness.history:  # nothing moved: one line that says so
+            self._note(None, 0.0, 0.0, 0.0, 0)
         self.witness.keep_fields()
         if self.status == "finished":
             self._shoot()
@@ -257,6 +267,7 @@ class Simulation:
 
         `push` is what the plunger of the needle does (of `into` while its cannula fills).
         """
+        self._interrupts.check()
         with self._timed("flow"):
             if needle is not None:
                 self.stepper.set_well(needle, rate=rate)
@@ -314,11 +325,15 @@ class Simulation:
             return end
         with self._timed("heat"):
             try:
-                end = self.warmth.finish(end, lambda text, share: self.progress(text, 0.85 + 0.1 * share))
+                end = self.warmth.finish(end, self._cured)
             except KeyboardInterrupt:
-                self.status = "interrupted"
-                self._happens("interrupted")
+                self.status, end = "interrupted", self.warmth.followed
+                self._happens("interrupted", at_s=end)
         return end
+
+    def _cured(self, text: str, share: float) -> None:
+        self.progress(text, 0.85 + 0.1 * share)
+        self._interrupts.check()
 
     def _resting_pressure(self) -> float:
         """Marrow pressure without flow [Pa]: the exits' mean."""

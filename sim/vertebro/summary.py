@@ -187,6 +187,9 @@ def _warnings(run: Run) -> list[str]:
             f"grade {breach.grade}"
             for breach in placement.breaches
         ]
+    for event in run.events:
+        if event["event"] == "injection ends" and event["volume_ml"] == 0.0:
+            found.append(f"needle {event['needle']}: nothing injected: {event['reason']}")
     if run.case.flow.mode == "cement-only":
         found.append("cement-only mode is blind to viscosity: do not read leak volumes as an effect of viscosity")
     return found

@@ -164,6 +164,11 @@ class Warmth:
         if self._pending.seconds >= FOLLOW - 1e-9:
             self.settle(stepper, state)
 
+    @property
+    def followed(self) -> float:
+        """Until when temperature is known [s]."""
+        return self._rows[-1]["time_s"] if self._rows else 0.0
+
     def settle(self, stepper: Stepper, state: FlowState) -> None:
         """Warm what was put off; call it when a needle stops."""
         wait, self._pending = self._pending, None
@@ -295,7 +300,7 @@ class Warmth:
             "bone_dose_limit_min": limit,
             "nerve_dose_limit_min": self.scene.case.heat.nerve_dose / minute,
             "conversion": self._rows[-1]["conversion"] if self._rows else 0.0,
-            "followed_s": self._rows[-1]["time_s"] if self._rows else 0.0,
+            "followed_s": self.followed,
             "reaction_heat_j": self.field.ledger.reaction,
             "energy_balance_error": self.field.balance_error,
         }

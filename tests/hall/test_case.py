@@ -10,6 +10,7 @@ from vertebro.case import Case
 from vertebro.case_text import plain
 from vertebro.cases import CASES
 from vertebro.errors import CaseError
+from vertebro.procedure.gauges import GAUGES
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -101,3 +102,19 @@ def test_no_toml_says_where(tmp_path):
 def test_replace_takes_dotted_keys_with_underscores():
     case = Case.preset("first-injection").replace(cement__age_at_start="6 min")
     assert case.cement.age_at_start == 360.0
+
+
+def test_a_hand_is_no_screw_and_gauges_are_those_of_the_table():
+    """Both mistakes are found when the case is read, with key, value, range and cure; the drive decides the force."""
+    base = Case.preset("first-injection")
+    with pytest.raises(CaseError, match="force beyond a hand") as caught:
+        base.with_settings({"delivery.force": "900 N"})
+    assert (caught.value.value, caught.value.allowed) == ("900 N", "1 to 250 N")
+    assert "delivery.force" in caught.value.where
+    assert "screw" in caught.value.hint
+    assert base.with_settings({"delivery.force": "900 N", "delivery.drive": "screw"}).delivery.force == 900.0
+    for gauge in (12, 12.5):
+        with pytest.raises(CaseError) as caught:
+            base.with_settings({"needles.0.gauge": gauge})
+        assert caught.value.allowed == "8, 10, 11, 13 or 15"
+    assert [base.with_settings({"needles.0.gauge": g}).needles[0].gauge for g in GAUGES] == list(GAUGES)

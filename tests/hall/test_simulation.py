@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from vertebro.errors import CaseError, PlacementError
 from vertebro.record import Run
 from vertebro.simulation import Simulation
+from vertebro.view.report import write_report
 
 WALL = ("wall_s", "wall_parts_s")
 
@@ -124,6 +126,44 @@ def test_ctrl_c_keeps_what_is_done(coarse_case, coarse_anatomy, tmp_path):
     assert run.summary["status"] == "interrupted"
     assert 0.3 < run.summary["volume_injected_ml"] < 1.5
     assert Run.load(run.save(tmp_path / "half")).summary["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(("part", "calls"), [("stepper", 3), ("warmth", 2), ("field", 4)])
+def test_ctrl_c_in_the_middle_of_a_round_leaves_no_half_round(coarse_case, coarse_anatomy, part, calls):
+    """A real SIGINT while the flow, or the heat during and after the injection, is being advanced: fluid and heat of
+    the run that is kept still balance, and both are known up to the same moment."""
+    simulation = Simulation(coarse_case, anatomy=coarse_anatomy, pictures=False)
+    owner = {"stepper": simulation.stepper, "warmth": simulation.warmth, "field": simulation.warmth.field}[part]
+    name = "follow" if part == "warmth" else "advance"
+    original, seen = getattr(owner, name), []
+
+    def interrupted(*positional, **named):
+        seen.append(1)
+        if len(seen) == calls:
+            signal.raise_signal(signal.SIGINT)
+        return original(*positional, **named)
+
+    setattr(owner, name, interrupted)
+    run = simulation.run()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    heat = run.summary["heat"]
+    assert run.summary["status"] == "interrupted"
+    assert run.summary["volume_injected_ml"] > 0.1
+    assert run.summary["volume_balance_error"] < 1e-10
+    assert heat["energy_balance_error"] < 1e-10
+    assert heat["followed_s"] >= run.summary["simulated_s"] - 1e-9
+    assert run.events[-2]["event"] == "interrupted"
+
+
+def test_set_cement_is_a_run_with_events_and_a_report(coarse_case, coarse_anatomy, tmp_path):
+    """Nothing can be injected: an event says why, the rest of the house copes with a run in which nothing moved."""
+    case = coarse_case.with_settings({"cement.age_at_start": "40 min"})
+    run = Simulation(case, anatomy=coarse_anatomy).run()
+    assert run.summary["volume_injected_ml"] == 0.0
+    assert any(event.get("reason") == "the cement has set" for event in run.events)
+    assert any("the cement has set" in text for text in run.summary["warnings"])
+    run.save(tmp_path / "hard")
+    assert write_report(Run.load(tmp_path / "hard")).stat().st_size > 1e4
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,36 @@ def test_power_law_column_is_exact(n):
     assert report.well_pressures["well"] == pytest.approx(beta * q**n * ((cells - 2) * h + ends), rel=1e-8)
 
 
+@pytest.mark.parametrize(("m", "n"), POWER_LAWS)
+def test_power_law_cylinder_grows_and_falls_off_as_the_closed_form(m, n):
+    """Height h, u = Q/(2πhr), |∇p| = β u^n with β = (m/K)(C/√(Kφ))^(n-1), integrated from r_w to R:
+    p_w - p(R) = β(Q/2πh)^n [R^(1-n) - r_w^(1-n)]/(1-n). What the grid does to the needle's own cell is the same at
+    all times, so the needle's rise from R = 7.5 to 12.8 mm must be this between the two fronts; and at one time the
+    pressure between 3 mm and 10 mm from the axis, met without any needle. Both within 2 %."""
+    cells, h, height = 61, 0.8e-3, 20e-3
+    grid = VoxelGrid(shape=(cells, cells, 1), spacing=(h, h, height), origin=(-(cells // 2) * h,) * 2 + (0,))
+    r = np.hypot(*grid.open_mesh()[:2])
+    rim = (r >= R_OUT) & (r < R_OUT + 1.6 * h)
+    factor = capillary_shear_factor(n)
+    problem = FlowProblem(
+        grid=grid, porosity=np.where(r < R_OUT + 1.6 * h, PHI, 0.0), permeability=K, injected=power_law(m, n),
+        displaced=MARROW, mode="cement-only", shear_factor=factor, outlets=[Outlet(cells=np.argwhere(rim))],
+        wells=[Well(cells=[(cells // 2, cells // 2, 0)], rate=Q)],
+    )  # fmt: skip
+    beta = m / K * (factor / np.sqrt(K * PHI)) ** (n - 1)
+
+    def closed(near, far):
+        return beta * (Q / (2 * np.pi * height)) ** n * (far ** (1 - n) - near ** (1 - n)) / (1 - n)
+
+    state, stepper = problem.initial_state(), Stepper(problem, picard=3)
+    first, last = (stepper.advance(state, seconds).well_pressures["well"] for seconds in (60.0, 120.0))
+    fronts = [np.sqrt(Q * seconds / (np.pi * height * PHI)) for seconds in (60.0, 180.0)]
+    assert last - first == pytest.approx(closed(*fronts), rel=0.02)
+    line = state.pressure[cells // 2 :, cells // 2, 0]
+    near, far = np.interp((3e-3, 10e-3), np.arange(line.size) * h, line)
+    assert near - far == pytest.approx(closed(3e-3, 10e-3), rel=0.02)
+
+
 def test_curing_cement_raises_the_pressure_in_proportion():
     """Uniform m(t): everything in 7.4 times m(t)/m. Same volume, consistency doubled: twice the needle pressure."""
     pressures = []

@@ -43,6 +43,7 @@ def test_pressure_drops_of_the_gauge_table(gauge: int) -> None:
 
 @pytest.mark.parametrize("gauge", TABLE)
 def test_wall_shear_rate_of_the_gauge_table(gauge: int) -> None:
+    """γ̇_w = (3n+1)/n · Q/(πR³): Rabinowitsch's slope of a power law, n = 0.5, whatever the consistency."""
     bore = float(GAUGES[gauge].inner_diameter)
     rate = wall_shear_rate(RATE, inner_diameter=bore, viscosity=lambda g: ostwald_1929(g, 100.0, 0.5))
     assert rate == pytest.approx(TABLE[gauge][4], rel=0.02)

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.errors import CaseError, SolverError
+from vertebro.materials.rheology import hirasaki_pope_1974
 from vertebro.sources import Constant
 
 Float = NDArray[np.float64]
 ViscosityLaw = Callable[..., Any]
+capillary_shear_factor = hirasaki_pope_1974  # the name that solver people know, one law
 
 SHEAR_FACTOR = Constant(
     2**0.5 * 0.8, "1", 1.0, 6.0, "vertebro", "computed", "capillary bundle C at n = 0.5; Cannella 1988 gives 4.8"
@@ -54,16 +56,6 @@ def newtonian(viscosity: float) -> Newtonian:
         hint = "give a number, or a law(shear_rate, time)"
         raise CaseError("viscosity", where="viscosity", value=viscosity, allowed="> 0 Pa·s, finite", hint=hint)
     return Newtonian(float(viscosity))
-
-
-def capillary_shear_factor(exponent: float) -> float:
-    """Factor C of the Darcy shear rate for a power law of exponent n in a capillary bundle.
-
-    ``C = √2 [(3n+1)/(4n)]^(n/(n-1))``: with it a bundle of tubes of radius √(8K/φ) reproduces Hagen-Poiseuille exactly.
-    """
-    if math.isclose(exponent, 1.0, abs_tol=1e-6):
-        return math.sqrt(2.0) * math.exp(-0.25)
-    return float(math.sqrt(2.0) * ((3 * exponent + 1) / (4 * exponent)) ** (exponent / (exponent - 1)))
 
 
 def depends_on_shear(law: ViscosityLaw, time: float) -> bool:
