@@ -84,7 +84,9 @@ class Simulation:
         self.deliveries = self.handling.deliveries
         self.witness = Witness(self.scene, self.state, self.monitor, self.camera)
         self._happens = self.witness.tell
-        self.warmth = Warmth(self.scene, self.problem, self._happens) if case.heat.enabled else None
+        self.warmth = None
+        if case.heat.enabled:
+            self.warmth = Warmth(self.scene, self.problem, self._happens, self.handling.record)
         self.voxel_pores = self.problem.pore_volume
         self._cement = np.zeros_like(self.voxel_pores)  # m³ per voxel, at the last look
         self.planned = planned_duration(self.scene)

@@ -21,6 +21,7 @@ from vertebro.flow.exposure import Exposure
 from vertebro.flow.heat import HeatField
 from vertebro.flow.heat_problem import Curing, HeatProblem, ThermalFluid
 from vertebro.materials import thermal
+from vertebro.materials.batch import TipRecord
 from vertebro.materials.rheology import GAS_CONSTANT
 from vertebro.tissue import Compartment
 from vertebro.units import ZERO_CELSIUS, minute, mm
@@ -111,10 +112,14 @@ class Warmth:
     flow : FlowProblem
     tell : callable
         ``tell(event, **facts)`` hears what happens.
+    record : TipRecord, optional
+        Of the cement's viscosity law: is told the cure ages.
     """
 
-    def __init__(self, scene: Scene, flow: FlowProblem, tell: Callable[..., None]) -> None:
-        self.scene, self.flow, self.tell = scene, flow, tell
+    def __init__(
+        self, scene: Scene, flow: FlowProblem, tell: Callable[..., None], record: TipRecord | None = None
+    ) -> None:
+        self.scene, self.flow, self.tell, self.record = scene, flow, tell, record
         self.problem = heat_problem(scene, flow)
         self.exposure = Exposure(
             flow.grid.shape,
@@ -155,6 +160,7 @@ class Warmth:
         if needle is None or delivery is None:
             self.settle(stepper, state)
             self.field.advance(dt)
+            self._inform(state)
             self._note(state.time)
             return
         if self._pending is None:
@@ -185,7 +191,17 @@ class Warmth:
             drained=self._drained(state),
         )
         self.field.advance(wait.seconds, movement)
+        self._inform(state)
         self._note(state.time)
+
+    def _inform(self, state: FlowState) -> None:
+        """Let the viscosity know how old the heat has made the cement."""
+        if self.record is None:
+            return
+        cement = (self.field.volume > 0.0) & np.isfinite(state.injection_time)
+        speed = self.scene.cement.clock(self.field.temperature[cement])
+        ages, volumes = self.field.cure_age[cement], self.field.volume[cement]
+        self.record.measure(state.time, state.injection_time[cement], ages, speed, volumes)
 
     def _drained(self, state: FlowState) -> list[tuple[NDArray[np.int64], float]]:
         before = self._outflow

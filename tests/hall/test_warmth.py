@@ -112,3 +112,17 @@ def test_impossible_settings_are_named(key, value, allowed):
         Case.preset("first-injection").with_settings({key: value})
     assert key in caught.value.where
     assert allowed in str(caught.value)
+
+
+def test_a_pause_in_warm_bone_thickens_the_cement_that_is_there(coarse_case, coarse_anatomy):
+    """After 4 min the exotherm has made the cement in the bone older than warm-up alone, and the flow's law knows."""
+    steps = [{"do": "inject", "needle": "left", "volume": "2 ml"}, {"do": "wait", "duration": "4 min"}]
+    ages = {}
+    for heat in (True, False):
+        case = coarse_case.with_settings({"steps": steps, "heat.enabled": heat, "cement.age_at_start": "5 min"})
+        simulation = Simulation(case, anatomy=coarse_anatomy, pictures=False)
+        simulation.run()
+        law, now = simulation.problem.law("injected"), simulation.state.time
+        ages[heat] = float(law.clock(now))
+        assert (simulation.handling.record.measured is not None) == heat
+    assert ages[True] > 1.02 * ages[False]

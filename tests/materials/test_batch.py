@@ -99,3 +99,25 @@ def test_cement_is_handled_between_0_and_60_degrees(temperature: float) -> None:
         with pytest.raises(CaseError) as caught:
             CARD.law(0.0, **words)
         assert "60 degC" in str(caught.value)
+
+
+def test_what_the_heat_equation_found_is_believed_and_goes_on(rng: np.random.Generator) -> None:
+    """Clocks that depend on birth alone come back from the groups; afterwards they run on at the speed found; cement
+    born later is still modelled; one viscosity for all is that of the mean."""
+    record = TipRecord()
+    record.note(0.0, 300.0)
+    record.note(60.0, 360.0, 2e-6)
+    batch = CARD.law(300.0, body=BODY, record=record, warming=60.0)
+    birth, volume = rng.uniform(0.0, 60.0, 4000), rng.uniform(0.5e-9, 1e-9, 4000)
+    clock, speed = 700.0 - 3.0 * birth, np.full(birth.size, 2.0)
+    before = batch.clock(90.0, np.array([30.0]))
+    record.measure(60.0, birth, clock, speed, volume)
+    np.testing.assert_allclose(batch.clock(90.0, np.array([10.0, 50.0])), [730.0, 610.0], atol=2.0)
+    assert batch.clock(90.0) == pytest.approx(np.average(clock, weights=volume) + 60.0)
+    assert abs(float(batch.clock(90.0, np.array([30.0]))[0] - before[0])) > 50.0
+    record.note(80.0, 380.0)
+    fresh = float(batch.clock(90.0, np.array([75.0]))[0])
+    assert 375.0 < fresh < 400.0
+    record.measure(90.0, np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0))
+    assert record.measured is not None
+    assert record.measured.time == 60.0

@@ -4,7 +4,7 @@ All cement of one batch has the same age; parcels differ because they warm diffe
 temperature, in the cannula, in the bone. A parcel is known by its *birth*, the time it left the needle. The record of
 the needle (`TipRecord`) gives its cure age then; from then on the speed of its clock relaxes to that at the body's
 temperature. Who wants one viscosity for all gets that of the mean parcel. The exotherm is not in here: who solves the
-heat equation hands in the cure ages themselves.
+heat equation tells the record what it found (`TipRecord.measure`), or hands in the cure ages themselves.
 """
 
 from __future__ import annotations
@@ -26,7 +26,34 @@ Array = NDArray[np.float64]
 
 BODY_TEMPERATURE = Constant(310.15, "K", 308.15, 312.15, "vertebro", "recalled", "37 degC in the vertebra")
 WARM_UP = Constant(60.0, "s", 20.0, 120.0, "vertebro", "computed", "a 4 mL ball takes the body's temperature: a²/π²α")
+GROUPS = 64  # of parcels by birth, of equal volumes
 HANDLING = (ZERO_CELSIUS, ZERO_CELSIUS + 60.0)  # K
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Cure ages found at one time by the heat equation, by birth.
+
+    Attributes
+    ----------
+    time : float [s]
+    births, clocks, speeds : (n,) arrays [s], [s], [1]
+        Rising births of groups of parcels, their cure ages, the speeds of their clocks.
+    mean : tuple of float
+        Cure age [s] and speed of all.
+    """
+
+    time: float
+    births: Array
+    clocks: Array
+    speeds: Array
+    mean: tuple[float, float]
+
+    def __call__(self, birth: Array, time: float) -> Array:
+        """Cure age [s] at a time of parcels that were there: found then, going on at the speed of then."""
+        speeds = np.interp(birth, self.births, self.speeds)
+        out: Array = np.interp(birth, self.births, self.clocks) + speeds * max(time - self.time, 0.0)
+        return out
 
 
 @dataclass(slots=True)
@@ -47,7 +74,32 @@ class TipRecord:
     clocks: list[float] = field(default_factory=list)
     speeds: list[float] = field(default_factory=list)
     volume: float = 0.0
+    measured: Measured | None = None
     _sums: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def measure(self, time: float, birth: ArrayLike, clock: ArrayLike, speed: ArrayLike, volume: ArrayLike) -> None:
+        """Believe the heat equation from now on.
+
+        Parameters
+        ----------
+        time : float [s]
+        birth, clock, speed, volume : (n,) arrays [s], [s], [1], [m³]
+            Of every cell that holds cement; those of one age are taken together, in at most `GROUPS` groups.
+        """
+        born, weight = np.asarray(birth, float), np.asarray(volume, float)
+        if not weight.sum() > 0.0:
+            return
+        order = np.argsort(born, kind="stable")
+        sums = np.cumsum(weight[order])
+        group = np.minimum((GROUPS * (sums - 0.5 * weight[order]) / sums[-1]).astype(int), GROUPS - 1)
+        total = np.bincount(group, weight[order])
+        used = total > 0.0
+        births, clocks, speeds = (
+            np.bincount(group, weight[order] * np.asarray(values, float)[order])[used] / total[used]
+            for values in (born, clock, speed)
+        )
+        mean = tuple(float(np.average(np.asarray(values, float), weights=weight)) for values in (clock, speed))
+        self.measured = Measured(float(time), births, clocks, speeds, (mean[0], mean[1]))
 
     def note(self, time: float, clock: float, volume: float = 0.0, *, speed: float = 1.0) -> None:
         """Append the cure age of the cement that leaves the tip now.
@@ -147,14 +199,18 @@ class AgedCement:
     def clock(self, time: float, birth: ArrayLike | None = None) -> float | Array:
         """Cure age [s] at the reference temperature; of all cement, or of the parcels born at `birth` [s]."""
         speed = float(self.cement.clock(self.temperature))
+        known = self.record.measured if self.record is not None else None
         if birth is None:
+            if known is not None:
+                return known.mean[0] + known.mean[1] * max(time - known.time, 0.0)
             if self.record is None or self.record.volume == 0.0:
                 return (self.age_at_start + time) * speed
             born, aged, fresh = self.record.mean()
             return float(aged + self._since(max(time - born, 0.0), fresh))
         births = np.nan_to_num(np.asarray(birth, float), nan=time)
         ages, speeds = self.record(births) if self.record else ((self.age_at_start + births) * speed, speed)
-        return np.asarray(ages + self._since(np.maximum(time - births, 0.0), speeds))
+        modelled = np.asarray(ages + self._since(np.maximum(time - births, 0.0), speeds))
+        return modelled if known is None else np.where(births <= known.time, known(births, time), modelled)
 
     def _since(self, passed: ArrayLike, fresh: ArrayLike) -> Array:
         """Cure age [s] gained in a time after birth: ∫ r dt with r going from `fresh` to the body's exponentially."""
