@@ -59,8 +59,8 @@ def _cpu_seconds(call: Callable[[], object], repeats: int) -> float:
     return statistics.median(times)
 
 
-def matrix(problem: FlowProblem) -> tuple[sp.csr_array, np.ndarray]:
-    """The same linear system as a sparse matrix over the free cells, for the peers."""
+def assembled(problem: FlowProblem) -> PressureField:
+    """The pressure field of the untouched problem with its faces, source and pinned cells in place."""
     flow = PressureField(problem, make_box(problem, whole_window(problem)))
     s = np.zeros(flow.p.shape)
     well = problem.wells[0]
@@ -68,6 +68,12 @@ def matrix(problem: FlowProblem) -> tuple[sp.csr_array, np.ndarray]:
     flow.pin(s)
     flow.fluids(s, 0.0)
     flow.faces()
+    return flow
+
+
+def matrix(problem: FlowProblem) -> tuple[sp.csr_array, np.ndarray]:
+    """The same linear system as a sparse matrix over the free cells, for the peers."""
+    flow = assembled(problem)
     number = np.full(flow.p.shape, -1)
     free = flow.free == 1
     number[free] = np.arange(int(free.sum()))
@@ -104,19 +110,13 @@ def pyamg_seconds(problem: FlowProblem) -> tuple[float, int]:
 
 def from_faces_seconds(problem: FlowProblem) -> float:
     """CPU seconds of a cold solve as peers count it: from assembled faces, set-up included."""
-    flow = PressureField(problem, make_box(problem, whole_window(problem)))
-    s = np.zeros(flow.p.shape)
-    well = problem.wells[0]
-    flow.source[tuple(flow.box.window.cells(well.cells).T)] = well.rate
-    flow.pin(s)
-    flow.fluids(s, 0.0)
-    flow.faces()
+    flow = assembled(problem)
 
     def cold() -> None:
         solver = Multigrid(flow.p.shape)
         solver.setup(flow.t, flow.free)
         x = np.where(flow.free == 1, 0.0, flow.p)
-        solver.solve(flow.t, flow.free, flow.source, x, norm=well.rate, tolerance=1e-6)
+        solver.solve(flow.t, flow.free, flow.source, x, norm=problem.wells[0].rate, tolerance=1e-6)
 
     return cpu_seconds(cold)
 
