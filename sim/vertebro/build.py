@@ -270,6 +270,13 @@ def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
         )
     marks = anatomy.landmarks
     pedicle = marks.pedicle_left if spec.side == "left" else marks.pedicle_right
+    if pedicle is None:
+        raise CaseError(
+            "this bone has no pedicle",
+            where=f"needles ({spec.name}).approach",
+            value=spec.approach,
+            allowed="entry + tip",
+        )
     approach = transpedicular if spec.approach == "transpedicular" else parapedicular
     path = approach(
         side=spec.side,

@@ -37,6 +37,27 @@ class Compartment(IntEnum):
     VEIN_BASIVERTEBRAL = 8
     VEIN_SEGMENTAL = 9
     TRACK = 10
+    JOINT = 11  # sacroiliac or hip joint: cartilage and fluid
+
+
+class Organ(IntEnum):
+    """What a needle must not meet on its way, on the surround's grid; bone and fat are NONE."""
+
+    NONE = 0
+    CANAL = 1
+    NERVE = 2  # roots in the foramina, sciatic nerve, lumbosacral trunk
+    ARTERY = 3  # aorta, iliac, carotid, vertebral
+    VEIN = 4  # cava, iliac, jugular
+    LUNG = 5
+    KIDNEY = 6
+    LIVER = 7
+    SPLEEN = 8
+    BOWEL = 9
+    OESOPHAGUS = 10
+    AIRWAY = 11
+    THYROID = 12
+    HEART = 13
+    BLADDER = 14
 
 
 class LeakKind(StrEnum):

@@ -39,7 +39,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vertebro.anatomy.anatomy import Anatomy, Exit, Landmarks, Pedicle, Surround
+    from vertebro.anatomy.anatomy import Anatomy, Exit, Landmarks, Pedicle, SpineLevel, Surround
     from vertebro.anatomy.assemble import assemble
     from vertebro.anatomy.from_ct import import_ct
     from vertebro.anatomy.interior_settings import InteriorSettings
@@ -53,6 +53,7 @@ _HOMES = {
     "Exit": "anatomy",
     "Landmarks": "anatomy",
     "Pedicle": "anatomy",
+    "SpineLevel": "anatomy",
     "Surround": "anatomy",
     "assemble": "assemble",
     "import_ct": "from_ct",
@@ -70,6 +71,7 @@ __all__ = [
     "Landmarks",
     "ParametricSpec",
     "Pedicle",
+    "SpineLevel",
     "Surround",
     "assemble",
     "build_parametric",

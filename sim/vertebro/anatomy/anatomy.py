@@ -46,12 +46,12 @@ class Landmarks:
         a-coordinates of the walls, midline, mid height.
     superior_endplate, inferior_endplate : float
         s-coordinates of the endplates at the body's centre line.
-    canal_centre : (3,) float
-    canal_half_axes : (2,) float
-        Half width (r) and half depth (a) of the spinal canal at pedicle level.
-    pedicle_left, pedicle_right : Pedicle
-        Left is negative r.
-    spinous_tip : (3,) float
+    canal_centre : (3,) float or None
+    canal_half_axes : (2,) float or None
+        Half width (r) and half depth (a) of the spinal canal at pedicle level; None where there is no canal (hip bone).
+    pedicle_left, pedicle_right : Pedicle or None
+        Left is negative r; None in a bone without pedicles.
+    spinous_tip : (3,) float or None
     posterior_skin : float
         a-coordinate of the skin behind the vertebra.
     """
@@ -61,12 +61,17 @@ class Landmarks:
     posterior_wall: float
     superior_endplate: float
     inferior_endplate: float
-    canal_centre: Float3
-    canal_half_axes: Float3
-    pedicle_left: Pedicle
-    pedicle_right: Pedicle
-    spinous_tip: Float3
+    canal_centre: Float3 | None
+    canal_half_axes: Float3 | None
+    pedicle_left: Pedicle | None
+    pedicle_right: Pedicle | None
+    spinous_tip: Float3 | None
     posterior_skin: float
+
+    @property
+    def pedicles(self) -> tuple[Pedicle, ...]:
+        """Left and right pedicle; empty in a bone without."""
+        return tuple(p for p in (self.pedicle_left, self.pedicle_right) if p is not None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,10 +104,32 @@ class Surround:
     ----------
     grid : VoxelGrid
     hu : (…) int16 array [HU]
+    organ : (…) uint8 array of `Organ`, optional
+        What a needle must not meet; None when the source does not know its organs.
     """
 
     grid: VoxelGrid
     hu: NDArray[np.int16]
+    organ: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpineLevel:
+    """One vertebra of the scene, for counting levels.
+
+    Attributes
+    ----------
+    name : str
+        ``"T12"`` …
+    centre : (3,) float [m]
+        Middle of its body, world frame of the anatomy it belongs to.
+    axes : (3, 3) float
+        Rows: the vertebra's own right, anterior, superior directions in that frame.
+    """
+
+    name: str
+    centre: Float3
+    axes: Float3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +160,8 @@ class Anatomy:
         Rigid transform to patient coordinates (RAS, metres); identity for parametric anatomies.
     body_volume : float [m³]
         Volume of the vertebral body (compartment BODY).
+    spine : tuple of SpineLevel
+        Every vertebra of the scene from the head down, the own one among them; empty when unknown.
     provenance : dict
         Plain JSON values: source, settings, digests, licence, calibration.
     """
@@ -151,6 +180,7 @@ class Anatomy:
     landmarks: Landmarks
     patient_from_world: NDArray[np.float64]
     body_volume: float
+    spine: tuple[SpineLevel, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -165,3 +195,5 @@ class Anatomy:
             )
         if self.face_resistance is not None:
             self.grid.check(self.face_resistance, "face_resistance")
+        if self.surround.organ is not None:
+            self.surround.grid.check(self.surround.organ, "surround.organ")

@@ -108,7 +108,7 @@ def _spinous_tip(scout: Scout) -> Floats:
 
 def foramen_reach(landmarks: Landmarks) -> tuple[float, float]:
     """r-coordinates [m] of the outer edges of the left and the right pedicle."""
-    left, right = landmarks.pedicle_left, landmarks.pedicle_right
+    left, right = landmarks.pedicles
     return float(left.centre[0] - left.half_width), float(right.centre[0] + right.half_width)
 
 

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.anatomy.anatomy import Anatomy, Exit, Landmarks, Pedicle, Surround
+from vertebro.anatomy.anatomy import Anatomy, Exit, Landmarks, Pedicle, SpineLevel, Surround
 from vertebro.errors import DataError, VertebroError
 from vertebro.grid import VoxelGrid
 
@@ -133,6 +133,9 @@ def _write(file: h5py.File, anatomy: Anatomy) -> None:
     surround = file.create_group("surround")
     _write_grid(surround, anatomy.surround.grid)
     _pack(surround, "hu", anatomy.surround.hu)
+    if anatomy.surround.organ is not None:
+        _pack(surround, "organ", anatomy.surround.organ)
+    _write_spine(file, anatomy.spine)
     _write_landmarks(file.create_group("landmarks"), anatomy.landmarks)
     exits = file.create_group("exits")
     for number, outlet in enumerate(anatomy.exits):
@@ -150,12 +153,32 @@ def _write_grid(group: h5py.Group, grid: VoxelGrid) -> None:
     group.attrs.update({"shape": grid.shape, "spacing": grid.spacing, "origin": grid.origin})
 
 
+def _write_spine(file: h5py.File, spine: tuple[SpineLevel, ...]) -> None:
+    levels = file.create_group("spine")
+    for number, level in enumerate(spine):
+        levels.create_group(f"{number:03d}").attrs.update(
+            {"name": level.name, "centre": level.centre, "axes": level.axes}
+        )
+
+
+def _read_spine(file: h5py.File) -> tuple[SpineLevel, ...]:
+    levels = file["spine"] if "spine" in file else {}
+    return tuple(
+        SpineLevel(
+            name=str(levels[key].attrs["name"]),
+            centre=np.asarray(levels[key].attrs["centre"], float),
+            axes=np.asarray(levels[key].attrs["axes"], float),
+        )
+        for key in sorted(levels)
+    )
+
+
 def _write_landmarks(group: h5py.Group, landmarks: Landmarks) -> None:
     for item in fields(Landmarks):
         value = getattr(landmarks, item.name)
         if isinstance(value, Pedicle):
             group.create_group(item.name).attrs.update({f.name: getattr(value, f.name) for f in fields(Pedicle)})
-        else:
+        elif value is not None:
             group.attrs[item.name] = value
 
 
@@ -167,10 +190,15 @@ def _read(file: h5py.File) -> Anatomy:
         **{name: file[name][()] for name in _ARRAYS},
         face_resistance=file["face_resistance"][()] if "face_resistance" in file else None,
         exits=tuple(_read_exit(file["exits"][name]) for name in sorted(file["exits"])),
-        surround=Surround(grid=_read_grid(surround), hu=surround["hu"][()]),
+        surround=Surround(
+            grid=_read_grid(surround),
+            hu=surround["hu"][()],
+            organ=surround["organ"][()] if "organ" in surround else None,
+        ),
         landmarks=_read_landmarks(file["landmarks"]),
         patient_from_world=file["patient_from_world"][()],
         body_volume=float(file.attrs["body_volume"]),
+        spine=_read_spine(file),
         provenance=json.loads(file.attrs["provenance"]),
     )
 
@@ -194,7 +222,7 @@ def _read_landmarks(group: h5py.Group) -> Landmarks:
         if item.name in group:
             values[item.name] = Pedicle(**{f.name: _plain(group[item.name].attrs[f.name]) for f in fields(Pedicle)})
         else:
-            values[item.name] = _plain(group.attrs[item.name])
+            values[item.name] = _plain(group.attrs[item.name]) if item.name in group.attrs else None
     return Landmarks(**values)
 
 

@@ -108,6 +108,8 @@ def _tube(name: str, route: str, points: Points, inside: bool, radius: float = S
 
 def _plexus(scene: Scene, mouth: Points) -> list[Duct]:
     """Two longitudinal veins along the canal's front and a vein behind the body that joins them to the foramen."""
+    if scene.landmarks.canal_half_axes is None:
+        return []
     inward = 1.1 * PLEXUS_RADIUS
     offset = 0.55 * float(scene.landmarks.canal_half_axes[0])
     ducts = []

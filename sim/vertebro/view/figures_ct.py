@@ -97,6 +97,7 @@ def _crop(axes: Any, run: Run, name: str) -> None:
 def picture_centre(anatomy: Anatomy, plane: str) -> NDArray[np.float64]:
     """(3,) world point [m] in the middle of a picture: the body, or half-way to the spinous process."""
     centre = np.zeros(3)
-    if plane != "coronal":
-        centre[1] = 0.35 * float(anatomy.landmarks.spinous_tip[1])
+    tip = anatomy.landmarks.spinous_tip
+    if plane != "coronal" and tip is not None:
+        centre[1] = 0.35 * float(tip[1])
     return centre

@@ -60,7 +60,11 @@ def draw_import_check(anatomy: Anatomy, path: str | Path | None = None) -> Figur
 def _planes(anatomy: Anatomy) -> list[tuple[str, NDArray[np.float64]]]:
     marks = anatomy.landmarks
     back = float(picture_centre(anatomy, "axial")[1])
-    left, right = marks.pedicle_left.centre, marks.pedicle_right.centre
+    left, right = (
+        (p.centre for p in marks.pedicles)
+        if marks.pedicles
+        else (marks.body_half_axes * side for side in ([-0.5, 0, 0], [0.5, 0, 0]))
+    )
     pedicle_height = (float(left[2]) + float(right[2])) / 2
     return [
         ("axial", np.array([0, back, pedicle_height])),
@@ -78,7 +82,7 @@ def _panel(axes: Any, anatomy: Anatomy, name: str, centre: NDArray[np.float64]) 
     dress(axes, name)
     _outlines(axes, anatomy, plane)
     marks = anatomy.landmarks
-    for pedicle in (marks.pedicle_left, marks.pedicle_right):
+    for pedicle in marks.pedicles:
         _pedicle(axes, plane, pedicle)
     _walls(axes, anatomy, plane)
     axes.set_xlim(plane.extent[:2])
@@ -110,14 +114,14 @@ def _pedicle(axes: Any, plane: Plane, pedicle: Pedicle, reach: float = 0.022) ->
 def _walls(axes: Any, anatomy: Anatomy, plane: Plane) -> None:
     """Crosses at the walls and endplates (midline) and the tip of the spinous process."""
     marks = anatomy.landmarks
+    single = [p for p in (marks.spinous_tip, marks.canal_centre) if p is not None]
     points = np.array(
         [
             [0, marks.anterior_wall, 0],
             [0, marks.posterior_wall, 0],
             [0, 0, marks.superior_endplate],
             [0, 0, marks.inferior_endplate],
-            marks.spinous_tip,
-            marks.canal_centre,
+            *single,
         ]
     )
     near = np.abs(plane.depth(points)) < 2e-3
