@@ -162,7 +162,7 @@ def _write_spine(file: h5py.File, spine: tuple[SpineLevel, ...]) -> None:
 
 
 def _read_spine(file: h5py.File) -> tuple[SpineLevel, ...]:
-    levels = file["spine"] if "spine" in file else {}
+    levels = file.get("spine", {})
     return tuple(
         SpineLevel(
             name=str(levels[key].attrs["name"]),
