@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
 from vertebro.anatomy.store import load_anatomy
-from vertebro.case import AnatomyInput, Case, NeedleInput, StepInput
+from vertebro.case import Case, NeedleInput, StepInput
+from vertebro.case_anatomy import AnatomyInput
 from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
 from vertebro.flow.laws import ViscosityLaw

@@ -18,42 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import PydanticCustomError
 
 from vertebro import case_text
+from vertebro.case_anatomy import AnatomyInput
 from vertebro.errors import CaseError
-from vertebro.quantity import Within
+from vertebro.quantity import Record, Within
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class AnatomyInput(_Record):
-    """Which vertebra."""
-
-    source: Literal["parametric", "folder"] = "parametric"
-    """parametric = our own generator; folder = made by `vertebro import`"""
-    folder: str = ""
-    """source folder only: where anatomy.h5 lies, relative to this file"""
-    level: str = Field("L1", pattern=r"^[A-Za-z][A-Za-z0-9]{0,3}$")
-    """vertebral level"""
-    spacing: Annotated[float, Within("mm", 0.4, 1.5, "vertebro")] = 0.8e-3
-    """edge of a simulation voxel (parametric; an imported folder keeps its own)"""
-    bone_fraction: Annotated[float, Within("1", 0.03, 0.35, "vertebro")] = 0.08
-    """mean trabecular BV/TV of the body (parametric); 0.06-0.10 is osteoporotic, 0.15-0.20 young"""
-    sex: Literal["female", "male"] = "female"
-    """morphometry (parametric)"""
-    veins: bool = True
-    """basivertebral and segmental veins (parametric)"""
-    segmental_radius: Annotated[float, Within("mm", 0.25, 1.0, "vertebro")] = 0.5e-3
-    """mean radius of the segmental veins (parametric); leaked volume grows with its third to fourth power"""
-    permeability_sigma: Annotated[float, Within("1", 0, 1.2, "baroud2004")] = 0.5
-    """standard deviation of ln K over the body (parametric); roughens the cement's outline"""
-    venous_pressure: Annotated[float, Within("kPa", 0, 12, "iop1981")] = 1000.0
-    """pressure at the veins' outer ends; prone 0.7-2 kPa"""
-    permeability_factor: Annotated[float, Within("1", 0.01, 100, "baroud2004")] = 1.0
-    """multiplies the permeability of the bone; density explains little of it, so vary this"""
-
-
-class MarrowInput(_Record):
+class MarrowInput(Record):
     """The fluid that cement displaces. Its resistance is the most important unknown (physics.md 3.4, 7.9)."""
 
     viscosity: Annotated[float, Within("Pa.s", 0.004, 100, "zhong2011")] = 0.05
@@ -66,7 +36,7 @@ class MarrowInput(_Record):
     """share of the marrow that stays behind the front"""
 
 
-class CementInput(_Record):
+class CementInput(Record):
     """Which cement, and how old it is when the clock of the schedule starts."""
 
     preset: str = "generic-medium"
@@ -83,7 +53,7 @@ class CementInput(_Record):
     """from Darcy velocity to shear rate in the pores; cannella thins four times as much (physics.md 4.1)"""
 
 
-class DeliveryInput(_Record):
+class DeliveryInput(Record):
     """Syringe, drive and cannula of all needles."""
 
     syringe: Literal[1, 3, 5] = 3
@@ -113,7 +83,7 @@ class DeliveryInput(_Record):
         return self
 
 
-class NeedleInput(_Record):
+class NeedleInput(Record):
     """One needle. Either an approach computed from the anatomy, or entry and tip points."""
 
     name: str = Field("left", pattern=r"^[a-z0-9_-]{1,24}$")
@@ -143,7 +113,7 @@ class NeedleInput(_Record):
         return self
 
 
-class StepInput(_Record):
+class StepInput(Record):
     """One step of the schedule."""
 
     do: Literal["inject", "wait", "stylet", "retract", "withdraw", "batch"] = "inject"
@@ -181,7 +151,7 @@ class StepInput(_Record):
         return self
 
 
-class FlowInput(_Record):
+class FlowInput(Record):
     """Numerics of the flow engine."""
 
     mode: Literal["two-phase", "cement-only"] = "two-phase"
@@ -194,7 +164,7 @@ class FlowInput(_Record):
     """relative residual of the pressure solve; volumes balance to round-off whatever it is"""
 
 
-class HeatInput(_Record):
+class HeatInput(Record):
     """The heat of curing (physics.md 2): temperature, cure, thermal dose. The cement comes at `cement.temperature`."""
 
     enabled: bool = True
@@ -219,14 +189,14 @@ class HeatInput(_Record):
     """CEM43 in the canal or a foramen that is an event"""
 
 
-class LeakageInput(_Record):
+class LeakageInput(Record):
     """When cement outside the bone is called a leak."""
 
     threshold: Annotated[float, Within("ml", 0.001, 1, "vertebro")] = 1e-8
     """smallest volume in a compartment that is an event"""
 
 
-class ImagingInput(_Record):
+class ImagingInput(Record):
     """Simulated fluoroscopy."""
 
     tube_voltage: Annotated[float, Within("kV", 40, 150, "spekpy")] = 80.0
@@ -239,7 +209,7 @@ class ImagingInput(_Record):
     """pictures per view over the whole schedule, first and last included"""
 
 
-class Case(_Record):
+class Case(Record):
     """Everything that decides a run. Frozen; `replace` makes variants."""
 
     schema_version: Literal[1] = Field(1, alias="schema")

@@ -10,7 +10,8 @@ from vertebro import units
 from vertebro.anatomy.from_ct import import_ct
 from vertebro.anatomy.interior_settings import InteriorSettings
 from vertebro.anatomy.store import save_anatomy
-from vertebro.case import AnatomyInput, Case
+from vertebro.case import Case
+from vertebro.case_anatomy import AnatomyInput
 from vertebro.errors import CaseError
 from vertebro.record import check_free, whole_or_nothing
 from vertebro.sources import Constant

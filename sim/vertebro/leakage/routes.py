@@ -46,6 +46,7 @@ class Place(IntEnum):
     PARAVERTEBRAL = 6
     TRACK = 7
     BEYOND = 8  # left the simulated region inside a vein
+    JOINT = 9
 
 
 PLACE_OF_COMPARTMENT: dict[Compartment, Place] = {
@@ -60,6 +61,7 @@ PLACE_OF_COMPARTMENT: dict[Compartment, Place] = {
     Compartment.VEIN_BASIVERTEBRAL: Place.EPIDURAL,
     Compartment.VEIN_SEGMENTAL: Place.PARAVERTEBRAL,
     Compartment.TRACK: Place.TRACK,
+    Compartment.JOINT: Place.JOINT,
 }
 
 _BY_ROUTE = {Route.BASIVERTEBRAL: LeakKind.B, Route.SEGMENTAL: LeakKind.S, Route.TRACK: LeakKind.TRACK}
@@ -72,6 +74,7 @@ _BY_PLACE = {
     Place.PARAVERTEBRAL: LeakKind.C,
     Place.TRACK: LeakKind.TRACK,
     Place.BEYOND: LeakKind.EMBOLUS,
+    Place.JOINT: LeakKind.C,
 }
 
 

@@ -31,6 +31,7 @@ _NEVER = (
     Compartment.FORAMEN_RIGHT,
     Compartment.DISC_SUPERIOR,
     Compartment.DISC_INFERIOR,
+    Compartment.JOINT,
 )
 _RING = 16
 
