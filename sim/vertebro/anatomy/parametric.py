@@ -14,6 +14,8 @@ from vertebro.anatomy.interior import InteriorSettings
 from vertebro.anatomy.parametric_canvas import Canvas, Labels
 from vertebro.anatomy.parametric_column import Column, build_column
 from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, dimensions
+from vertebro.anatomy.parametric_pelvis import build_pelvis, pelvis_label
+from vertebro.anatomy.parametric_pelvis_dimensions import PELVIC_LEVELS
 from vertebro.anatomy.parametric_scene import paint_scene
 from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
 from vertebro.anatomy.parametric_vertebra import BOWL, body_outline, pedicle_axis, pedicle_centre
@@ -34,7 +36,7 @@ class ParametricSpec:
     Attributes
     ----------
     level : str
-        T10 … L5.
+        T10 … L5, S1 (the sacrum), HIP_L or HIP_R (a hip bone around its acetabulum).
     spacing : float [m]
         Edge of the simulation grid's voxels, 0.4…1.5 mm.
     bone_fraction : float [1], optional
@@ -78,8 +80,8 @@ class ParametricSpec:
 
     def __post_init__(self) -> None:
         wrong = [text for text in map(self._complaint, _RANGES) if text]
-        if self.level not in LEVELS:
-            wrong.append(f"level = {self.level!r} ({', '.join(LEVELS)})")
+        if self.level not in (*LEVELS, *PELVIC_LEVELS):
+            wrong.append(f"level = {self.level!r} ({', '.join((*LEVELS, *PELVIC_LEVELS))})")
         if self.sex not in SEX_FACTOR:
             wrong.append(f"sex = {self.sex!r} ({', '.join(SEX_FACTOR)})")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -134,6 +136,8 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     settings = PARAMETRIC_INTERIOR if interior is None else interior
     if spec.mirrored:
         settings = replace(settings, mirrored=not settings.mirrored)
+    if spec.level in PELVIC_LEVELS:
+        return build_pelvis(spec, settings)
     column = build_column(spec.level, sex=spec.sex, stature=spec.stature)
     trunk = build_trunk(column, _scale(spec))
     grid = simulation_grid(column, spec.spacing)
@@ -164,6 +168,8 @@ def vertebra_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
     grid : VoxelGrid
     label : (nr, na, ns) bool array
     """
+    if spec.level in PELVIC_LEVELS:
+        return pelvis_label(spec)
     column = build_column(spec.level, sex=spec.sex, stature=spec.stature)
     dim = column.main.dim
     back = -0.5 * dim.depth - dim.reach - 10 * mm

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import RectBivariateSpline
+from scipy.interpolate import CubicSpline, RectBivariateSpline
 
 from vertebro.anatomy.parametric_pelvis_dimensions import PelvisDimensions
-from vertebro.anatomy.shapes import Shape, bar, ellipsoid, slab, smooth_max, smooth_min
+from vertebro.anatomy.shapes import Shape, bar, ellipsoid, frame_along, smooth_max, smooth_min
 from vertebro.units import mm
 
 Array = NDArray[Any]
@@ -26,19 +26,19 @@ _A = (-100.0, -70.0, -45.0, -28.0, 0.0, 20.0, 45.0)
 _S = (20.0, 50.0, 80.0, 110.0, 140.0)
 _MIDDLE = np.array(
     [
-        [48.0, 54.0, 65.0, 73.0, 84.0, 87.0, 84.0],
-        [45.0, 51.0, 59.0, 67.0, 84.0, 95.0, 103.0],
-        [44.0, 53.0, 61.0, 68.0, 92.0, 107.0, 118.0],
-        [48.0, 58.0, 68.0, 78.0, 105.0, 120.0, 126.0],
+        [48.0, 54.0, 65.0, 73.0, 80.0, 83.0, 82.0],
+        [45.0, 51.0, 59.0, 67.0, 82.0, 93.0, 103.0],
+        [44.0, 52.0, 59.0, 66.0, 91.0, 107.0, 118.0],
+        [47.0, 56.0, 65.0, 75.0, 104.0, 120.0, 126.0],
         [56.0, 66.0, 80.0, 93.0, 117.0, 130.0, 133.0],
     ]
 )
 _THICKNESS = np.array(
     [
-        [18.0, 20.0, 22.0, 26.0, 30.0, 26.0, 16.0],
-        [20.0, 22.0, 22.0, 19.0, 19.0, 18.0, 11.0],
-        [18.0, 22.0, 21.0, 14.0, 8.0, 9.0, 8.0],
-        [16.0, 18.0, 16.0, 11.0, 5.0, 8.0, 9.0],
+        [18.0, 20.0, 22.0, 30.0, 40.0, 34.0, 20.0],
+        [20.0, 22.0, 22.0, 20.0, 22.0, 20.0, 12.0],
+        [18.0, 24.0, 25.0, 17.0, 8.0, 9.0, 8.0],
+        [16.0, 21.0, 21.0, 15.0, 5.0, 8.0, 9.0],
         [12.0, 12.0, 11.0, 9.0, 8.0, 9.0, 9.0],
     ]
 )
@@ -46,12 +46,12 @@ _THICKNESS = np.array(
 _OUTLINE = np.array(
     [
         [-97, 86], [-93, 103], [-80, 119], [-58, 131], [-30, 138], [-5, 138], [18, 128], [34, 110], [43, 90],
-        [47, 73], [43, 63], [36, 54], [35, 44], [37, 35], [30, 24], [15, 12], [-15, 8], [-32, 14], [-41, 30],
+        [47, 73], [43, 63], [36, 54], [35, 44], [36, 33], [30, 14], [16, 2], [-14, 0], [-33, 12], [-41, 30],
         [-47, 44], [-58, 54], [-74, 57], [-87, 61], [-91, 72],
     ],
     float,
 )  # fmt: skip
-PLATE_ROUNDING = 3.0 * mm
+PLATE_ROUNDING = 9.0 * mm  # largest radius of the plate's edges
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Hip:
         """The wing with its thick back part and the roof above the cup."""
         kr, ka, ks = self.scale
         middle, thickness = _plates()
-        outline = _OUTLINE * mm * np.array([ka, ks])
+        outline = _smooth(_OUTLINE) * mm * np.array([ka, ks])
 
         def distance(r: Array, a: Array, s: Array) -> Array:
             a, s = np.broadcast_arrays(a, s)
@@ -95,9 +95,9 @@ class Hip:
             lean = np.sqrt(1 + middle.ev(y, x, dx=1) ** 2 + middle.ev(y, x, dy=1) ** 2)
             edge = polygon_distance(a[0], s[0], outline)
             crest = 3.0 * mm * np.exp(-((edge / (7 * mm)) ** 2)) * np.clip((s[0] - 55 * mm * ks) / (25 * mm), 0, 1)
-            plate = np.abs(r - surface[None].astype(np.float32)) / lean[None].astype(np.float32)
-            plate = plate - (half + crest)[None].astype(np.float32)
-            return smooth_max(plate, edge[None].astype(np.float32), PLATE_ROUNDING)
+            half = (half + crest)[None].astype(np.float32)
+            plate = np.abs(r - surface[None].astype(np.float32)) / lean[None].astype(np.float32) - half
+            return _rounded(plate, edge[None].astype(np.float32), np.minimum(0.95 * half, np.float32(PLATE_ROUNDING)))
 
         low, high = self.at(28, -104, 2), self.at(146, 54, 146)
         return Shape(distance, low, high)
@@ -111,24 +111,25 @@ class Hip:
         shapes = [bar(p, q, 6.5 * mm, 8.0 * mm) for p, q in zip(brim, brim[1:], strict=False)]
         shapes += [
             self._cup(),
-            ellipsoid(mid + np.array([3 * mm, 2 * mm, outer + 14 * mm]), np.array([15, 24, 18]) * mm),
+            ellipsoid(mid + np.array([1 * mm, 2 * mm, outer + 10 * mm]), np.array([17, 25, 18]) * mm),
             ellipsoid(mid + np.array([2 * mm, 30 * mm, outer - 2 * mm]), np.array([10, 11, 14]) * mm),
-            bar(at(66, -40, 40), mid + [-8 * mm, -outer - 3 * mm, -4 * mm], 9 * mm, 9 * mm, up=up),
-            bar(mid + [-8 * mm, -outer - 1 * mm, -2 * mm], at(64, -30, -45), 10 * mm, 11 * mm, up=up),
-            bar(at(64, -30, -42), at(57, -22, -66), 11 * mm, 12 * mm, up=up),
-            slab(at(57.5, -6, 2), np.array([3.0, 24.0, 30.0]) * mm, np.eye(3), 2.9 * mm),
-            bar(at(58, -38, -2), at(49, -52, -10), 3 * mm, 5 * mm),
-            bar(at(60, 27, 3), at(34, 42, -13), 6.5 * mm, 8 * mm, up=up),
-            bar(at(34, 42, -13), at(13, 43, -24), 6.5 * mm, 8.5 * mm, up=up),
-            bar(at(9, 41, -22), at(9, 33, -50), 6.0 * mm, 9.0 * mm, up=(0.0, 1.0, 0.3)),
-            bar(at(10, 34, -50), at(40, 4, -71), 4.5 * mm, 7.0 * mm),
-            bar(at(40, 4, -71), at(55, -18, -68), 7.0 * mm, 9.0 * mm),
+            bar(at(66, -38, 40), mid + [-6 * mm, -outer - 3 * mm, -4 * mm], 9 * mm, 9 * mm, up=up),
+            bar(mid + [-6 * mm, -outer - 2 * mm, -2 * mm], at(66, -30, -45), 10 * mm, 11 * mm, up=up),
+            bar(at(66, -30, -42), at(57, -21, -70), 11 * mm, 12 * mm, up=up),
+            ellipsoid(at(58.5, -6, -2), np.array([30, 3.0, 34]) * mm, frame_along([0.22, 1.0, 0.0], up=(0.12, 0, 1))),
+            bar(at(62, -32, 2), at(50, -47, -9), 4 * mm, 7 * mm),
+            bar(at(60, 27, 3), at(36, 41, -11), 6.5 * mm, 8 * mm, up=up),
+            bar(at(36, 41, -11), at(12, 43, -24), 7.0 * mm, 8.5 * mm, up=up),
+            bar(at(9.5, 42, -24), at(9, 34, -46), 6.2 * mm, 9.0 * mm, up=(0.0, 1.0, 0.3)),
+            bar(at(10, 34, -46), at(28, 15, -62), 4.5 * mm, 7.5 * mm),
+            bar(at(28, 15, -62), at(46, -6, -74), 5.0 * mm, 8.0 * mm),
+            bar(at(46, -6, -74), at(56, -18, -72), 8.0 * mm, 9.0 * mm),
         ]
         return shapes
 
     def _cup(self) -> Shape:
         """Wall of the acetabulum: a thick shell behind the plane of its rim."""
-        centre, out, radius = self.centre, self.opening, self.dim.cup_radius
+        centre, radius = self.centre, self.dim.cup_radius
 
         def distance(r: Array, a: Array, s: Array) -> Array:
             away = self.from_head(r, a, s)
@@ -136,7 +137,6 @@ class Hip:
             return smooth_max(away - np.float32(radius + 6.0 * mm), along - np.float32(1.0 * mm), 3 * mm)
 
         reach = radius + 7 * mm
-        del out
         return Shape(distance, centre - reach, centre + reach)
 
     def from_head(self, r: Array, a: Array, s: Array) -> Array:
@@ -160,27 +160,51 @@ class Hip:
         """Signed distance [m] to the joint: the hollow up to the plane of the labrum."""
         return np.maximum(self.hollow(r, a, s), self._along(r, a, s) - np.float32(3 * mm))
 
-    def femur(self) -> tuple[list[Shape], list[Shape]]:
-        """Head and neck with the trochanters; the shaft."""
-        d, c = self.dim, self.centre
+    @property
+    def femur_root(self) -> Array:
+        """Where the axes of neck and shaft meet (3,) [m]."""
+        d = self.dim
         drop = d.offset * np.tan(d.neck_shaft - 0.5 * np.pi)
-        root = c + np.array([d.offset, -d.offset * np.tan(d.torsion), -drop])
-        knee = root + np.array([-14 * mm, 4 * mm, -0.20])
-        neck = c + 0.35 * (root - c)
-        upper = [
-            ellipsoid(c, np.full(3, 0.5 * d.head)),
-            bar(neck, root, 13 * mm, 16 * mm, flare=0.1),
-            ellipsoid(root + np.array([8, -7, 11]) * mm, np.array([13, 18, 21]) * mm),
-            ellipsoid(root + np.array([-14, -17, -32]) * mm, np.array([9, 9, 12]) * mm),
-            bar(root + np.array([0, 0, -4]) * mm, root + np.array([-2, 1, -40]) * mm, 17 * mm, 17 * mm, up=(0, 1, 0)),
+        return self.centre + np.array([d.offset, -d.offset * np.tan(d.torsion), -drop])
+
+    def femur(self) -> list[Shape]:
+        """Head, neck, trochanters and shaft."""
+        c, root = self.centre, self.femur_root
+        neck, knee = c + 0.35 * (root - c), root + np.array([-14 * mm, 4 * mm, -0.20])
+        up = (0.0, 1.0, 0.0)
+        return [
+            ellipsoid(c, np.full(3, 0.5 * self.dim.head)),
+            bar(neck, root, 12 * mm, 14.5 * mm, flare=0.15),
+            ellipsoid(root + np.array([7, -8, 13]) * mm, np.array([11, 17, 20]) * mm),
+            ellipsoid(root + np.array([-13, -17, -32]) * mm, np.array([8, 8, 12]) * mm),
+            bar(root + np.array([2, -2, 2]) * mm, root + np.array([-1, 1, -45]) * mm, 15 * mm, 15.5 * mm, up=up),
+            bar(root + np.array([-1, 0, -28]) * mm, knee, 14.0 * mm, 14.0 * mm, up=up),
         ]
-        return upper, [bar(root + np.array([-1, 0, -28]) * mm, knee, 14.5 * mm, 14.5 * mm, up=(0, 1, 0))]
+
+    def femur_cortex(self, s: Array) -> tuple[Array, Array]:
+        """Cortex thickness [m] and share of spongy bone [1] over the height: thin and full above, a tube below."""
+        down = np.clip((np.float32(self.femur_root[2] - 12 * mm) - s) / np.float32(45 * mm), 0, 1)
+        return np.asarray(np.float32(1.2 * mm) + np.float32(4.6 * mm) * down), np.asarray(1 - 0.9 * down)
 
 
 @functools.lru_cache(maxsize=1)
 def _plates() -> tuple[RectBivariateSpline, RectBivariateSpline]:
     """Smooth tables over (s, a) [mm]: middle surface and thickness."""
     return RectBivariateSpline(_S, _A, _MIDDLE, kx=3, ky=3), RectBivariateSpline(_S, _A, _THICKNESS, kx=2, ky=2)
+
+
+def _rounded(one: Array, other: Array, radius: Array) -> Array:
+    """Intersection of two distances with an edge rounded by a radius [m]."""
+    p, q = one + radius, other + radius
+    return np.asarray(np.hypot(np.maximum(p, 0), np.maximum(q, 0)) + np.minimum(np.maximum(p, q), 0) - radius)
+
+
+def _smooth(corners: Array, count: int = 72) -> Array:
+    """A closed smooth line (count, 2) through corner points."""
+    closed = np.concatenate([corners, corners[:1]])
+    along = np.concatenate([[0.0], np.cumsum(np.sqrt(np.linalg.norm(np.diff(closed, axis=0), axis=1)))])
+    line = CubicSpline(along, closed, bc_type="periodic")
+    return np.asarray(line(np.linspace(0.0, along[-1], count, endpoint=False)))
 
 
 def polygon_distance(x: Array, y: Array, corners: Array) -> Array:

@@ -269,6 +269,9 @@ def _paint_sacrum(painter: Painter, scene: PelvisScene, solid: Solid, mean: floa
     ala = np.clip((np.abs(r) - width) / np.float32(9 * mm), 0, 1)
     under = np.exp(-np.maximum(np.float32(sacrum.ends[0] - 1 * mm) - z, 0) / np.float32(4 * mm))
     pattern = 0.8 + np.float32(ENDPLATE_GAIN) * under * (1 - ala)
+    for end in sacrum.ends[1:4]:  # what is left of the discs between the segments: a dark line between two bright ones
+        off = np.abs(z - np.float32(end))
+        pattern = pattern + (1 - ala) * (1.6 * np.exp(-(((off - 2.4 * mm) / mm) ** 2)) - 0.7 * np.exp(-((off / mm) ** 2)))
     rim = np.exp(-np.maximum(sacrum.lateral(n, z) - np.abs(r), 0) / np.float32(3 * mm))
     pattern = pattern + (np.float32(ALA_FACTOR) + 0.6 * rim - pattern) * ala
     centre, canal, _ = sacrum.canal(z)
@@ -304,7 +307,7 @@ def _hip_distance(canvas: Canvas, scene: PelvisScene, side: float, sacrum: Solid
     if is_empty(region):
         return None
     raw = evaluate(shapes[:1], canvas.grid, scene.pose, region, margin=6 * mm)
-    raw = smooth_min(raw, evaluate(shapes[1:], canvas.grid, scene.pose, region, blend=5 * mm, margin=6 * mm), 6 * mm)
+    raw = smooth_min(raw, evaluate(shapes[1:], canvas.grid, scene.pose, region, blend=7 * mm, margin=6 * mm), 6 * mm)
     r, a, s = scene.pose.to_local(*coordinates(canvas.grid, region))
     local = (np.float32(side) * r, a, s)
     distance = np.maximum(raw, -hip.hollow(*local))
@@ -360,14 +363,13 @@ def _paint_hip(
 
 def _paint_femur(painter: Painter, scene: PelvisScene, side: float, mean: float, spec: FieldSpec) -> None:
     """Head, neck and trochanters with thin, shaft with thick cortex (in place)."""
-    upper, shaft = scene.hip.femur()
-    for shapes, cortex, factor in ((shaft, 5.5 * mm, 0.3), (upper, 1.3 * mm, float(HEAD_FACTOR))):
-        shapes = [_on_side(shape, side) for shape in shapes]
-        region = painter.canvas.region(shapes, scene.pose)
-        if is_empty(region):
-            continue
-        distance = evaluate(shapes, painter.canvas.grid, scene.pose, region, blend=6 * mm, margin=6 * mm)
-        r, a, s = scene.pose.to_local(*coordinates(painter.canvas.grid, region))
-        away = scene.hip.from_head(np.float32(side) * r, a, s)
-        core = mean * factor * (0.45 + 0.55 * np.exp(-np.maximum(away - 0.5 * scene.dim.head, 0) / np.float32(12 * mm)))
-        _put_bone(painter, region, distance, cortex, core)
+    shapes = [_on_side(shape, side) for shape in scene.hip.femur()]
+    region = painter.canvas.region(shapes, scene.pose)
+    if is_empty(region):
+        return
+    distance = evaluate(shapes, painter.canvas.grid, scene.pose, region, blend=8 * mm, margin=6 * mm)
+    r, a, s = scene.pose.to_local(*coordinates(painter.canvas.grid, region))
+    away = scene.hip.from_head(np.float32(side) * r, a, s) - np.float32(0.5 * scene.dim.head)
+    cortex, share = scene.hip.femur_cortex(s)
+    dense = 0.4 + 0.6 * np.exp(-np.maximum(away, 0) / np.float32(12 * mm))
+    _put_bone(painter, region, distance, cortex, np.float32(mean * HEAD_FACTOR) * dense * share)
