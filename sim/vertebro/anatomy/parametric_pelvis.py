@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 ROOF_HEIGHT = 13 * mm  # of the hip's origin above the roof of the acetabulum
 PEDICLE_TURN = 25 * deg  # of the S1 pedicle towards the midline
-SURROUND_FACTOR = 1.5  # the pelvis is wide: its picture voxels are larger than a vertebra's
+SURROUND_FACTOR = 1.25  # the pelvis is wide: its picture voxels are larger than a vertebra's
 VEIN_DEPTH = 3.6 * mm  # distance of the sacral veins from the walls of the root canals
 BODY_REACH = 24 * mm  # the treated part of the hip bone ends this far from its middle
 

@@ -99,8 +99,19 @@ def build_scene(level: str, dim: PelvisDimensions, *, sex: Sex, stature: float |
     middle = under.to_world([0.0, 0.0, 0.5 * (last.dim.height - dim.s1_height)])
     l5_in_s1 = inverse(Pose(float(middle[1]), float(middle[2]), under.angle))
     place = compose(compose(pose, own), l5_in_s1)
-    bones = tuple(replace(b, pose=compose(place, b.pose)) for b in column.bones[-LUMBAR:])
-    return PelvisScene(dim, pose, Column(bones, LUMBAR - 1), level)
+    bones = [replace(b, pose=compose(place, b.pose)) for b in column.bones[-LUMBAR:]]
+    bones[-1] = _seated(bones[-1], dim, compose(pose, own))
+    return PelvisScene(dim, pose, replace(column, bones=tuple(bones), target=LUMBAR - 1), level)
+
+
+def _seated(last: Bone, dim: PelvisDimensions, s1: Pose) -> Bone:
+    """L5 with its lower facets behind and inside of the upper processes of S1."""
+    tip = Sacrum(dim).process(1.0)[1]
+    turn = np.array([-0.6, -0.8, 0.0])
+    centre = last.pose.from_world(s1.to_world(tip + 5.5 * mm * turn - np.array([0.0, 0.0, 3.0]) * mm))
+    origin = last.pose.from_world(s1.to_world(np.zeros(3)))
+    normal = last.pose.from_world(s1.to_world(turn)) - origin
+    return replace(last, lower=replace(last.lower, centre=centre, normal=normal))
 
 
 def paint_pelvis(
@@ -276,7 +287,8 @@ def _paint_sacrum(painter: Painter, scene: PelvisScene, solid: Solid, mean: floa
     pattern = pattern + (np.float32(ALA_FACTOR) + 0.6 * rim - pattern) * ala
     centre, canal, _ = sacrum.canal(z)
     behind = (n < centre) & (np.abs(r) < canal + np.float32(9 * mm))
-    behind |= (n < np.float32(-0.5 * scene.dim.s1_depth)) & (z > np.float32(sacrum.ends[0] - 4 * mm))
+    process = (n < np.float32(-0.5 * scene.dim.s1_depth)) & (np.abs(r) < canal + np.float32(16 * mm))
+    behind |= process & (z > np.float32(sacrum.ends[0] - 4 * mm))
     pattern = np.where(behind, np.float32(1.7), pattern)
     core = np.clip(np.float32(mean) * pattern * _texture(painter.canvas.grid, bent.region, hit, spec, 2.0), 0.01, 0.8)
     cortex = np.where(behind, 1.0 * mm, 0.55 * mm).astype(np.float32)
@@ -316,6 +328,9 @@ def _hip_distance(canvas: Canvas, scene: PelvisScene, side: float, sacrum: Solid
     near = np.full(raw.shape, FAR, np.float32)
     if sacrum is not None:
         away = sacrum.on(region)
+        _, n, z = scene.bend.to_local(*coordinates(canvas.grid, region))
+        beside = np.where(z > scene.sacrum.ends[4], scene.sacrum.lateral(n, z), -FAR) - local[0]
+        raw, distance = np.maximum(raw, beside), np.maximum(distance, beside + gap)
         near = np.maximum(raw, away - gap - np.float32(0.3 * mm))
         distance = np.maximum(distance, gap - away)
     return HipSolid(region, np.asarray(distance, np.float32), near, joint, local)
