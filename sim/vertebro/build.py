@@ -310,7 +310,7 @@ def _pelvic_needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
             where=f"{where}.approach",
             value=spec.approach,
             allowed=_fitting(anatomy),
-            hint=f'anatomy.level = {"HIP_L or HIP_R" if hip else "S1"}',
+            hint=f"anatomy.level = {'HIP_L or HIP_R' if hip else 'S1'}",
         )
     own = "left" if marks.midline > 0 else "right"
     if hip and spec.side != own:

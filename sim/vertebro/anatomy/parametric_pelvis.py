@@ -1,7 +1,7 @@
 """A generated pelvis as a target: the sacrum (level "S1") or one hip bone around its acetabulum ("HIP_L", "HIP_R").
 
-**Sacrum.** The world frame is that of S1: s along the normal of its upper endplate, a forward in the median plane, origin
-in the middle of its body. The whole bone is BODY (bodies and alae) and ARCH (laminae, crests, upper articular
+**Sacrum.** The world frame is that of S1: s along the normal of its upper endplate, a forward in the median plane,
+origin in the middle of its body. The whole bone is BODY (bodies and alae) and ARCH (laminae, crests, upper articular
 processes); root canals are FORAMEN_LEFT/RIGHT, the sacroiliac joints JOINT, the lumbosacral disc DISC_SUPERIOR.
 
 **Hip.** The world frame is parallel to the patient's, the anterior iliac spines above the symphysis; its origin lies in
@@ -70,7 +70,7 @@ def build_pelvis(spec: ParametricSpec, settings: InteriorSettings) -> Anatomy:
     paint_pelvis(near, placed.scene, spec.mean_bone_fraction, spec)
     _join(labels.compartment)
     paint_pelvis(far, placed.scene, spec.mean_bone_fraction, spec, organ)
-    arrays = [labels.tissue, labels.compartment, near.hu, far.hu, organ]
+    arrays: list[Array] = [labels.tissue, labels.compartment, near.hu, far.hu, organ]
     grids = [_shifted(grid, placed.origin) for grid in (near_grid, far_grid)]
     level, marks, centre = spec.level, _landmarks(placed, labels.compartment, near_grid), placed.origin
     if spec.mirrored:
@@ -135,8 +135,8 @@ def target_grid(placed: Placed, spacing: float) -> VoxelGrid:
         return VoxelGrid.around((-half, back, low), (half, front, sacrum.ends[0] + 17 * mm), spacing)
     reach, medial, lateral = dim.cup_radius + 24 * mm, dim.cup_radius + 17 * mm, dim.cup_radius + 14 * mm
     edges = np.sort(placed.origin[0] + placed.side * np.array([-medial, lateral]))
-    low = np.array([edges[0], -reach, -dim.cup_radius - 12 * mm])
-    return VoxelGrid.around(low, (edges[1], reach, placed.origin[2] + 36 * mm), spacing)
+    corner = (float(edges[0]), -reach, -dim.cup_radius - 12 * mm)
+    return VoxelGrid.around(corner, (edges[1], reach, placed.origin[2] + 36 * mm), spacing)
 
 
 def surround_grid(placed: Placed, spec: ParametricSpec) -> VoxelGrid:
@@ -252,7 +252,10 @@ def _hip_landmarks(placed: Placed, compartment: NDArray[np.uint8], grid: VoxelGr
     """Extents of the bone along the three axes through the origin, at most `BODY_REACH` away."""
     bone = compartment == Compartment.BODY
     i, j, k = grid.nearest(placed.origin)
-    reach = [_reach(line, at, h) for line, at, h in zip((bone[:, j, k], bone[i, :, k], bone[i, j]), (i, j, k), grid.spacing, strict=True)]
+    reach = [
+        _reach(line, at, h)
+        for line, at, h in zip((bone[:, j, k], bone[i, :, k], bone[i, j]), (i, j, k), grid.spacing, strict=True)
+    ]
     (left, right), (back, front), (down, up) = reach
     return Landmarks(
         body_half_axes=np.array([0.5 * (left + right), 0.5 * (back + front), 0.5 * (down + up)]),

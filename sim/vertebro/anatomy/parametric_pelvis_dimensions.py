@@ -144,4 +144,3 @@ def pelvis_dimensions(*, sex: Sex = "mean", stature: float | None = None, seed: 
         for (name, row), z in zip(PELVIS.items(), drawn, strict=True)
     }
     return PelvisDimensions(**values)
-

@@ -257,9 +257,7 @@ def _paint_sacral_canal(painter: Painter, scene: PelvisScene, solid: Solid) -> N
             root = canvas.cover(bent.evaluate(sacrum.root(number, side)))
             inside = np.where(cover > 0.5, root, 0)
             painter.cover(bent.region, inside, HU_ROOT, Tissue.DURA, Organ.NERVE, place)
-            painter.cover(
-                bent.region, root - inside, HU_ROOT, Tissue.MUSCLE, Organ.NERVE, Compartment.PARAVERTEBRAL
-            )
+            painter.cover(bent.region, root - inside, HU_ROOT, Tissue.MUSCLE, Organ.NERVE, Compartment.PARAVERTEBRAL)
     z = bent.local[2]
     roof = z - np.float32(sacrum.ends[0] + 1 * mm)
     cover = canvas.cover(np.maximum(sacrum.canal_distance(*bent.local), roof))
@@ -282,7 +280,9 @@ def _paint_sacrum(painter: Painter, scene: PelvisScene, solid: Solid, mean: floa
     pattern = 0.8 + np.float32(ENDPLATE_GAIN) * under * (1 - ala)
     for end in sacrum.ends[1:4]:  # what is left of the discs between the segments: a dark line between two bright ones
         off = np.abs(z - np.float32(end))
-        pattern = pattern + (1 - ala) * (1.6 * np.exp(-(((off - 2.4 * mm) / mm) ** 2)) - 0.7 * np.exp(-((off / mm) ** 2)))
+        pattern = pattern + (1 - ala) * (
+            1.6 * np.exp(-(((off - 2.4 * mm) / mm) ** 2)) - 0.7 * np.exp(-((off / mm) ** 2))
+        )
     rim = np.exp(-np.maximum(sacrum.lateral(n, z) - np.abs(r), 0) / np.float32(3 * mm))
     pattern = pattern + (np.float32(ALA_FACTOR) + 0.6 * rim - pattern) * ala
     centre, canal, _ = sacrum.canal(z)
@@ -367,7 +367,9 @@ def _paint_hip(
     roof = np.exp(-np.maximum(away, 0) / np.float32(7 * mm)) * np.clip(s / cup, 0, 1)
     core = np.float32(mean * HIP_FACTOR) * (1 + np.float32(ROOF_GAIN) * roof)
     core = np.clip(core * _texture(painter.canvas.grid, plate.region, hit, spec, 1.5), 0.01, 0.8)
-    cortex = np.float32(1.1 * mm) + np.float32(0.9 * mm) * np.clip((s - np.float32(60 * mm)) / np.float32(40 * mm), 0, 1)
+    cortex = np.float32(1.1 * mm) + np.float32(0.9 * mm) * np.clip(
+        (s - np.float32(60 * mm)) / np.float32(40 * mm), 0, 1
+    )
     cortex = cortex - np.float32(0.3 * mm) * np.exp(-np.abs(away) / np.float32(2 * mm))
     own = scene.level == ("HIP_R" if side > 0 else "HIP_L")
     label = Compartment.BODY if own else Compartment.PARAVERTEBRAL

@@ -32,9 +32,13 @@ from vertebro.units import deg, mm
 Float = NDArray[np.float64]
 PelvicApproach = Literal["short-axis", "long-axis", "acetabular", "acetabular-posterior"]
 PELVIC_APPROACHES: tuple[PelvicApproach, ...] = ("short-axis", "long-axis", "acetabular", "acetabular-posterior")
-WANTED_ROOM = Constant(7 * mm, "m", 3 * mm, 12 * mm, "vertebro", "ours", "bone around the tip beyond which more is no better")
+WANTED_ROOM = Constant(
+    7 * mm, "m", 3 * mm, 12 * mm, "vertebro", "ours", "bone around the tip beyond which more is no better"
+)
 CLEARANCE = Constant(6 * mm, "m", 3 * mm, 10 * mm, "vertebro", "ours", "room beside nerves and joints that is enough")
-SEARCH = Constant(24 * deg, "rad", 10 * deg, 40 * deg, "vertebro", "ours", "how far directions turn from the textbook's")
+SEARCH = Constant(
+    24 * deg, "rad", 10 * deg, 40 * deg, "vertebro", "ours", "how far directions turn from the textbook's"
+)
 LONGEST = 0.25  # m; skin is looked for this far
 _NERVES = (Compartment.CANAL, Compartment.FORAMEN_LEFT, Compartment.FORAMEN_RIGHT)
 _STEP = 1 * mm
@@ -73,7 +77,9 @@ class _Rooms:
     joint: Float
 
 
-def pelvic_path(approach: PelvicApproach, *, side: Side, scene: PelvicMap, gauge: int = 13, depth: float = 0.6) -> NeedlePath:
+def pelvic_path(
+    approach: PelvicApproach, *, side: Side, scene: PelvicMap, gauge: int = 13, depth: float = 0.6
+) -> NeedlePath:
     """Straight path of a pelvic approach.
 
     Parameters
@@ -90,8 +96,8 @@ def pelvic_path(approach: PelvicApproach, *, side: Side, scene: PelvicMap, gauge
     Returns
     -------
     NeedlePath
-        `medial_margin` is the room between the needle's surface and canal, root canals and nerves, `wall_margin` that to
-        the joint; both negative where the needle enters them, infinite where there is none.
+        `medial_margin` is the room between the needle's surface and canal, root canals and nerves, `wall_margin` that
+        to the joint; both negative where the needle enters them, infinite where there is none.
 
     Raises
     ------
@@ -145,17 +151,15 @@ def _textbook(approach: str, sign: float) -> Float:
 def _measure(scene: PelvicMap) -> _Rooms:
     place, spacing = scene.compartment, scene.grid.spacing
     bone = np.isin(place, (Compartment.BODY, Compartment.ARCH))
-    fields = [ndimage.distance_transform_edt(bone, sampling=spacing)]
-    for never in (np.isin(place, _NERVES), place == Compartment.JOINT):
-        fields.append(
-            ndimage.distance_transform_edt(~never, sampling=spacing) if never.any() else np.full(place.shape, np.inf)
-        )
-    return _Rooms(*fields)
+    never = (np.isin(place, _NERVES), place == Compartment.JOINT)
+    rooms = (
+        ndimage.distance_transform_edt(~mask, sampling=spacing) if mask.any() else np.full(place.shape, np.inf)
+        for mask in never
+    )
+    return _Rooms(ndimage.distance_transform_edt(bone, sampling=spacing), *rooms)
 
 
-def _target(
-    approach: str, sign: float, scene: PelvicMap, rooms: _Rooms, direction: Float, depth: float
-) -> Float:
+def _target(approach: str, sign: float, scene: PelvicMap, rooms: _Rooms, direction: Float, depth: float) -> Float:
     """The tip (3,) [m]: much room, near the wished depth along the approach's axis."""
     zone = scene.compartment == Compartment.BODY
     r, a, s = scene.grid.open_mesh()
@@ -167,9 +171,12 @@ def _target(
     cells = np.argwhere(zone & (rooms.bone > 2 * mm))
     if not len(cells):
         raise PlacementError(
-            "no bone for the tip", where=f"approach {approach}", value=scene.compartment.shape, allowed="a sacrum or hip bone",
+            "no bone for the tip",
+            where=f"approach {approach}",
+            value=f"{int(zone.sum())} voxels",
+            allowed="a sacrum or hip bone",
             hint="check that the level fits the approach",
-        )  # fmt: skip
+        )
     points = scene.grid.world(cells)
     along = points @ _axis(approach, direction)
     wished = along.min() + depth * (along.max() - along.min())
