@@ -16,6 +16,7 @@ _HOME = {
     "draw_curves": "figures_curves",
     "draw_cement": "figures_cement",
     "draw_import_check": "figures_import",
+    "draw_anatomies": "figures_anatomy",
     "write_report": "report",
 }
 
