@@ -66,7 +66,7 @@ SOURCES: dict[str, Source] = _table(
     ("bryant1988", "Bryant 1988, rheology of bovine bone marrow", ""),
     ("nicholas2007", "Nicholas et al., J Mater Sci Mater Med (2007), doi:10.1007/s10856-007-0125-2", ""),
     ("ferracane1981", "Ferracane and Greener 1981, rheology of acrylic bone cements", ""),
-    ("silva1994", "Silva et al. 1994, thickness of the vertebral cortical shell", ""),
+    ("silva1994", "Silva et al., J Orthop Res 12:409-414 (1994), shell and endplate thickness of 16 L1", ""),
     (
         "yeom2003",
         "Yeom et al., J Bone Joint Surg Br 85:83-89 (2003), leakage types B, S, C",
@@ -162,6 +162,11 @@ SOURCES: dict[str, Source] = _table(
     ("openrad", "OpenRad teaching text, vertebroplasty technique", ""),
     ("jp_tech", "Japanese technique paper: anterior quarter target, posterior-quarter stop", ""),
     ("gangi2008", "Gangi et al. 2008, percutaneous vertebroplasty: indications, technique, leak drill", ""),
+    ("acr_qct", "Guidelines for QCT of the spine: osteopenia 80-120 mg/cm3, osteoporosis below 80 mg/cm3", "PMC7495321 table 2"),
+    ("widmer2013", "Widmer and Ferguson, Comput Methods Biomech Biomed Engin 16:908-922 (2013), permeability and structure", "doi:10.1080/10255842.2011.643787"),
+    ("ritzel1997", "Ritzel et al., J Bone Miner Res 12:89-95 (1997), vertebral cortical thickness C3 to L5, 37 spines", "doi:10.1359/jbmr.1997.12.1.89"),
+    ("palepu2019", "Palepu et al., Int J Spine Surg 13:361 (2019), cortex, endplate and trabeculae, 80 lumbar vertebrae", "ijssurgery.com/content/13/4/361"),
+    ("segami2021", "Segami et al. (2021), CT numbers across 308 lumbar endplates: rim 32.5 % above centre", "pubmed 34705863"),
     ("rose1948", "Rose 1948, J Opt Soc Am 38:196-208, the sensitivity of the eye on an absolute scale", ""),
 )
 # fmt: on

@@ -19,11 +19,11 @@ from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
 from vertebro.anatomy.parametric_vertebra import BOWL, body_outline, pedicle_axis, pedicle_centre
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
-from vertebro.materials.bone import bone_fraction_from_density
+from vertebro.materials.bone import T_SCORES, mean_bone_fraction
 from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
-PARAMETRIC_INTERIOR = InteriorSettings(denoise=0.0, k_sigma=0.5)
+PARAMETRIC_INTERIOR = InteriorSettings(denoise=0.0, k_sigma=0.5, thickness_sigma=0.1, shell_from_hu=0.0)
 MARGIN = (11 * mm, 7 * mm, 11 * mm)  # room around the bone on the simulation grid: sides, front, above and below
 
 
@@ -38,9 +38,13 @@ class ParametricSpec:
     spacing : float [m]
         Edge of the simulation grid's voxels, 0.4…1.5 mm.
     bone_fraction : float [1], optional
-        Mean BV/TV of the body's spongy core, 0.03…0.30; 0.07 is osteoporotic, about 90 HU.
+        Mean BV/TV of the body's spongy core, 0.03…0.35; 0.07 is osteoporotic, about 90 HU.
     density : float [kg/m³ = mg/cm³], optional
-        Volumetric bone mineral density instead of `bone_fraction`, 33…330; give one of the two.
+        Volumetric bone mineral density, 33…330. Give one of bone_fraction, density, t_score, hu.
+    t_score : float [1], optional
+        On the scale of DXA, −4.2…3; −2.5 is 80 mg/cm³.
+    hu : float [HU], optional
+        Mean CT number of the core, 15…510.
     variation : float [1]
         Standard deviation of ln BV/TV, 0…0.8.
     correlation_length : float [m]
@@ -67,6 +71,8 @@ class ParametricSpec:
     spacing: float = 0.8e-3
     bone_fraction: float | None = None
     density: float | None = None
+    t_score: float | None = None
+    hu: float | None = None
     variation: float = 0.30
     correlation_length: float = 1.8e-3
     sex: Sex = "female"
@@ -84,8 +90,9 @@ class ParametricSpec:
             wrong.append(f"sex = {self.sex!r} ({', '.join(SEX_FACTOR)})")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             wrong.append(f"seed = {self.seed!r} (an integer >= 0)")
-        if self.bone_fraction is not None and self.density is not None:
-            wrong.append("bone_fraction and density are both given (give one)")
+        given = [name for name in _DENSITIES if getattr(self, name) is not None]
+        if len(given) > 1:
+            wrong.append(f"{' and '.join(given)} are both given (give one)")
         if wrong:
             raise CaseError("a vertebra that cannot be built", where="anatomy", value="; ".join(wrong))
 
@@ -98,16 +105,17 @@ class ParametricSpec:
 
     @property
     def mean_bone_fraction(self) -> float:
-        """Mean BV/TV [1] of the body's core, from whichever of the two was given; 0.07 by default."""
-        if self.density is not None:
-            return bone_fraction_from_density(self.density)
-        return 0.07 if self.bone_fraction is None else self.bone_fraction
+        """Mean BV/TV [1] of the body's core, from whichever measure of density was given; 0.07 by default."""
+        return mean_bone_fraction(**{name: getattr(self, name) for name in _DENSITIES})
 
 
+_DENSITIES = ("bone_fraction", "density", "t_score", "hu")
 _RANGES: dict[str, tuple[float, float, str]] = {
     "spacing": (0.4e-3, 1.5e-3, "m"),
-    "bone_fraction": (0.03, 0.30, "1"),
+    "bone_fraction": (0.03, 0.35, "1"),
     "density": (33.0, 330.0, "kg/m^3"),
+    "t_score": (*T_SCORES, "1"),
+    "hu": (15.0, 510.0, "HU"),
     "variation": (0.0, 0.8, "1"),
     "correlation_length": (1e-3, 10e-3, "m"),
     "stature": (1.3, 2.1, "m"),
