@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
 from vertebro.anatomy.store import load_anatomy
+from vertebro.approaches import plan_path
 from vertebro.case import Case, NeedleInput, StepInput
 from vertebro.case_anatomy import DENSITIES, GENERATED_ONLY, MEAN_BONE_FRACTION, AnatomyInput
 from vertebro.errors import CaseError, PlacementError
@@ -34,8 +35,6 @@ from vertebro.procedure import (
     Wait,
     check_placement,
     check_schedule,
-    parapedicular,
-    transpedicular,
 )
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
 from vertebro.tissue import Compartment, Tissue
@@ -281,29 +280,11 @@ def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
             tip=np.asarray(spec.tip) * mm,
             opening=spec.opening,
         )
-    marks = anatomy.landmarks
-    pedicle = marks.pedicle_left if spec.side == "left" else marks.pedicle_right
-    if pedicle is None:
-        raise CaseError(
-            "this bone has no pedicle",
-            where=f"needles ({spec.name}).approach",
-            value=spec.approach,
-            allowed="entry + tip",
-        )
-    approach = transpedicular if spec.approach == "transpedicular" else parapedicular
-    path = approach(
-        side=spec.side,
-        pedicle_centre=pedicle.centre,
-        pedicle_axis=pedicle.axis,
-        pedicle_half_width=pedicle.half_width,
-        pedicle_half_height=pedicle.half_height,
-        anterior_wall=marks.anterior_wall,
-        posterior_wall=marks.posterior_wall,
-        posterior_skin=marks.posterior_skin,
-        gauge=spec.gauge,
-        target_depth=1 - spec.depth,
-        target_lateral=spec.lateral,
-    )
+    try:
+        path = plan_path(anatomy, spec.approach, spec.side, gauge=spec.gauge, depth=spec.depth, lateral=spec.lateral)
+    except CaseError as error:
+        error.where = f"needles ({spec.name}).{error.where}"
+        raise
     return dataclasses.replace(path.needle(spec.name), opening=spec.opening)
 
 
