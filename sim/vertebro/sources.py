@@ -103,11 +103,13 @@ SOURCES: dict[str, Source] = _table(
         "sindex.sdl.edu.sa",
     ),
     ("iop1981", "Lumbar intraosseous pressure follows the inferior vena cava, Spine 6:159 (1981)", "pubmed 6456552"),
-    (
-        "panjabi1992",
-        "Panjabi et al., Spine 16:888 (1991), 17:299 (1992), 3-D anatomy of thoracic and lumbar vertebrae",
-        "",
-    ),
+    ("panjabi1992", "Panjabi et al., Spine 17:299-306 (1992), human lumbar vertebrae, 3-D anatomy", ""),
+    ("panjabi1991", "Panjabi et al., Spine 16:888-901 (1991), thoracic human vertebrae, 3-D anatomy", "pubmed 1948374"),
+    ("panjabi_cervical1991", "Panjabi et al., Spine 16:861-869 (1991), cervical human vertebrae, 3-D anatomy", ""),
+    ("panjabi1991_uncus", "Panjabi et al. 1991, uncovertebral joints of the cervical spine; height about 5 mm", ""),
+    ("panjabi1993", "Panjabi et al., Spine 18:1298-1310 (1993), articular facets of the human spine", ""),
+    ("gilad1986", "Gilad and Nissan, Spine 11:154-157 (1986), vertebral and disc geometry from lateral radiographs", ""),
+    ("biceps", "BICEPS and Clouthier open meshes of lumbar vertebrae: spinous and transverse extents measured here", ""),
     (
         "zindrick1987",
         "Zindrick et al., Spine 12:160-166 (1987), morphometric characteristics of thoracic and lumbar pedicles",
