@@ -66,7 +66,7 @@ SOURCES: dict[str, Source] = _table(
     ("bryant1988", "Bryant 1988, rheology of bovine bone marrow", ""),
     ("nicholas2007", "Nicholas et al., J Mater Sci Mater Med (2007), doi:10.1007/s10856-007-0125-2", ""),
     ("ferracane1981", "Ferracane and Greener 1981, rheology of acrylic bone cements", ""),
-    ("silva1994", "Silva et al. 1994, thickness of the vertebral cortical shell", ""),
+    ("silva1994", "Silva et al., J Orthop Res 12:409-414 (1994), shell and endplate thickness of 16 L1", ""),
     (
         "yeom2003",
         "Yeom et al., J Bone Joint Surg Br 85:83-89 (2003), leakage types B, S, C",
@@ -103,11 +103,13 @@ SOURCES: dict[str, Source] = _table(
         "sindex.sdl.edu.sa",
     ),
     ("iop1981", "Lumbar intraosseous pressure follows the inferior vena cava, Spine 6:159 (1981)", "pubmed 6456552"),
-    (
-        "panjabi1992",
-        "Panjabi et al., Spine 16:888 (1991), 17:299 (1992), 3-D anatomy of thoracic and lumbar vertebrae",
-        "",
-    ),
+    ("panjabi1992", "Panjabi et al., Spine 17:299-306 (1992), human lumbar vertebrae, 3-D anatomy", ""),
+    ("panjabi1991", "Panjabi et al., Spine 16:888-901 (1991), thoracic human vertebrae, 3-D anatomy", "pubmed 1948374"),
+    ("panjabi_cervical1991", "Panjabi et al., Spine 16:861-869 (1991), cervical human vertebrae, 3-D anatomy", ""),
+    ("panjabi1991_uncus", "Panjabi et al. 1991, uncovertebral joints of the cervical spine; height about 5 mm", ""),
+    ("panjabi1993", "Panjabi et al., Spine 18:1298-1310 (1993), articular facets of the human spine", ""),
+    ("gilad1986", "Gilad and Nissan, Spine 11:154-157 (1986), vertebral and disc geometry from lateral radiographs", ""),
+    ("biceps", "BICEPS and Clouthier open meshes of lumbar vertebrae: spinous and transverse extents measured here", ""),
     (
         "zindrick1987",
         "Zindrick et al., Spine 12:160-166 (1987), morphometric characteristics of thoracic and lumbar pedicles",
@@ -162,6 +164,11 @@ SOURCES: dict[str, Source] = _table(
     ("openrad", "OpenRad teaching text, vertebroplasty technique", ""),
     ("jp_tech", "Japanese technique paper: anterior quarter target, posterior-quarter stop", ""),
     ("gangi2008", "Gangi et al. 2008, percutaneous vertebroplasty: indications, technique, leak drill", ""),
+    ("acr_qct", "Guidelines for QCT of the spine: osteopenia 80-120 mg/cm3, osteoporosis below 80 mg/cm3", "PMC7495321 table 2"),
+    ("widmer2013", "Widmer and Ferguson, Comput Methods Biomech Biomed Engin 16:908-922 (2013), permeability and structure", "doi:10.1080/10255842.2011.643787"),
+    ("ritzel1997", "Ritzel et al., J Bone Miner Res 12:89-95 (1997), vertebral cortical thickness C3 to L5, 37 spines", "doi:10.1359/jbmr.1997.12.1.89"),
+    ("palepu2019", "Palepu et al., Int J Spine Surg 13:361 (2019), cortex, endplate and trabeculae, 80 lumbar vertebrae", "ijssurgery.com/content/13/4/361"),
+    ("segami2021", "Segami et al. (2021), CT numbers across 308 lumbar endplates: rim 32.5 % above centre", "pubmed 34705863"),
     ("rose1948", "Rose 1948, J Opt Soc Am 38:196-208, the sensitivity of the eye on an absolute scale", ""),
 )
 # fmt: on

@@ -11,9 +11,9 @@ from vertebro.anatomy.anatomy import Anatomy, Exit, Landmarks, Surround
 from vertebro.anatomy.interior import (
     InteriorSettings,
     bone_fractions,
-    layer_resistance,
     porosity_and_permeability,
 )
+from vertebro.anatomy.shell import find_shell
 from vertebro.anatomy.vessels import VEIN_POROSITY, Veins, build_veins
 from vertebro.errors import DataError, GeometryError
 from vertebro.grid import VoxelGrid
@@ -76,6 +76,9 @@ def assemble(
     phi = phi * (1.0 - veins.share) + np.float32(VEIN_POROSITY) * veins.share
     tensor = tensor * (1.0 - veins.share) + veins.share * veins.lumen_permeability
     filled = np.where(vein_cells, np.uint8(Tissue.VEIN), tissue)
+    shell = find_shell(
+        grid, filled, veins.compartment, fraction, landmarks=landmarks, level=level, settings=settings, seed=seed
+    )
     return Anatomy(
         level=level,
         grid=grid,
@@ -85,7 +88,7 @@ def assemble(
         bone_fraction=fraction.astype(np.float32),
         porosity=phi.astype(np.float32),
         permeability=np.ascontiguousarray(tensor),
-        face_resistance=layer_resistance(filled, veins.compartment, settings),
+        face_resistance=shell.resistance(),
         exits=(*veins.exits, *_border_exit(grid, veins, settings)),
         surround=surround,
         landmarks=landmarks,
