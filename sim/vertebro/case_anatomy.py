@@ -17,8 +17,8 @@ class AnatomyInput(Record):
     """parametric = our own generator; folder = made by `vertebro import`"""
     folder: str = ""
     """source folder only: where anatomy.h5 lies, relative to this file"""
-    level: str = Field("L1", pattern=r"^[A-Za-z][A-Za-z0-9]{0,3}$")
-    """vertebral level"""
+    level: str = Field("L1", pattern=r"^[A-Za-z][A-Za-z0-9]{0,3}(_[LR])?$")
+    """vertebral level; S1 is the sacrum, HIP_L and HIP_R a hip bone around its acetabulum"""
     spacing: Annotated[float, Within("mm", 0.4, 1.5, "vertebro")] = 0.8e-3
     """edge of a simulation voxel (parametric; an imported folder keeps its own)"""
     bone_fraction: Annotated[float, Within("1", 0.03, 0.35, "vertebro")] | None = None

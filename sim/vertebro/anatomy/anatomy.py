@@ -54,6 +54,8 @@ class Landmarks:
     spinous_tip : (3,) float or None
     posterior_skin : float
         a-coordinate of the skin behind the vertebra.
+    midline : float
+        r-coordinate of the patient's median plane; 0 but for a bone beside it (hip bone).
     """
 
     body_half_axes: Float3
@@ -67,6 +69,7 @@ class Landmarks:
     pedicle_right: Pedicle | None
     spinous_tip: Float3 | None
     posterior_skin: float
+    midline: float = 0.0
 
     @property
     def pedicles(self) -> tuple[Pedicle, ...]:

@@ -16,6 +16,8 @@ from vertebro.anatomy.parametric_canvas import Canvas, Labels
 from vertebro.anatomy.parametric_column import Column, build_column
 from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, body_factor
 from vertebro.anatomy.parametric_neck import neck_box, neck_skin
+from vertebro.anatomy.parametric_pelvis import build_pelvis, pelvis_label
+from vertebro.anatomy.parametric_pelvis_dimensions import PELVIC_LEVELS
 from vertebro.anatomy.parametric_scene import paint_scene
 from vertebro.anatomy.parametric_sizes import override_complaint, patient_sizes, qualified
 from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
@@ -37,7 +39,7 @@ class ParametricSpec:
     Attributes
     ----------
     level : str
-        C6, T4 … L5.
+        C6, T4 … L5, S1 (the sacrum), HIP_L or HIP_R (a hip bone around its acetabulum).
     spacing : float [m]
         Edge of the simulation grid's voxels, 0.4…1.5 mm.
     bone_fraction : float [1], optional
@@ -94,8 +96,8 @@ class ParametricSpec:
 
     def __post_init__(self) -> None:
         wrong = [text for text in map(self._complaint, _RANGES) if text]
-        if self.level not in LEVELS:
-            wrong.append(f"level = {self.level!r} ({', '.join(LEVELS)})")
+        if self.level not in (*LEVELS, *PELVIC_LEVELS):
+            wrong.append(f"level = {self.level!r} ({', '.join((*LEVELS, *PELVIC_LEVELS))})")
         if self.sex not in SEX_FACTOR:
             wrong.append(f"sex = {self.sex!r} ({', '.join(SEX_FACTOR)})")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -156,6 +158,8 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     settings = PARAMETRIC_INTERIOR if interior is None else interior
     if spec.mirrored:
         settings = replace(settings, mirrored=not settings.mirrored)
+    if spec.level in PELVIC_LEVELS:
+        return build_pelvis(spec, settings)
     column = _column(spec)
     trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
     grid, wide = simulation_grid(column, spec.spacing), surround_grid(column, trunk, spec)
@@ -222,6 +226,8 @@ def vertebra_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
     grid : VoxelGrid
     label : (nr, na, ns) bool array
     """
+    if spec.level in PELVIC_LEVELS:
+        return pelvis_label(spec)
     grid, labels = whole_bone(spec)
     return grid, np.isin(labels.compartment, (Compartment.BODY, Compartment.ARCH))
 

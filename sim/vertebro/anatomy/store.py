@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -221,8 +221,10 @@ def _read_landmarks(group: h5py.Group) -> Landmarks:
     for item in fields(Landmarks):
         if item.name in group:
             values[item.name] = Pedicle(**{f.name: _plain(group[item.name].attrs[f.name]) for f in fields(Pedicle)})
-        else:
-            values[item.name] = _plain(group.attrs[item.name]) if item.name in group.attrs else None
+        elif item.name in group.attrs:
+            values[item.name] = _plain(group.attrs[item.name])
+        elif item.default is MISSING:  # a bone without this landmark
+            values[item.name] = None
     return Landmarks(**values)
 
 
