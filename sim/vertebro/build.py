@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
+from vertebro.anatomy.pathology import with_pathology
 from vertebro.anatomy.store import load_anatomy
 from vertebro.case import Case, NeedleInput, StepInput
 from vertebro.case_anatomy import AnatomyInput
@@ -130,7 +131,12 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
     if wish.source == "folder":
         return _imported_anatomy(wish, base or Path())
     spec = ParametricSpec(
-        level=wish.level, spacing=wish.spacing, bone_fraction=wish.bone_fraction, sex=wish.sex, seed=case.seed
+        level=wish.level,
+        spacing=wish.spacing,
+        bone_fraction=wish.bone_fraction,
+        sex=wish.sex,
+        seed=case.seed,
+        pathology=wish.pathology,
     )
     interior = dataclasses.replace(
         PARAMETRIC_INTERIOR,
@@ -159,7 +165,7 @@ def _imported_anatomy(wish: AnatomyInput, base: Path) -> Anatomy:
         raise CaseError(
             "the folder holds another level", where="anatomy.level", value=wish.level, allowed=anatomy.level
         )
-    return anatomy
+    return with_pathology(anatomy, wish.pathology)
 
 
 def well_of(needle: Needle, anatomy: Anatomy) -> Well:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from vertebro.anatomy.pathology_records import Pathology
 from vertebro.quantity import Record, Within
 
 
@@ -34,3 +35,5 @@ class AnatomyInput(Record):
     """pressure at the veins' outer ends; prone 0.7-2 kPa"""
     permeability_factor: Annotated[float, Within("1", 0.01, 100, "baroud2004")] = 1.0
     """multiplies the permeability of the bone; density explains little of it, so vary this"""
+    pathology: tuple[Pathology, ...] = Field((), max_length=20)
+    """fractures, lesions and cracks in order: [[anatomy.pathology]] tables, each with its kind (see vertebro cases)"""

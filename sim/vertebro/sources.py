@@ -102,6 +102,7 @@ SOURCES: dict[str, Source] = _table(
         "L1 trabecular CT numbers by decade and diagnosis (review of opportunistic screening)",
         "sindex.sdl.edu.sa",
     ),
+    ("genant1993", "Genant et al., J Bone Miner Res 8:1137-1148 (1993), semiquantitative grades of vertebral fracture", ""),
     ("iop1981", "Lumbar intraosseous pressure follows the inferior vena cava, Spine 6:159 (1981)", "pubmed 6456552"),
     (
         "panjabi1992",

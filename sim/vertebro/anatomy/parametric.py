@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.anatomy.anatomy import Anatomy, Landmarks, Pedicle, Surround
+from vertebro.anatomy.anatomy import Anatomy, Landmarks, Pedicle, SpineLevel, Surround
 from vertebro.anatomy.assemble import assemble
 from vertebro.anatomy.interior import InteriorSettings
 from vertebro.anatomy.parametric_canvas import Canvas, Labels
@@ -17,6 +17,8 @@ from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, dime
 from vertebro.anatomy.parametric_scene import paint_scene
 from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
 from vertebro.anatomy.parametric_vertebra import BOWL, body_outline, pedicle_axis, pedicle_centre
+from vertebro.anatomy.pathology import with_pathology
+from vertebro.anatomy.pathology_records import Pathology
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
 from vertebro.materials.bone import bone_fraction_from_density
@@ -56,6 +58,8 @@ class ParametricSpec:
         Height of the surround, 0.08…0.4 m.
     mirrored : bool
         Left and right exchanged, everything else equal.
+    pathology : tuple of pathology records
+        Fractures, lesions, cracks (`pathology_records`), applied in order.
 
     Raises
     ------
@@ -75,6 +79,7 @@ class ParametricSpec:
     surround_spacing: float = 1.0e-3
     surround_height: float = 0.2
     mirrored: bool = False
+    pathology: tuple[Pathology, ...] = ()
 
     def __post_init__(self) -> None:
         wrong = [text for text in map(self._complaint, _RANGES) if text]
@@ -141,7 +146,7 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     near, far = Canvas.blank(grid, labels), Canvas.blank(surround_grid(trunk, spec))
     for canvas in (near, far):
         paint_scene(canvas, column, trunk, spec.mean_bone_fraction, spec)
-    return assemble(
+    healthy = assemble(
         level=spec.level,
         grid=grid,
         tissue=labels.tissue,
@@ -152,7 +157,20 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
         patient_from_world=np.eye(4),
         settings=settings,
         seed=spec.seed,
-        provenance={"source": "parametric", "spec": _plain(asdict(spec))},
+        provenance={"source": "parametric", "spec": _plain(asdict(replace(spec, pathology=())))},
+    )
+    return with_pathology(healthy, spec.pathology, neighbours=_levels(column))
+
+
+def _levels(column: Column) -> tuple[SpineLevel, ...]:
+    turn = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    return tuple(
+        SpineLevel(
+            name=bone.level,
+            centre=bone.pose.to_world(np.zeros(3)),
+            axes=bone.pose.to_world(turn) - bone.pose.to_world(np.zeros(3)),
+        )
+        for bone in column.bones
     )
 
 
@@ -228,4 +246,4 @@ def _landmarks(column: Column, trunk: Trunk) -> Landmarks:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: float(v) if isinstance(v, float) else v for k, v in values.items()}
+    return {k: float(v) if isinstance(v, float) else v for k, v in values.items() if k != "pathology"}
