@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
+from vertebro.anatomy.pathology import with_pathology
 from vertebro.anatomy.store import load_anatomy
 from vertebro.approaches import plan_path
 from vertebro.case import Case, NeedleInput, StepInput
@@ -133,7 +134,14 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
     if wish.source == "folder":
         return _imported_anatomy(wish, base or Path())
     mean = mean_bone_fraction(**{name: getattr(wish, name) for name in DENSITIES}, default=MEAN_BONE_FRACTION)
-    spec = ParametricSpec(level=wish.level, spacing=wish.spacing, bone_fraction=mean, sex=wish.sex, seed=case.seed)
+    spec = ParametricSpec(
+        level=wish.level,
+        spacing=wish.spacing,
+        bone_fraction=mean,
+        sex=wish.sex,
+        seed=case.seed,
+        pathology=wish.pathology,
+    )
     interior = dataclasses.replace(
         PARAMETRIC_INTERIOR,
         veins=wish.veins,
@@ -166,7 +174,7 @@ def _imported_anatomy(wish: AnatomyInput, base: Path) -> Anatomy:
         raise CaseError(
             "the folder holds another level", where="anatomy.level", value=wish.level, allowed=anatomy.level
         )
-    return anatomy
+    return with_pathology(anatomy, wish.pathology)
 
 
 def well_of(needle: Needle, anatomy: Anatomy) -> Well:

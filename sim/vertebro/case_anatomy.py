@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from vertebro.anatomy.pathology_records import Pathology
 from vertebro.quantity import Record, Within
 
 
@@ -55,6 +56,8 @@ class AnatomyInput(Record):
     permeability_spread: Annotated[float, Within("1", 0, 1.2, "baroud2004")] = 0.0
     """standard deviation of the logarithm of a further factor that the seed draws for the whole bone; 0.4 is what 20
     cores of lumbar vertebrae scatter, for ensembles over seeds"""
+    pathology: tuple[Pathology, ...] = Field((), max_length=20)
+    """fractures, lesions and cracks in order: [[anatomy.pathology]] tables, each with its kind (see vertebro cases)"""
 
     @model_validator(mode="after")
     def _one_measure_of_density(self) -> AnatomyInput:

@@ -102,6 +102,7 @@ SOURCES: dict[str, Source] = _table(
         "L1 trabecular CT numbers by decade and diagnosis (review of opportunistic screening)",
         "sindex.sdl.edu.sa",
     ),
+    ("genant1993", "Genant et al., J Bone Miner Res 8:1137-1148 (1993), semiquantitative grades of vertebral fracture", ""),
     ("iop1981", "Lumbar intraosseous pressure follows the inferior vena cava, Spine 6:159 (1981)", "pubmed 6456552"),
     ("panjabi1992", "Panjabi et al., Spine 17:299-306 (1992), human lumbar vertebrae, 3-D anatomy", ""),
     ("panjabi1991", "Panjabi et al., Spine 16:888-901 (1991), thoracic human vertebrae, 3-D anatomy", "pubmed 1948374"),

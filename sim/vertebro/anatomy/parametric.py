@@ -22,6 +22,8 @@ from vertebro.anatomy.parametric_scene import paint_scene
 from vertebro.anatomy.parametric_sizes import override_complaint, patient_sizes, qualified
 from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
 from vertebro.anatomy.parametric_vertebra import body_outline, bowl_depth, pedicle_axis, pedicle_centre
+from vertebro.anatomy.pathology import with_pathology
+from vertebro.anatomy.pathology_records import Pathology
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
 from vertebro.materials.bone import T_SCORES, mean_bone_fraction
@@ -70,6 +72,8 @@ class ParametricSpec:
         level, ``"L2.disc"`` another one of the same patient. Within four standard deviations of the mean.
     size_variation : float [1]
         Standard deviations by which the seed varies the sizes, 0…2; 0 is the mean patient.
+    pathology : tuple of pathology records
+        Fractures, lesions, cracks (`pathology_records`), applied in order.
 
     Raises
     ------
@@ -93,6 +97,7 @@ class ParametricSpec:
     mirrored: bool = False
     dimensions: Mapping[str, float] = field(default_factory=dict)
     size_variation: float = 0.0
+    pathology: tuple[Pathology, ...] = ()
 
     def __post_init__(self) -> None:
         wrong = [text for text in map(self._complaint, _RANGES) if text]
@@ -124,6 +129,7 @@ class ParametricSpec:
         return mean_bone_fraction(**{name: getattr(self, name) for name in _DENSITIES})
 
 
+FAR_ENOUGH = 2.0  # m; a scene that holds the whole spine
 _DENSITIES = ("bone_fraction", "density", "t_score", "hu")
 _RANGES: dict[str, tuple[float, float, str]] = {
     "spacing": (0.4e-3, 1.5e-3, "m"),
@@ -159,7 +165,7 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     if spec.mirrored:
         settings = replace(settings, mirrored=not settings.mirrored)
     if spec.level in PELVIC_LEVELS:
-        return build_pelvis(spec, settings)
+        return with_pathology(build_pelvis(spec, settings), spec.pathology)
     column = _column(spec)
     trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
     grid, wide = simulation_grid(column, spec.spacing), surround_grid(column, trunk, spec)
@@ -168,7 +174,7 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     near, far = Canvas.blank(grid, labels), Canvas.blank(wide, None, organ)
     for canvas in (near, far):
         paint_scene(canvas, column, trunk, spec.mean_bone_fraction, spec)
-    anatomy = assemble(
+    healthy = assemble(
         level=spec.level,
         grid=grid,
         tissue=labels.tissue,
@@ -179,9 +185,10 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
         patient_from_world=column.patient_from_world,
         settings=settings,
         seed=spec.seed,
-        provenance={"source": "parametric", "spec": _plain(asdict(spec))},
+        provenance={"source": "parametric", "spec": _plain(asdict(replace(spec, pathology=())))},
     )
-    return replace(anatomy, spine=_spine(column, spec.surround_height))
+    healthy = replace(healthy, spine=_spine(column, spec.surround_height))
+    return with_pathology(healthy, spec.pathology, neighbours=_spine(column, FAR_ENOUGH))
 
 
 def build_stack(
@@ -330,4 +337,4 @@ def _skin_behind(column: Column, trunk: Trunk) -> float:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: float(v) if isinstance(v, float) else v for k, v in values.items()}
+    return {k: float(v) if isinstance(v, float) else v for k, v in values.items() if k != "pathology"}
