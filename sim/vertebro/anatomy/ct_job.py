@@ -85,13 +85,32 @@ def read_job(
     subregions: str | Path | None,
 ) -> Job:
     """Read and check everything; see `import_ct` for the arguments and errors."""
+    return make_job(
+        read_volume(ct),
+        read_volume(labels),
+        level,
+        scheme=scheme,
+        resample_labels=resample_labels,
+        subregions=None if subregions is None else read_volume(subregions),
+    )
+
+
+def make_job(
+    scan: Volume,
+    labels: Volume,
+    level: str,
+    *,
+    scheme: str,
+    resample_labels: bool,
+    subregions: Volume | None,
+) -> Job:
+    """Check volumes already in memory; see `import_volumes` for the arguments and errors."""
     level = numbering.parse_level(level)
-    scan = read_volume(ct)
     check_hounsfield(scan)
-    marks = check_labels(read_volume(labels), scan, resample_labels)
+    marks = check_labels(labels, scan, resample_labels)
     number, found = numbering.find_level(_ids(marks.data), level, scheme)
     above, below = numbering.neighbour_ids(number, found)
-    parts = None if subregions is None else check_labels(read_volume(subregions), scan, resample_labels)
+    parts = None if subregions is None else check_labels(subregions, scan, resample_labels)
     job = Job(
         ct=scan,
         labels=_cut_to_level(marks, number),

@@ -24,7 +24,7 @@ from vertebro.anatomy.ct_job import (
     bone_distance,
     check_field,
     check_values,
-    read_job,
+    make_job,
     superior_hint,
 )
 from vertebro.anatomy.frame import Scout, find_frame, split_body, wall_line
@@ -40,7 +40,7 @@ from vertebro.anatomy.surround import (
     soft_outside,
     without_table,
 )
-from vertebro.anatomy.volumes import Volume
+from vertebro.anatomy.volumes import Volume, read_volume
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
 from vertebro.units import mm
@@ -105,7 +105,57 @@ def import_ct(
     _check_spacing(spacing)
     tell = progress or _silent
     tell("reading", 0.0)
-    job = read_job(ct, labels, level, scheme=label_scheme, resample_labels=resample_labels, subregions=subregions)
+    return import_volumes(
+        read_volume(ct),
+        read_volume(labels),
+        level,
+        spacing=spacing,
+        settings=settings,
+        seed=seed,
+        label_scheme=label_scheme,
+        resample_labels=resample_labels,
+        subregions=None if subregions is None else read_volume(subregions),
+        licence=licence,
+        progress=progress,
+    )
+
+
+def import_volumes(
+    ct: Volume,
+    labels: Volume,
+    level: str,
+    *,
+    spacing: float = 0.8 * mm,
+    settings: InteriorSettings | None = None,
+    seed: int = 0,
+    label_scheme: str = "auto",
+    resample_labels: bool = False,
+    subregions: Volume | None = None,
+    licence: str | None = None,
+    progress: Progress | None = None,
+) -> Anatomy:
+    """As `import_ct`, from volumes already in memory (a segmentation just made, a part cut out).
+
+    Parameters
+    ----------
+    ct : Volume
+        CT numbers [HU].
+    labels : Volume
+        Vertebra numbers; on the CT's grid unless `resample_labels`.
+    subregions : Volume, optional
+
+    Returns
+    -------
+    Anatomy
+
+    Raises
+    ------
+    DataError
+        As `import_ct`.
+    """
+    _check_spacing(spacing)
+    tell = progress or _silent
+    job = make_job(ct, labels, level, scheme=label_scheme, resample_labels=resample_labels, subregions=subregions)
     tell("finding the vertebra's axes", 0.3)
     own = _own_distance(job)
     scout = find_frame(own, superior_hint(job), body_distance(job))
