@@ -16,6 +16,7 @@ from vertebro.grid import VoxelGrid
 from vertebro.units import deg, mm
 
 Floats = NDArray[np.float64]
+Distances = NDArray[np.float32]
 HU_WINDOW = (-120.0, 450.0)  # brighter is compact bone, darker is fat: no further news
 _TURN, _SIZE, _FORM = 14 * deg, 0.14, 0.07  # usual spread of turns, of ln size and of its ratios; ours
 _PULL = 0.004  # weight of that spread against the likeness
@@ -24,8 +25,8 @@ _SHIFTS = np.array([-9.0, -4.5, 0.0, 4.5, 9.0]) * mm
 _LEANS = np.array([-22.0, -11.0, 0.0, 11.0, 22.0]) * deg
 _SIZES = np.log([0.88, 1.0, 1.14])
 _STARTS = 6
+_NEAR_PULL = 0.002  # weight of squared steps away from a known pose
 LEAST_IN_VIEW = 0.6  # share of the template (by weight) that the CT must cover
-ARCHW = 0.3
 _ROOM = np.array([16.0, 11.0, 8.5]) * mm  # the seed's largest distance from the template's centre
 _CENTRED = 0.02  # weight of the seed being near the middle
 
@@ -50,19 +51,43 @@ class Pose:
     size: Floats
     likeness: float
 
-    def to_own(self, points: Floats) -> Floats:
-        """Template coordinates (n, 3) of RAS points (n, 3)."""
-        return np.asarray((points - self.place) @ self.turn / self.size)
+    @property
+    def matrix(self) -> Floats:
+        """(4, 4) from the template's coordinates to RAS (about the same origin as `place`)."""
+        out = np.eye(4)
+        out[:3, :3], out[:3, 3] = self.turn * self.size, self.place
+        return out
+
+    def moved(self, turn: Floats, place: Floats) -> Pose:
+        """The pose of a neighbour given in this vertebra's template frame, with the same sizes."""
+        return Pose(self.place + self.turn @ (self.size * place), self.turn @ turn, self.size, self.likeness)
+
+    def lay(self, field: NDArray[np.float32], template: Template, grid: VoxelGrid, frame: Floats) -> Distances:
+        """A distance field of the template on a grid whose frame leads to the pose's RAS; scaled by the mean size."""
+        index = np.linalg.inv(self.matrix @ template.grid.world_from_voxel) @ frame @ grid.world_from_voxel
+        out = np.empty(grid.shape, np.float32)
+        ndimage.affine_transform(
+            field * np.float32(np.prod(self.size) ** (1 / 3)),
+            index[:3, :3],
+            index[:3, 3],
+            output_shape=grid.shape,
+            output=out,
+            order=1,
+            mode="nearest",
+        )
+        return out
 
 
 class Matcher:
     """Compares a CT with the template at a pose."""
 
-    def __init__(self, hu: NDArray[np.float32], grid: VoxelGrid, template: Template, blur: float) -> None:
+    def __init__(
+        self, hu: NDArray[np.float32], grid: VoxelGrid, template: Template, blur: float, arch: float = 0.3
+    ) -> None:
         self.inside = np.isfinite(hu)
         window = np.clip(np.where(self.inside, hu, 0.0), *HU_WINDOW).astype(np.float32)
         self.image = ndimage.gaussian_filter(window, [blur / h for h in grid.spacing]) if blur > 0 else window
-        self.points, self.look, self.weight = _samples(template)
+        self.points, self.look, self.weight = _samples(template, arch)
         self._origin, self._spacing = np.asarray(grid.origin), np.asarray(grid.spacing)
 
     def likeness(self, x: Floats, thin: int = 1) -> float:
@@ -94,6 +119,25 @@ def find_pose(hu: NDArray[np.float32], grid: VoxelGrid, template: Template) -> P
     fine = Matcher(hu, grid, template, 0.8 * mm)
     x, _ = _climb(fine, x, thin=1)
     return Pose(x[:3], Rotation.from_rotvec(x[3:6]).as_matrix(), np.exp(x[6:]), fine.likeness(x))
+
+
+def follow_pose(hu: NDArray[np.float32], grid: VoxelGrid, template: Template, near: Pose, arch: float = 0.3) -> Pose:
+    """The best pose close to a known one: a neighbour where the column predicts it, or the arch behind its body.
+
+    Parameters
+    ----------
+    arch : float
+        Weight of what lies behind the body (the body's is 1).
+    """
+    matcher = Matcher(hu, grid, template, 0.8 * mm, arch)
+    start = np.concatenate([near.place, Rotation.from_matrix(near.turn).as_rotvec(), np.log(near.size)])
+
+    def loss(u: Floats) -> float:
+        return float(_NEAR_PULL * (u @ u)) - matcher.likeness(start + u * _STEP, 2)
+
+    found = minimize(loss, np.zeros(9), method="Powell", options={"xtol": 0.05, "ftol": 1e-4, "maxiter": 6})
+    x = start + found.x * _STEP
+    return Pose(x[:3], Rotation.from_rotvec(x[3:6]).as_matrix(), np.exp(x[6:]), matcher.likeness(x))
 
 
 def _starts(matcher: Matcher) -> list[Floats]:
@@ -135,7 +179,7 @@ def _score(matcher: Matcher, x: Floats, thin: int) -> float:
     return matcher.likeness(x, thin) - _PULL * odd - float(away)
 
 
-def _samples(template: Template) -> tuple[Floats, Floats, Floats]:
+def _samples(template: Template, arch: float) -> tuple[Floats, Floats, Floats]:
     """Points (n, 3), how bright each should look, and its weight."""
     body, bone, canal, others = template.body, template.bone, template.canal, template.others
     near = (bone < 5 * mm) & (others > 0) | ((canal < 0) & (np.abs(template.grid.open_mesh()[2]) < 20 * mm))
@@ -148,7 +192,7 @@ def _samples(template: Template) -> tuple[Floats, Floats, Floats]:
     look = np.where(bone[pick] < 0, np.maximum(core, cortex), cortex)
     look = np.where(others[pick] < 2.0 * mm, np.maximum(look, 0.5), look)
     look = np.where((bone[pick] > 2 * mm) & (canal[pick] < 0), 0.0, look)
-    weight = np.where(body[pick] < 5 * mm, 1.0, ARCHW)
+    weight = np.where(body[pick] < 5 * mm, 1.0, arch)
     own = template.grid.world(index)
     ends = (np.abs(own[:, 0]) < 13 * mm) & (np.abs(own[:, 1]) < 10 * mm)
     look = np.where(ends & (bone[pick] > 0), np.maximum(look, 0.3), look)

@@ -77,6 +77,26 @@ def build_template(level: str) -> Template:
     return Template(level, grid, body, bone, canal, others)
 
 
+def neighbour(level: str, step: int) -> tuple[str, NDArray[np.float64], NDArray[np.float64]] | None:
+    """The vertebra `step` places below (above if negative) in the mean column, None past its ends.
+
+    Returns
+    -------
+    level : str
+    turn : (3, 3) float
+        Its axes as columns in the frame of `level`.
+    place : (3,) float [m]
+        Its body's centre there.
+    """
+    column = build_column(level, sex="mean", stature=None)
+    n = column.target + step
+    if not 0 <= n < len(column.bones):
+        return None
+    other = column.bones[n]
+    points = other.pose.to_world(np.vstack([np.zeros(3), np.eye(3)]))
+    return other.level, (points[1:] - points[0]).T, points[0]
+
+
 def _all(grid: VoxelGrid) -> tuple[slice, slice, slice]:
     r, a, s = (slice(0, n) for n in grid.shape)
     return r, a, s
