@@ -25,6 +25,7 @@ _SHIFTS = np.array([-9.0, -4.5, 0.0, 4.5, 9.0]) * mm
 _LEANS = np.array([-22.0, -11.0, 0.0, 11.0, 22.0]) * deg
 _SIZES = np.log([0.88, 1.0, 1.14])
 _STARTS = 6
+_APART = 5 * mm  # poses closer than this are one
 _NEAR_PULL = 0.002  # weight of squared steps away from a known pose
 LEAST_IN_VIEW = 0.6  # share of the template (by weight) that the CT must cover
 _ROOM = np.array([16.0, 11.0, 8.5]) * mm  # the seed's largest distance from the template's centre
@@ -100,8 +101,8 @@ class Matcher:
         return float(alike) if share > LEAST_IN_VIEW else -1.0
 
 
-def find_pose(hu: NDArray[np.float32], grid: VoxelGrid, template: Template) -> Pose:
-    """Search the pose around the origin of the grid (the seed point).
+def find_poses(hu: NDArray[np.float32], grid: VoxelGrid, template: Template) -> list[Pose]:
+    """Search the one or two best, clearly different poses around the origin of the grid (the seed point).
 
     Parameters
     ----------
@@ -114,11 +115,15 @@ def find_pose(hu: NDArray[np.float32], grid: VoxelGrid, template: Template) -> P
     starts = _starts(coarse)
     tries = [_climb(coarse, x, thin=4) for x in starts]
     tries.sort(key=lambda found: -found[1])
-    better = [_climb(coarse, x, thin=1) for x, _ in tries[:2]]
-    x = max(better, key=lambda found: found[1])[0]
+    first = tries[0][0]
+    other = [x for x, _ in tries[1:] if np.linalg.norm(x[:3] - first[:3]) > _APART]
     fine = Matcher(hu, grid, template, 0.8 * mm)
-    x, _ = _climb(fine, x, thin=1)
-    return Pose(x[:3], Rotation.from_rotvec(x[3:6]).as_matrix(), np.exp(x[6:]), fine.likeness(x))
+    found = []
+    for start in [first, *other[:1]]:
+        x, _ = _climb(coarse, start, thin=1)
+        x, _ = _climb(fine, x, thin=1)
+        found.append(Pose(x[:3], Rotation.from_rotvec(x[3:6]).as_matrix(), np.exp(x[6:]), fine.likeness(x)))
+    return found
 
 
 def follow_pose(hu: NDArray[np.float32], grid: VoxelGrid, template: Template, near: Pose, arch: float = 0.3) -> Pose:

@@ -7,7 +7,7 @@ vertebra: the caller names it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from vertebro.anatomy import labels as numbering
 from vertebro.anatomy.ct_checks import check_hounsfield
 from vertebro.anatomy.resampling import inside_field, resample
 from vertebro.anatomy.segment_arch import grow_arches
-from vertebro.anatomy.segment_pose import Pose, find_pose, follow_pose
+from vertebro.anatomy.segment_pose import Pose, find_poses, follow_pose
 from vertebro.anatomy.segment_surface import Wall, refine_wall
 from vertebro.anatomy.segment_template import Template, build_template, neighbour
 from vertebro.anatomy.volumes import Volume
@@ -34,9 +34,8 @@ _LOW, _HIGH = np.array([-60.0, -90.0, -66.0]) * mm, np.array([60.0, 40.0, 66.0])
 _FINE = 1.0 * mm
 # All ours: what a seed and a fit must show. Tuned on good and bad seeds in two patients and in phantoms.
 SEED_HU = (-40.0, 900.0)
-LEAST_LIKENESS = 0.24
-LEAST_STRENGTH = 0.33
-SURE_LIKENESS, SURE_STRENGTH = 0.30, 0.5  # below: a remark
+LEAST_LIKENESS, LEAST_STRENGTH, LEAST_IN_VIEW = 0.28, 0.52, 0.97
+SURE_LIKENESS, SURE_STRENGTH = 0.34, 0.60  # below: a remark
 SHELL_BLUR = 0.5 * mm  # a thin bright shell, blurred, has its steepest fall that far outside its own surface
 ARCH_WEIGHT = 6.0  # of the arch against the body where the arch is fitted once more
 VOLUME_RANGE = (0.4, 2.2)  # of the mean body's volume; crushed to large
@@ -113,10 +112,11 @@ def segment_from_seed(ct: Volume, point: Floats, level: str) -> Segmentation:
     template = build_template(level)
     check_hounsfield(ct)
     value = check_point(ct, np.asarray(point, float))
-    laid = _lay(ct, np.asarray(point, float), template)
-    body, wall = _body(laid, template)
-    report = _report(laid, template, body, wall)
-    _judge(report, _at_seed(body, laid), np.asarray(point, float), value)
+    point = np.asarray(point, float)
+    search = _search_field(ct, point)
+    tries = [_try(ct, point, search, pose, template) for pose in find_poses(search, SEARCH, template)]
+    laid, body, report = max(tries, key=lambda found: found[2]["likeness"] + 0.5 * found[2]["edge_strength"])
+    _judge(report, _at_seed(body, laid), point, value)
     return _labelled(laid, template, body, report)
 
 
@@ -169,13 +169,19 @@ def _search_field(ct: Volume, point: Floats) -> Distances:
     return hu
 
 
-def _lay(ct: Volume, point: Floats, template: Template) -> Laid:
-    search = _search_field(ct, point)
-    pose = find_pose(search, SEARCH, template)
+def _try(
+    ct: Volume, point: Floats, search: Distances, pose: Pose, template: Template
+) -> tuple[Laid, Distances, dict[str, Any]]:
+    """One pose looked at closely: the refined body and what speaks for it."""
     grid = VoxelGrid.around(_LOW, _HIGH, _FINE)
     frame = np.eye(4)
     frame[:3, :3], frame[:3, 3] = pose.turn, pose.place
-    return Laid(point, search, pose, grid, frame, resample(ct, grid, _shifted(frame, point)))
+    there = _shifted(frame, point)
+    laid = Laid(point, search, pose, grid, frame, resample(ct, grid, there))
+    body, wall = _body(laid, template)
+    report = _report(laid, template, body, wall)
+    report["in_view"] = round(float(np.mean(inside_field(ct, grid, there)[body < 0])), 4)
+    return laid, body, report
 
 
 def _shifted(frame: Floats, point: Floats) -> Floats:
@@ -225,6 +231,8 @@ def _judge(report: dict[str, Any], depth: float, point: Floats, value: float) ->
         reasons.append(f"the picture resembles a vertebra by {report['likeness']:.2f} only (at least {LEAST_LIKENESS})")
     if report["edge_strength"] < LEAST_STRENGTH:
         reasons.append(f"its wall shows edges of {report['edge_strength']:.2f} only (at least {LEAST_STRENGTH})")
+    if report["in_view"] < LEAST_IN_VIEW:
+        reasons.append(f"the field of view holds {100 * report['in_view']:.0f} % of the body only")
     if not VOLUME_RANGE[0] <= ratio <= VOLUME_RANGE[1]:
         reasons.append(f"the body would have {ratio:.2f} times the usual volume")
     if reasons:
@@ -246,11 +254,12 @@ def _labelled(laid: Laid, template: Template, body: Distances, report: dict[str,
     canal = own.lay(template.canal, template, laid.grid, laid.frame)
     grown = grow_arches(laid.hu, laid.grid, bones, body, canal)
     data = np.zeros(laid.grid.shape, np.uint8)
-    for name, mask in grown.items():
-        data[mask] = numbering.VERSE[name]
+    seen = [template.level, *(name for name, (pose, _) in others.items() if pose.likeness > 0)]
+    for name in seen:
+        data[grown[name]] = numbering.VERSE[name]
     inside = (body < 0) & grown[template.level]
     parts = np.where(inside, BODY, np.where(grown[template.level], ARCH, 0)).astype(np.uint8)
-    report["neighbours"] = sorted(others)
+    report["neighbours"] = seen[1:]
     report["remarks"] = _remarks(report)
     affine = _shifted(laid.frame, laid.point) @ laid.grid.world_from_voxel
     volume = Volume(data=data, ras_from_voxel=affine, name="segmented from one point", digest="")
@@ -258,7 +267,7 @@ def _labelled(laid: Laid, template: Template, body: Distances, report: dict[str,
 
 
 def _neighbours(laid: Laid, template: Template) -> dict[str, tuple[Pose, Template]]:
-    """The vertebrae above and below where the CT shows enough of them."""
+    """The vertebrae above and below: fitted where the CT shows enough of them, else where the column expects them."""
     found = {}
     for step in (-1, 1):
         other = neighbour(template.level, step)
@@ -266,9 +275,9 @@ def _neighbours(laid: Laid, template: Template) -> dict[str, tuple[Pose, Templat
             continue
         level, turn, place = other
         shape = build_template(level)
-        pose = follow_pose(laid.search, SEARCH, shape, laid.pose.moved(turn, place))
-        if pose.likeness > LEAST_LIKENESS:
-            found[level] = (pose, shape)
+        expected = laid.pose.moved(turn, place)
+        pose = follow_pose(laid.search, SEARCH, shape, expected)
+        found[level] = (pose, shape) if pose.likeness > LEAST_LIKENESS else (replace(expected, likeness=0.0), shape)
     return found
 
 
