@@ -66,6 +66,9 @@ SOURCES: dict[str, Source] = _table(
     ("bryant1988", "Bryant 1988, rheology of bovine bone marrow", ""),
     ("nicholas2007", "Nicholas et al., J Mater Sci Mater Med (2007), doi:10.1007/s10856-007-0125-2", ""),
     ("ferracane1981", "Ferracane and Greener 1981, rheology of acrylic bone cements", ""),
+    ("lee2017", "Lee et al., Bone 103:325-333 (2017), phantomless calibration of CT: air with aortic blood or fat", ""),
+    ("kaesmacher2017", "Kaesmacher et al., J Comput Assist Tomogr 41:217-223 (2017), contrast medium and internal calibration", "PMC5359785"),
+    ("goodsitt1992", "Goodsitt, Bone Miner 19:145 (1992), conversion relations for quantitative CT", "c.coek.info"),
     ("silva1994", "Silva et al. 1994, thickness of the vertebral cortical shell", ""),
     (
         "yeom2003",
