@@ -207,7 +207,7 @@ def uptake(spacing: float, direction: tuple[float, float, float], radius: float,
 def test_a_duct_drinks_the_same_on_every_grid(
     direction: tuple[float, float, float], radius: float, stretch: float, shift: float
 ) -> None:
-    found = [uptake(h, direction, radius, stretch, shift) for h in (1e-3, 0.7e-3, 0.5e-3)]
+    found = [uptake(h, direction, radius, stretch, shift) for h in (1e-3, 0.6e-3)]
     assert max(found) == pytest.approx(min(found), rel=0.06)
 
 

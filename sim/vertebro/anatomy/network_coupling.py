@@ -2,11 +2,11 @@ r"""How ducts in bone exchange fluid with the voxels around them, the same on ev
 
 A duct of radius a in bone of permeability K takes, per length, ``2 π K (p(ρ) − p_duct) / (μ ln(ρ/a))`` from a cylinder
 of radius ρ (Peaceman's well). Voxels are often wider than the duct, so the exchange is spread over the voxels within a
-fixed reach ρ of its axis, weight ``w ∝ 1 − (r/ρ)²``, and the strength is chosen so that the spread exchange
+reach ρ of its axis, weight ``w ∝ 1 − (r/ρ)²``, and the strength is chosen so that the spread exchange
 ``G w (p − p_duct)`` takes what the duct itself would: with ``x = r/ρ`` and ``G = 2 π K g``, pressure obeys
-``(x y')'/x = 4 g (1 − x²) y``, and g is where ``y(1)/y'(1) = ln(ρ/a)``. The reach does not know the voxels, so
-refinement changes nothing but the quadrature. In anisotropic bone K is ``√(det K / t·K t)`` along the duct's
-direction t: the geometric mean of the two across it.
+``(x y')'/x = 4 g (1 − x²) y``, and g is where ``y(1)/y'(1) = ln(ρ/a)``. The reach does not know voxels up to 1.1 mm, so
+refinement changes nothing but the quadrature. In anisotropic bone K is ``√(det K / t·K t)`` along the duct's direction
+t: the geometric mean of the two across it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from vertebro.anatomy.network import VeinNetwork
 from vertebro.grid import VoxelGrid
 from vertebro.sources import Constant
 
-REACH = Constant(2.0e-3, "m", 1.5e-3, 3e-3, "vertebro", "ours", "spread of a duct's exchange; 2 voxels of 1 mm")
+REACH = Constant(1.25e-3, "m", 1.0e-3, 2e-3, "vertebro", "ours", "spread of a thin duct's exchange")
+WIDER = 1.25  # least reach of a wide duct, in radii
+COARSE = 1.1  # least reach, in voxels
 SAMPLE = 0.25e-3  # m, along a duct
-WIDEST = 0.6  # largest a/ρ: a wider duct spreads its exchange further
 _TERMS = 30
 
 Float = NDArray[np.float64]
@@ -82,7 +83,7 @@ def _segment(
     ends = network.segments[segment]
     a, b = network.nodes[ends]
     radius, length = float(network.radius[segment]), float(network.length[segment])
-    reach = max(float(REACH), radius / WIDEST)
+    reach = max(float(REACH), WIDER * radius, COARSE * max(grid.spacing))
     count = max(2 * int(np.ceil(length / SAMPLE / 2)), 2)
     along = (np.arange(count) + 0.5) / count
     near = _near(grid, a, b, reach)
