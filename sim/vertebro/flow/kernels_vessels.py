@@ -41,6 +41,40 @@ def eliminate(c, inflow, n):
 
 
 @kernel
+def distribute(c, ground, share):
+    """Turn what pulls at each node into the node's pressure, in place of `share`.
+
+    c (n, n) : conductances between the nodes in the upper triangle; changed. ground (n,) : sum of a node's conductances
+    to places of given pressure; changed. share (n, places) : those conductances, or inflows; becomes the pressure of
+    each node for a pressure 1, or an inflow 1, at each place alone. No subtraction either; closed parts get 0.
+    """
+    n = c.shape[0]
+    for v in range(n):
+        total = ground[v]
+        for i in range(v + 1, n):
+            total += c[v, i]
+        c[v, v] = total
+        if total <= 0.0:
+            continue
+        for i in range(v + 1, n):
+            if c[v, i] > 0.0:
+                part = c[v, i] / total
+                ground[i] += part * ground[v]
+                share[i] += part * share[v]
+                for j in range(i + 1, n):
+                    c[i, j] += part * c[v, j]
+    for m in range(n):
+        v = n - 1 - m
+        if c[v, v] <= 0.0:
+            share[v] = 0.0
+            continue
+        for i in range(v + 1, n):
+            if c[v, i] > 0.0:
+                share[v] += c[v, i] * share[i]
+        share[v] /= c[v, v]
+
+
+@kernel
 def restore(c, inflow, p, n):
     """Fill the pressures of the first `n` nodes after `eliminate` from those of the nodes that were left."""
     for m in range(n):

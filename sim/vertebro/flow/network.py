@@ -54,10 +54,13 @@ class Network:
         n, m, k = net.nodes, len(net.segment), len(net.coupling)
         held = np.zeros(n, bool)
         held[net.outlet_node] = True
-        # eliminated first, kept last: free nodes, outlets, cells
+        mouths = np.zeros(n, bool)
+        mouths[net.coupling_node] = True
+        # eliminated first: nodes without mouths; then those with, then outlets
         self._seat = np.zeros(n, np.int64)
-        self._seat[np.concatenate([np.flatnonzero(~held), net.outlet_node])] = np.arange(n)
-        self._free = n - len(net.outlet_node)
+        order = [np.flatnonzero(~held & ~mouths), np.flatnonzero(~held & mouths), net.outlet_node]
+        self._seat[np.concatenate(order)] = np.arange(n)
+        self._bare, self._free = len(order[0]), n - len(net.outlet_node)
         names = {name: number for number, name in enumerate(net.names)}
         self._outlet = np.full(n, -1, np.int64)
         self._outlet[net.outlet_node] = [names[name] for name in net.outlet_name]
@@ -68,8 +71,8 @@ class Network:
         self.mouth = np.zeros((kv.MOUTH_ROWS, k))
         self._out, self._gone = np.zeros((m, 3)), np.zeros((len(names), 2))
         self._segment_g, self._mouth_g = np.zeros(m), np.zeros(k)
-        self._reduced = np.zeros((0, 0))
-        self._inflow = np.zeros(0)
+        self._reduced, self._inflow = np.zeros((0, 0)), np.zeros(0)
+        self._draw = np.zeros((n, len(self.cells)))  # conductance of nodes, in their seats, to cells
         self._level = np.zeros(len(self.cells))
 
     def _place_mouths(self) -> None:
@@ -158,27 +161,41 @@ class Network:
         self._segment_g = 1.0 / self.resistance(self._tried(s, now, self.state.ahead), now)
         self._mouth_g = self.conducts[self.mouth_cell] / self._mouth_resistance(levels, res, now)
         self._reduce()
-        n, size = self.net.nodes, self.net.nodes + len(self.cells)
-        upper = np.triu(self._reduced, 1)
-        ends = upper[self._free :, self._free :] + upper[self._free :, self._free :].T
-        among, to_outlets = ends[n - self._free :, n - self._free :], ends[n - self._free :, : n - self._free]
-        leak = among.sum(axis=1) + to_outlets.sum(axis=1)
-        supply = self._inflow[n:size] + to_outlets @ self.net.outlet_pressure
+        bare, free_nodes = self._bare, self._free
+        draw, ends = self._draw[bare:free_nodes], self._draw[free_nodes:]
         fixed = ~self._inside | (free.reshape(-1)[self.cells] == 0)
-        supply = supply + among[:, fixed] @ levels[fixed]
-        among = np.where(fixed | fixed[:, None], 0.0, among)
+        among, ground, given = self._ground(levels * fixed)
+        nodes = np.diag(ground + among.sum(axis=0) + among.sum(axis=1)) - among - among.T
+        # what the free cells' pressures bring about, and all the rest together
+        share = np.concatenate([np.where(fixed, 0.0, draw), given[:, None]], axis=1)
+        kv.distribute(among, ground, share)
+        leak = np.where(fixed, 0.0, self._draw[bare:].sum(axis=0))
+        supply = np.where(fixed, 0.0, share[:, -1] @ draw + self.net.outlet_pressure @ ends)
         at = np.flatnonzero(self._inside)
-        self.bypass.set(np.where(fixed, 0.0, leak)[at], among[np.ix_(at, at)], np.where(fixed, 0.0, supply)[at])
+        drawn = np.where(fixed, 0.0, draw)[:, at]
+        self.bypass.set(leak[at], drawn, np.ascontiguousarray(share[:, at]), nodes, supply[at])
+
+    def _ground(self, levels: Float) -> tuple[Float, Float, Float]:
+        """Of the nodes with mouths: conductances among them, those to cells and outlets, and what pulls [m³/s].
+
+        What pulls is blood, the outlets' pressures and the pressures of cells in `levels`.
+        """
+        bare, free = self._bare, self._free
+        to_outlets, draw = self._reduced[bare:free, free:], self._draw[bare:free]
+        ground = to_outlets.sum(axis=1) + draw.sum(axis=1)
+        given = self._inflow[bare:free] + to_outlets @ self.net.outlet_pressure + draw @ levels
+        return np.triu(self._reduced[bare:free, bare:free], 1), ground, given
 
     def _reduce(self) -> None:
-        """Conductances between the outlets and the cells at the mouths, the other nodes eliminated."""
-        net, seat, size = self.net, self._seat, self.net.nodes + len(self.cells)
-        c, inflow = np.zeros((size, size)), np.zeros(size)
+        """Conductances between nodes with mouths and outlets, the other nodes eliminated."""
+        net, seat = self.net, self._seat
+        c, inflow = np.zeros((net.nodes, net.nodes)), np.zeros(net.nodes)
         ends = np.sort(seat[net.segment], axis=1)
         np.add.at(c, (ends[:, 0], ends[:, 1]), self._segment_g)
-        np.add.at(c, (seat[net.coupling_node], net.nodes + self.mouth_cell), self._mouth_g)
+        self._draw[:] = 0.0
+        np.add.at(self._draw, (seat[net.coupling_node], self.mouth_cell), self._mouth_g)
         inflow[seat] = net.blood
-        kv.eliminate(c, inflow, self._free)
+        kv.eliminate(c, inflow, self._bare)
         self._reduced, self._inflow = c, inflow
 
     def settle(self, p: Float) -> None:
@@ -188,9 +205,11 @@ class Network:
     def _settle(self, levels: Float) -> None:
         net, state = self.net, self.state
         self._level = levels
-        at = np.zeros(net.nodes + len(levels))
-        at[self._free : net.nodes], at[net.nodes :] = net.outlet_pressure, levels
-        kv.restore(self._reduced, self._inflow, at, self._free)
+        at, bare, free = np.zeros(net.nodes), self._bare, self._free
+        among, ground, given = self._ground(levels)
+        kv.distribute(among, ground, given[:, None])
+        at[bare:free], at[free:] = given, net.outlet_pressure
+        kv.restore(self._reduced, self._inflow, at, bare)
         state.pressure = at[self._seat]
         drop = state.pressure[net.segment[:, 0]] - state.pressure[net.segment[:, 1]]
         state.flow = drop * self._segment_g

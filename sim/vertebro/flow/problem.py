@@ -320,11 +320,12 @@ def check_mouths(vessels: Any, shape: tuple[int, ...], outlets: Sequence[Outlet]
     if len(cells) == 0:
         return
     _check_cells(cells, shape, where)
+    mouths = set(map(tuple, cells.tolist()))
     for outlet in outlets:
-        held = (cells[:, None] == outlet.cells[None]).all(axis=2).any(axis=1)
-        if held.any():
+        if held := mouths.intersection(map(tuple, outlet.cells.tolist())):
             hint = f"outlet {outlet.name!r} holds it: end the vessel in an outlet of its own"
-            raise CaseError("a vessel's mouth in an outlet's cell", where=where, value=cells[held][0].tolist(), hint=hint)
+            cell = list(min(held))
+            raise CaseError("a vessel's mouth in an outlet's cell", where=where, value=cell, hint=hint)
 
 
 def _check_well(well: Well, shape: tuple[int, ...]) -> Well:
