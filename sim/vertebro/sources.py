@@ -80,6 +80,11 @@ SOURCES: dict[str, Source] = _table(
         "basivertebral foramen in elderly fractures, CT, n = 107 (2023)",
         "www.chjcana.com/EN/10.13418/j.issn.1001-165x.2023.3.07",
     ),
+    (
+        "bvf_drybone",
+        "basivertebral foramina of 1561 dry vertebral bodies: one 45 %, two 37 %",
+        "scribd.com/document/686095140",
+    ),
     ("icru44", "ICRU Report 44 (1989), tissue substitutes", ""),
     ("icru46", "ICRU Report 46 (1992), photon data for body tissues", ""),
     ("xraydb", "Elam, Ravel and Sieber tables via the xraydb package", "xraypy.github.io/XrayDB"),
