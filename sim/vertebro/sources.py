@@ -66,6 +66,10 @@ SOURCES: dict[str, Source] = _table(
     ("bryant1988", "Bryant 1988, rheology of bovine bone marrow", ""),
     ("nicholas2007", "Nicholas et al., J Mater Sci Mater Med (2007), doi:10.1007/s10856-007-0125-2", ""),
     ("ferracane1981", "Ferracane and Greener 1981, rheology of acrylic bone cements", ""),
+    ("firth1993", "Firth 1993, bias reduction of maximum likelihood estimates", ""),
+    ("mckay1979", "McKay, Beckman and Conover 1979, Latin hypercube sampling", ""),
+    ("saltelli2010", "Saltelli et al. 2010, variance based sensitivity analysis: design and estimator", ""),
+    ("wilson1927", "Wilson 1927, probable inference: interval of a share", ""),
     ("silva1994", "Silva et al. 1994, thickness of the vertebral cortical shell", ""),
     (
         "yeom2003",
