@@ -70,6 +70,10 @@ SOURCES: dict[str, Source] = _table(
     ("lee2017", "Lee et al., Bone 103:325-333 (2017), phantomless calibration of CT: air with aortic blood or fat", ""),
     ("kaesmacher2017", "Kaesmacher et al., J Comput Assist Tomogr 41:217-223 (2017), contrast medium and internal calibration", "PMC5359785"),
     ("goodsitt1992", "Goodsitt, Bone Miner 19:145 (1992), conversion relations for quantitative CT", "c.coek.info"),
+    ("firth1993", "Firth 1993, bias reduction of maximum likelihood estimates", ""),
+    ("mckay1979", "McKay, Beckman and Conover 1979, Latin hypercube sampling", ""),
+    ("saltelli2010", "Saltelli et al. 2010, variance based sensitivity analysis: design and estimator", ""),
+    ("wilson1927", "Wilson 1927, probable inference: interval of a share", ""),
     (
         "yeom2003",
         "Yeom et al., J Bone Joint Surg Br 85:83-89 (2003), leakage types B, S, C",
