@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
+from vertebro.anatomy.pathology import with_pathology
 from vertebro.anatomy.store import load_anatomy
+from vertebro.approaches import plan_path
 from vertebro.case import Case, NeedleInput, StepInput
-from vertebro.case_anatomy import AnatomyInput
+from vertebro.case_anatomy import DENSITIES, GENERATED_ONLY, MEAN_BONE_FRACTION, AnatomyInput
 from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
 from vertebro.flow.laws import ViscosityLaw
 from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings, face_conductance
 from vertebro.materials.batch import WARM_UP, TipRecord
+from vertebro.materials.bone import mean_bone_fraction
 from vertebro.materials.cement import Cement
 from vertebro.materials.marrow import Marrow
 from vertebro.materials.presets import cement
@@ -33,8 +36,6 @@ from vertebro.procedure import (
     Wait,
     check_placement,
     check_schedule,
-    parapedicular,
-    transpedicular,
 )
 from vertebro.procedure.approach_pelvis import PELVIC_APPROACHES, PelvicMap, pelvic_path
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
@@ -42,6 +43,7 @@ from vertebro.tissue import Compartment, Organ, Tissue
 from vertebro.units import mm
 
 Progress = Callable[[str, float], None]
+_LEVEL_STREAM = 700_011  # added to the seed: independent of everything else it draws
 NO_GO = (Organ.NERVE, Organ.ARTERY, Organ.VEIN, Organ.BOWEL, Organ.BLADDER)  # on a needle's way outside the bone
 
 
@@ -131,8 +133,14 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
     wish = case.anatomy
     if wish.source == "folder":
         return _imported_anatomy(wish, base or Path())
+    mean = mean_bone_fraction(**{name: getattr(wish, name) for name in DENSITIES}, default=MEAN_BONE_FRACTION)
     spec = ParametricSpec(
-        level=wish.level, spacing=wish.spacing, bone_fraction=wish.bone_fraction, sex=wish.sex, seed=case.seed
+        level=wish.level,
+        spacing=wish.spacing,
+        bone_fraction=mean,
+        sex=wish.sex,
+        seed=case.seed,
+        pathology=wish.pathology,
     )
     interior = dataclasses.replace(
         PARAMETRIC_INTERIOR,
@@ -140,6 +148,11 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
         venous_pressure=wish.venous_pressure,
         segmental_radius=wish.segmental_radius,
         k_sigma=wish.permeability_sigma,
+        k_correlation_length=wish.permeability_length,
+        permeability_law=wish.permeability_law,
+        anisotropy=wish.anisotropy,
+        shell_thickness=wish.shell_thickness,
+        foramina_density=wish.foramina_density,
     )
     return build_parametric(spec, interior=interior)
 
@@ -147,8 +160,8 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
 def _imported_anatomy(wish: AnatomyInput, base: Path) -> Anatomy:
     if not wish.folder:
         raise CaseError("no folder given", where="anatomy.folder", hint="vertebro import CT --out FOLDER makes one")
-    generated, usual = ("bone_fraction", "sex", "veins", "segmental_radius", "permeability_sigma"), AnatomyInput()
-    for name in generated:
+    usual = AnatomyInput()
+    for name in GENERATED_ONLY:
         if getattr(wish, name) != getattr(usual, name):
             raise CaseError(
                 "this setting shapes generated anatomies only; an imported one keeps what its CT shows",
@@ -161,7 +174,7 @@ def _imported_anatomy(wish: AnatomyInput, base: Path) -> Anatomy:
         raise CaseError(
             "the folder holds another level", where="anatomy.level", value=wish.level, allowed=anatomy.level
         )
-    return anatomy
+    return with_pathology(anatomy, wish.pathology)
 
 
 def well_of(needle: Needle, anatomy: Anatomy) -> Well:
@@ -239,11 +252,17 @@ def counted_compartments(scene: Scene) -> np.ndarray:
 
 
 def _tuned(anatomy: Anatomy, case: Case) -> Anatomy:
-    """Apply the settings a case may change on any anatomy: venous pressure and the permeability factor."""
+    """Apply the settings a case may change on any anatomy: venous pressure and the permeability's level."""
     exits = tuple(dataclasses.replace(exit_, pressure=case.anatomy.venous_pressure) for exit_ in anatomy.exits)
     bone = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
-    permeability = np.where(bone, anatomy.permeability * case.anatomy.permeability_factor, anatomy.permeability)
+    permeability = np.where(bone, anatomy.permeability * permeability_level(case), anatomy.permeability)
     return dataclasses.replace(anatomy, exits=exits, permeability=permeability)
+
+
+def permeability_level(case: Case) -> float:
+    """Factor on the bone's permeability: the case's own times a log-normal one with median 1 that the seed draws."""
+    wish, random = case.anatomy, np.random.default_rng(case.seed + _LEVEL_STREAM)
+    return wish.permeability_factor * float(np.exp(wish.permeability_spread * random.standard_normal()))
 
 
 def _place(spec: NeedleInput, index: int, anatomy: Anatomy) -> tuple[Needle, Placement]:
@@ -274,29 +293,11 @@ def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
         )
     if spec.approach in PELVIC_APPROACHES:
         return _pelvic_needle(spec, anatomy)
-    marks = anatomy.landmarks
-    pedicle = marks.pedicle_left if spec.side == "left" else marks.pedicle_right
-    if pedicle is None:
-        raise CaseError(
-            "this bone has no pedicle",
-            where=f"needles ({spec.name}).approach",
-            value=spec.approach,
-            allowed=_fitting(anatomy),
-        )
-    approach = transpedicular if spec.approach == "transpedicular" else parapedicular
-    path = approach(
-        side=spec.side,
-        pedicle_centre=pedicle.centre,
-        pedicle_axis=pedicle.axis,
-        pedicle_half_width=pedicle.half_width,
-        pedicle_half_height=pedicle.half_height,
-        anterior_wall=marks.anterior_wall,
-        posterior_wall=marks.posterior_wall,
-        posterior_skin=marks.posterior_skin,
-        gauge=spec.gauge,
-        target_depth=1 - spec.depth,
-        target_lateral=spec.lateral,
-    )
+    try:
+        path = plan_path(anatomy, spec.approach, spec.side, gauge=spec.gauge, depth=spec.depth, lateral=spec.lateral)
+    except CaseError as error:
+        error.where = f"needles ({spec.name}).{error.where}"
+        raise
     return dataclasses.replace(path.needle(spec.name), opening=spec.opening)
 
 

@@ -91,15 +91,18 @@ class NeedleInput(Record):
     approach: Literal[
         "transpedicular",
         "parapedicular",
+        "posterolateral",
+        "anterolateral",
         "short-axis",
         "long-axis",
         "acetabular",
         "acetabular-posterior",
         "points",
     ] = "transpedicular"
-    """sacrum: short-axis, long-axis; hip bone: acetabular, acetabular-posterior; points = entry and tip below"""
+    """posterolateral = beside the pedicle (lumbar); anterolateral = from the front of the neck; sacrum: short-axis,
+    long-axis; hip bone: acetabular, acetabular-posterior; points = entry and tip below"""
     side: Literal["left", "right"] = "left"
-    """side of the pedicle, of the sacrum's ala, of the hip"""
+    """side the needle comes from"""
     gauge: Literal[8, 10, 11, 13, 15] = 11
     """8, 10, 11, 13 or 15"""
     opening: Literal["end", "side"] = "end"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vertebro.anatomy.network import VeinNetwork
 from vertebro.errors import GeometryError
 from vertebro.grid import VoxelGrid
 
@@ -163,6 +164,8 @@ class Anatomy:
         Rigid transform to patient coordinates (RAS, metres); identity for parametric anatomies.
     body_volume : float [m³]
         Volume of the vertebral body (compartment BODY).
+    network : VeinNetwork or None
+        The veins; None in a file of an older vertebro and where veins are switched off.
     spine : tuple of SpineLevel
         Every vertebra of the scene from the head down, the own one among them; empty when unknown.
     provenance : dict
@@ -183,6 +186,7 @@ class Anatomy:
     landmarks: Landmarks
     patient_from_world: NDArray[np.float64]
     body_volume: float
+    network: VeinNetwork | None = None
     spine: tuple[SpineLevel, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
 

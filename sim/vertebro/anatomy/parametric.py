@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.anatomy.anatomy import Anatomy, Landmarks, Pedicle, Surround
+from vertebro.anatomy.anatomy import Anatomy, Landmarks, Pedicle, SpineLevel, Surround
 from vertebro.anatomy.assemble import assemble
 from vertebro.anatomy.interior import InteriorSettings
 from vertebro.anatomy.parametric_canvas import Canvas, Labels
 from vertebro.anatomy.parametric_column import Column, build_column
-from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, dimensions
+from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, body_factor
+from vertebro.anatomy.parametric_neck import neck_box, neck_skin
 from vertebro.anatomy.parametric_pelvis import build_pelvis, pelvis_label
 from vertebro.anatomy.parametric_pelvis_dimensions import PELVIC_LEVELS
 from vertebro.anatomy.parametric_scene import paint_scene
+from vertebro.anatomy.parametric_sizes import override_complaint, patient_sizes, qualified
 from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
-from vertebro.anatomy.parametric_vertebra import BOWL, body_outline, pedicle_axis, pedicle_centre
+from vertebro.anatomy.parametric_vertebra import body_outline, bowl_depth, pedicle_axis, pedicle_centre
+from vertebro.anatomy.pathology import with_pathology
+from vertebro.anatomy.pathology_records import Pathology
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
-from vertebro.materials.bone import bone_fraction_from_density
+from vertebro.materials.bone import T_SCORES, mean_bone_fraction
 from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
-PARAMETRIC_INTERIOR = InteriorSettings(denoise=0.0, k_sigma=0.5)
+PARAMETRIC_INTERIOR = InteriorSettings(denoise=0.0, k_sigma=0.5, thickness_sigma=0.1, shell_from_hu=0.0)
 MARGIN = (11 * mm, 7 * mm, 11 * mm)  # room around the bone on the simulation grid: sides, front, above and below
 
 
@@ -36,13 +41,17 @@ class ParametricSpec:
     Attributes
     ----------
     level : str
-        T10 … L5, S1 (the sacrum), HIP_L or HIP_R (a hip bone around its acetabulum).
+        C6, T4 … L5, S1 (the sacrum), HIP_L or HIP_R (a hip bone around its acetabulum).
     spacing : float [m]
         Edge of the simulation grid's voxels, 0.4…1.5 mm.
     bone_fraction : float [1], optional
-        Mean BV/TV of the body's spongy core, 0.03…0.30; 0.07 is osteoporotic, about 90 HU.
+        Mean BV/TV of the body's spongy core, 0.03…0.35; 0.07 is osteoporotic, about 90 HU.
     density : float [kg/m³ = mg/cm³], optional
-        Volumetric bone mineral density instead of `bone_fraction`, 33…330; give one of the two.
+        Volumetric bone mineral density, 33…330. Give one of bone_fraction, density, t_score, hu.
+    t_score : float [1], optional
+        On the scale of DXA, −4.2…3; −2.5 is 80 mg/cm³.
+    hu : float [HU], optional
+        Mean CT number of the core, 15…510.
     variation : float [1]
         Standard deviation of ln BV/TV, 0…0.8.
     correlation_length : float [m]
@@ -58,6 +67,13 @@ class ParametricSpec:
         Height of the surround, 0.08…0.4 m.
     mirrored : bool
         Left and right exchanged, everything else equal.
+    dimensions : mapping of str to float
+        Sizes by name in SI instead of the published means (`parametric_dimensions.NAMES`); a bare name means this
+        level, ``"L2.disc"`` another one of the same patient. Within four standard deviations of the mean.
+    size_variation : float [1]
+        Standard deviations by which the seed varies the sizes, 0…2; 0 is the mean patient.
+    pathology : tuple of pathology records
+        Fractures, lesions, cracks (`pathology_records`), applied in order.
 
     Raises
     ------
@@ -69,6 +85,8 @@ class ParametricSpec:
     spacing: float = 0.8e-3
     bone_fraction: float | None = None
     density: float | None = None
+    t_score: float | None = None
+    hu: float | None = None
     variation: float = 0.30
     correlation_length: float = 1.8e-3
     sex: Sex = "female"
@@ -77,6 +95,9 @@ class ParametricSpec:
     surround_spacing: float = 1.0e-3
     surround_height: float = 0.2
     mirrored: bool = False
+    dimensions: Mapping[str, float] = field(default_factory=dict)
+    size_variation: float = 0.0
+    pathology: tuple[Pathology, ...] = ()
 
     def __post_init__(self) -> None:
         wrong = [text for text in map(self._complaint, _RANGES) if text]
@@ -86,8 +107,12 @@ class ParametricSpec:
             wrong.append(f"sex = {self.sex!r} ({', '.join(SEX_FACTOR)})")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             wrong.append(f"seed = {self.seed!r} (an integer >= 0)")
-        if self.bone_fraction is not None and self.density is not None:
-            wrong.append("bone_fraction and density are both given (give one)")
+        given = [name for name in _DENSITIES if getattr(self, name) is not None]
+        if len(given) > 1:
+            wrong.append(f"{' and '.join(given)} are both given (give one)")
+        wrong += [
+            text for key, value in self.dimensions.items() if (text := override_complaint(self.level, key, value))
+        ]
         if wrong:
             raise CaseError("a vertebra that cannot be built", where="anatomy", value="; ".join(wrong))
 
@@ -100,21 +125,24 @@ class ParametricSpec:
 
     @property
     def mean_bone_fraction(self) -> float:
-        """Mean BV/TV [1] of the body's core, from whichever of the two was given; 0.07 by default."""
-        if self.density is not None:
-            return bone_fraction_from_density(self.density)
-        return 0.07 if self.bone_fraction is None else self.bone_fraction
+        """Mean BV/TV [1] of the body's core, from whichever measure of density was given; 0.07 by default."""
+        return mean_bone_fraction(**{name: getattr(self, name) for name in _DENSITIES})
 
 
+FAR_ENOUGH = 2.0  # m; a scene that holds the whole spine
+_DENSITIES = ("bone_fraction", "density", "t_score", "hu")
 _RANGES: dict[str, tuple[float, float, str]] = {
     "spacing": (0.4e-3, 1.5e-3, "m"),
-    "bone_fraction": (0.03, 0.30, "1"),
+    "bone_fraction": (0.03, 0.35, "1"),
     "density": (33.0, 330.0, "kg/m^3"),
+    "t_score": (*T_SCORES, "1"),
+    "hu": (15.0, 510.0, "HU"),
     "variation": (0.0, 0.8, "1"),
     "correlation_length": (1e-3, 10e-3, "m"),
     "stature": (1.3, 2.1, "m"),
     "surround_spacing": (0.8e-3, 3e-3, "m"),
     "surround_height": (0.08, 0.4, "m"),
+    "size_variation": (0.0, 2.0, "1"),
 }
 
 
@@ -137,27 +165,64 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     if spec.mirrored:
         settings = replace(settings, mirrored=not settings.mirrored)
     if spec.level in PELVIC_LEVELS:
-        return build_pelvis(spec, settings)
-    column = build_column(spec.level, sex=spec.sex, stature=spec.stature)
-    trunk = build_trunk(column, _scale(spec))
-    grid = simulation_grid(column, spec.spacing)
+        return with_pathology(build_pelvis(spec, settings), spec.pathology)
+    column = _column(spec)
+    trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
+    grid, wide = simulation_grid(column, spec.spacing), surround_grid(column, trunk, spec)
     labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
-    near, far = Canvas.blank(grid, labels), Canvas.blank(surround_grid(trunk, spec))
+    organ = np.zeros(wide.shape, np.uint8)
+    near, far = Canvas.blank(grid, labels), Canvas.blank(wide, None, organ)
     for canvas in (near, far):
         paint_scene(canvas, column, trunk, spec.mean_bone_fraction, spec)
-    return assemble(
+    healthy = assemble(
         level=spec.level,
         grid=grid,
         tissue=labels.tissue,
         compartment=labels.compartment,
         hu=near.hu,
         landmarks=_landmarks(column, trunk),
-        surround=Surround(grid=far.grid, hu=np.rint(far.hu).astype(np.int16)),
-        patient_from_world=np.eye(4),
+        surround=Surround(grid=far.grid, hu=np.rint(far.hu).astype(np.int16), organ=organ),
+        patient_from_world=column.patient_from_world,
         settings=settings,
         seed=spec.seed,
-        provenance={"source": "parametric", "spec": _plain(asdict(spec))},
+        provenance={"source": "parametric", "spec": _plain(asdict(replace(spec, pathology=())))},
     )
+    healthy = replace(healthy, spine=_spine(column, spec.surround_height))
+    return with_pathology(healthy, spec.pathology, neighbours=_spine(column, FAR_ENOUGH))
+
+
+def build_stack(
+    spec: ParametricSpec | None = None,
+    levels: Sequence[str] = ("L1", "L3"),
+    *,
+    interior: InteriorSettings | None = None,
+) -> dict[str, Anatomy]:
+    """Generate several levels of one patient as one scene.
+
+    Parameters
+    ----------
+    spec : ParametricSpec, optional
+        The patient; its `level` only says which level bare names in `dimensions` mean.
+    levels : sequence of str
+        Each becomes an anatomy on a grid along its own axes; `Anatomy.patient_from_world` leads from each into the
+        one patient frame they share.
+    interior : InteriorSettings, optional
+
+    Returns
+    -------
+    dict of Anatomy
+        By level, in the order asked for. Every one carries its own surround of the same patient.
+
+    Raises
+    ------
+    CaseError
+        If a level is unknown, twice there, or none is asked for.
+    """
+    spec = ParametricSpec() if spec is None else spec
+    if not levels or len(set(levels)) != len(levels):
+        raise CaseError("a stack needs levels, each once", where="levels", value=tuple(levels), hint='("L1", "L3")')
+    shared = qualified(spec.level, spec.dimensions)
+    return {x: build_parametric(replace(spec, level=x, dimensions=shared), interior=interior) for x in levels}
 
 
 def vertebra_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
@@ -170,14 +235,46 @@ def vertebra_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
     """
     if spec.level in PELVIC_LEVELS:
         return pelvis_label(spec)
-    column = build_column(spec.level, sex=spec.sex, stature=spec.stature)
+    grid, labels = whole_bone(spec)
+    return grid, np.isin(labels.compartment, (Compartment.BODY, Compartment.ARCH))
+
+
+def whole_bone(spec: ParametricSpec) -> tuple[VoxelGrid, Labels]:
+    """Labels on a grid that holds the whole bone of the level, processes included."""
+    column = _column(spec)
     dim = column.main.dim
     back = -0.5 * dim.depth - dim.reach - 10 * mm
-    high = 0.5 * dim.height + 30 * mm
-    grid = VoxelGrid.around((-55 * mm, back, -high), (55 * mm, 0.5 * dim.depth + 10 * mm, high), spec.spacing)
+    side = 0.5 * max(dim.process_width, dim.lower_width) + 8 * mm
+    high, low = 0.5 * dim.height + 16 * mm, 0.5 * dim.height + max(dim.drop, 12 * mm) + 10 * mm
+    grid = VoxelGrid.around((-side, back, -low), (side, 0.5 * dim.depth + 10 * mm, high), spec.spacing)
     labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
-    paint_scene(Canvas.blank(grid, labels), column, build_trunk(column, _scale(spec)), spec.mean_bone_fraction, spec)
-    return grid, np.isin(labels.compartment, (Compartment.BODY, Compartment.ARCH))
+    trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
+    paint_scene(Canvas.blank(grid, labels), column, trunk, spec.mean_bone_fraction, spec)
+    return grid, labels
+
+
+def _column(spec: ParametricSpec) -> Column:
+    sizes = patient_sizes(
+        sex=spec.sex,
+        stature=spec.stature,
+        seed=spec.seed,
+        size_variation=spec.size_variation,
+        overrides=qualified(spec.level, spec.dimensions),
+    )
+    return build_column(spec.level, sex=spec.sex, stature=spec.stature, sizes=sizes)
+
+
+def _spine(column: Column, height: float) -> tuple[SpineLevel, ...]:
+    """The vertebrae whose bodies lie in the scene."""
+    return tuple(
+        SpineLevel(
+            name=b.level,
+            centre=b.pose.to_world([0.0, 0.0, 0.0]),
+            axes=b.pose.to_world(np.eye(3)) - b.pose.to_world(np.zeros(3)),
+        )
+        for b in column.bones
+        if abs(b.pose.s) < 0.5 * height + 0.5 * b.dim.height
+    )
 
 
 def simulation_grid(column: Column, spacing: float) -> VoxelGrid:
@@ -189,16 +286,16 @@ def simulation_grid(column: Column, spacing: float) -> VoxelGrid:
     return VoxelGrid.around((-side, back, -half), (side, 0.5 * dim.depth + MARGIN[1], half), spacing)
 
 
-def surround_grid(trunk: Trunk, spec: ParametricSpec) -> VoxelGrid:
-    """Grid around the whole trunk, as high as asked."""
-    low = (-trunk.half_width - 8 * mm, trunk.back - 8 * mm, -0.5 * spec.surround_height)
-    high = (trunk.half_width + 8 * mm, trunk.back + 2 * trunk.half_depth + 8 * mm, 0.5 * spec.surround_height)
-    return VoxelGrid.around(low, high, spec.surround_spacing)
-
-
-def _scale(spec: ParametricSpec) -> float:
-    own = dimensions(spec.level, sex=spec.sex, stature=spec.stature)
-    return own.height / dimensions(spec.level).height
+def surround_grid(column: Column, trunk: Trunk, spec: ParametricSpec) -> VoxelGrid:
+    """Grid around the whole trunk or neck, as high as asked."""
+    half = 0.5 * spec.surround_height
+    if column.main.dim.region == "cervical":
+        return VoxelGrid.around(*neck_box(trunk, -half, half), spec.surround_spacing)
+    low = np.array([-trunk.half_width - 8 * mm, trunk.back - 8 * mm])
+    high = np.array([trunk.half_width + 8 * mm, trunk.back + 2 * trunk.half_depth + 8 * mm])
+    ends = [trunk.front_and_back(s) for s in np.linspace(-half, half, 9)]
+    low[1], high[1] = min(x[0] for x in ends) - 8 * mm, max(x[1] for x in ends) + 8 * mm
+    return VoxelGrid.around((*low, -half), (*high, half), spec.surround_spacing)
 
 
 def _landmarks(column: Column, trunk: Trunk) -> Landmarks:
@@ -222,16 +319,22 @@ def _landmarks(column: Column, trunk: Trunk) -> Landmarks:
         body_half_axes=np.array([0.25 * (dim.upper_width + dim.lower_width), 0.5 * dim.depth, half]),
         anterior_wall=float(walls[0]) - outline.shift,
         posterior_wall=-float(walls[1]) - outline.shift,
-        superior_endplate=half + tilt - BOWL,
-        inferior_endplate=-half - tilt + BOWL,
+        superior_endplate=half + tilt - bowl_depth(dim),
+        inferior_endplate=-half - tilt + bowl_depth(dim),
         canal_centre=np.array([0.0, back - 0.5 * dim.canal_depth, left.centre[2]]),
         canal_half_axes=np.array([0.5 * dim.canal_width, 0.5 * dim.canal_depth]),
         pedicle_left=left,
         pedicle_right=right,
         spinous_tip=np.array([0.0, back - dim.reach, -dim.drop]),
-        posterior_skin=trunk.back,
+        posterior_skin=_skin_behind(column, trunk),
     )
 
 
+def _skin_behind(column: Column, trunk: Trunk) -> float:
+    if column.main.dim.region == "cervical":
+        return neck_skin(trunk.scale)
+    return trunk.front_and_back(0.0)[0]
+
+
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: float(v) if isinstance(v, float) else v for k, v in values.items()}
+    return {k: float(v) if isinstance(v, float) else v for k, v in values.items() if k != "pathology"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,20 @@ from vertebro.anatomy.shapes import Pose, Shape, Slices, crop, evaluate, is_empt
 from vertebro.grid import VoxelGrid
 from vertebro.materials import bone
 from vertebro.sources import Constant
-from vertebro.tissue import Compartment, Tissue
+from vertebro.tissue import Compartment, Organ, Tissue
 
 CORTEX_FRACTION = Constant(0.90, "1", 0.80, 0.97, "vertebro", "recalled", "bone share of compact bone")
 BLUR = Constant(0.8e-3, "m", 0.4e-3, 1.5e-3, "vertebro", "ours", "least edge width: a CT's point spread")
 
 Array = NDArray[Any]
+
+
+class Picture(Protocol):
+    """CT numbers that change over a canvas."""
+
+    def on(self, region: Slices, /) -> Array:
+        """Values on a region of the canvas."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +45,18 @@ class Canvas:
     grid : VoxelGrid
     hu : (nr, na, ns) float32 array [HU]
     labels : Labels or None
+    organ : (nr, na, ns) uint8 array of `Organ` or None
     """
 
     grid: VoxelGrid
     hu: NDArray[np.float32]
     labels: Labels | None
+    organ: NDArray[np.uint8] | None = None
 
     @classmethod
-    def blank(cls, grid: VoxelGrid, labels: Labels | None = None) -> Canvas:
+    def blank(cls, grid: VoxelGrid, labels: Labels | None = None, organ: NDArray[np.uint8] | None = None) -> Canvas:
         """Air everywhere."""
-        return cls(grid, np.full(grid.shape, -1000.0, np.float32), labels)
+        return cls(grid, np.full(grid.shape, -1000.0, np.float32), labels, organ)
 
     @property
     def edge(self) -> float:
@@ -61,24 +71,27 @@ class Canvas:
     def paint(
         self,
         shapes: list[Shape],
-        hu: float | NDArray[np.float32],
+        hu: float | Picture,
         tissue: Tissue,
         compartment: Compartment = Compartment.PARAVERTEBRAL,
         *,
         pose: Pose | None = None,
         blend: float = 0.0,
         within: NDArray[np.float32] | None = None,
+        organ: Organ = Organ.NONE,
     ) -> None:
         """Cover the union of shapes with one tissue (changes the canvas in place).
 
         Parameters
         ----------
-        hu : float or (nr, na) float32 array [HU]
-            One number, or one section that holds at every height.
+        hu : float or Picture [HU]
+            One number, or one that changes over the canvas.
         blend : float [m]
             Fillet between the shapes.
-        within : (nr, na) float32 array [1], optional
-            Section that the paint is limited to.
+        within : (nr, na, ns) float32 array [1], optional
+            Cover that the paint is limited to.
+        organ : Organ
+            What a needle would meet here.
         """
         pose = Pose() if pose is None else pose
         region = self.region(shapes, pose)
@@ -86,16 +99,26 @@ class Canvas:
             return
         cover = self.cover(evaluate(shapes, self.grid, pose, region, blend))
         if within is not None:
-            cover = cover * within[region[0], region[1], None]
-        colour = hu if isinstance(hu, float) else hu[region[0], region[1], None]
-        self.blend(region, cover, colour, tissue, compartment)
+            cover = cover * within[region]
+        colour = hu if isinstance(hu, float) else hu.on(region)
+        self.blend(region, cover, colour, tissue, compartment, organ)
 
-    def blend(self, region: Slices, cover: Array, hu: float | Array, tissue: Tissue, compartment: Compartment) -> None:
+    def blend(
+        self,
+        region: Slices,
+        cover: Array,
+        hu: float | Array,
+        tissue: Tissue,
+        compartment: Compartment,
+        organ: Organ = Organ.NONE,
+    ) -> None:
         """Mix a CT number in by its cover; label the voxels that are covered by more than half (in place)."""
         view = self.hu[region]
         view += cover * (hu - view)
+        major = cover > 0.5
+        if self.organ is not None:
+            self.organ[region][major] = organ
         if self.labels is not None:
-            major = cover > 0.5
             self.labels.tissue[region][major] = tissue
             self.labels.compartment[region][major] = compartment
 
@@ -136,6 +159,9 @@ class Canvas:
         view = self.hu[region]
         under = view[hit]
         view[hit] = under + total * (np.float32(bone.HU_MARROW) - under) + fraction * slope
+        if self.organ is not None:
+            organ = self.organ[region]
+            organ[hit] = np.where(total > 0.5, np.uint8(Organ.NONE), organ[hit])
         if self.labels is None:
             return
         tissue, place = self.labels.tissue[region], self.labels.compartment[region]

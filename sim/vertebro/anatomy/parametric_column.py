@@ -15,6 +15,8 @@ from vertebro.anatomy.shapes import Pose, Shape, bar, ellipsoid, smooth_max
 from vertebro.units import mm
 
 Array = NDArray[Any]
+ROOF = {"cervical": 0.42, "thoracic": 0.06, "lumbar": 0.18}  # how far the canal's section is a triangle
+L1_TILT = 0.20  # rad; L1's front looks up a little in the patient's frame
 SACRAL_TILT = 0.12  # rad; further than the lumbosacral disc's wedge
 
 
@@ -38,10 +40,13 @@ class Column:
     bones : tuple of Bone
     target : int
         Index of the target level.
+    place : Pose
+        Of the target in the patient's frame, whose origin is L1's centre: the same patient seen from any level.
     """
 
     bones: tuple[Bone, ...]
     target: int
+    place: Pose
 
     @property
     def main(self) -> Bone:
@@ -56,28 +61,39 @@ class Column:
         return tuple(zip(self.bones, below, strict=True))
 
     @property
-    def offset_to_l1(self) -> float:
-        """s [m] of L1's centre, to which the trunk's organs refer."""
-        heights = {b.level: b.pose.s for b in self.bones}
-        return heights["L1"]
+    def patient(self) -> Pose:
+        """Place of the patient's frame in the target's."""
+        return seen_from(self.place, Pose())
+
+    @property
+    def patient_from_world(self) -> Array:
+        """(4, 4) transform from the target's frame to the patient's."""
+        c, n = np.cos(self.place.angle), np.sin(self.place.angle)
+        return np.array([[1, 0, 0, 0], [0, c, -n, self.place.a], [0, n, c, self.place.s], [0, 0, 0, 1.0]])
 
 
-def build_column(level: str, *, sex: Sex, stature: float | None) -> Column:
-    """Stack T6…L5 around the target level.
+def build_column(level: str, *, sex: Sex, stature: float | None, sizes: dict[str, Dimensions] | None = None) -> Column:
+    """Stack C3…L5 around the target level.
+
+    Parameters
+    ----------
+    sizes : dict of Dimensions, optional
+        Of every level; the means of sex and stature when left out.
 
     Raises
     ------
     CaseError
         If the level, sex or stature is not known.
     """
-    dims = {name: dimensions(name, sex=sex, stature=stature) for name in ORDER}
     dimensions(level, sex=sex, stature=stature)
-    target = ORDER.index(level)
-    poses: dict[int, Pose] = {target: Pose()}
-    for i in range(target + 1, len(ORDER)):
-        poses[i] = next_below(poses[i - 1], dims[ORDER[i - 1]], dims[ORDER[i]])
-    for i in range(target - 1, -1, -1):
-        poses[i] = _above(poses[i + 1], dims[ORDER[i + 1]], dims[ORDER[i]])
+    dims = sizes or {name: dimensions(name, sex=sex, stature=stature) for name in ORDER}
+    target, base = ORDER.index(level), ORDER.index("L1")
+    places: dict[int, Pose] = {base: Pose(angle=L1_TILT)}
+    for i in range(base + 1, len(ORDER)):
+        places[i] = next_below(places[i - 1], dims[ORDER[i - 1]], dims[ORDER[i]])
+    for i in range(base - 1, -1, -1):
+        places[i] = _above(places[i + 1], dims[ORDER[i + 1]], dims[ORDER[i]])
+    poses = {i: seen_from(places[target], places[i]) for i in places}
     uppers = [upper_joint(dims[n], dims[ORDER[max(i - 1, 0)]].disc) for i, n in enumerate(ORDER)]
     bones = []
     for i, name in enumerate(ORDER):
@@ -86,7 +102,15 @@ def build_column(level: str, *, sex: Sex, stature: float | None) -> Column:
             _seen_from(poses[i], poses[below], uppers[below]) if below > i else _default_lower(dims[name], uppers[i])
         )
         bones.append(Bone(name, dims[name], poses[i], uppers[i], lower))
-    return Column(tuple(bones), target)
+    return Column(tuple(bones), target, places[target])
+
+
+def seen_from(own: Pose, other: Pose) -> Pose:
+    """Another pose in the frame of one's own."""
+    if own is other:
+        return Pose()
+    centre = own.from_world([0.0, other.a, other.s])
+    return Pose(float(centre[1]), float(centre[2]), other.angle - own.angle)
 
 
 def _tilt(upper: Dimensions, lower: Dimensions) -> float:
@@ -136,6 +160,7 @@ class Canal:
     centre: PchipInterpolator
     half_width: PchipInterpolator
     half_depth: PchipInterpolator
+    roof: PchipInterpolator
 
     def distance(self, r: Array, a: Array, s: Array, shrink: float = 0.0) -> Array:
         """Signed distance [m]; `shrink` takes a layer off all around (dural sac)."""
@@ -143,7 +168,8 @@ class Canal:
         width = (self.half_width(line) - shrink).astype(np.float32)
         depth = (self.half_depth(line) - shrink).astype(np.float32)
         x, y = r / width, (a - self.centre(line).astype(np.float32)) / depth
-        wide = x * (1 - np.float32(0.18) * np.clip(y, -1, 1)) * np.float32(1.0165)  # roof narrower than the floor
+        narrow = self.roof(line).astype(np.float32)  # the roof is narrower than the floor; the largest width is kept
+        wide = x * (1 - narrow * np.clip(y, -1, 1)) / np.sqrt(1 - narrow * narrow)
         level = np.sqrt(wide * wide + y * y + np.float32(1e-6))
         slope = np.sqrt((wide / width) ** 2 + (y / depth) ** 2 + np.float32(1e-2))
         return np.asarray(level * (level - 1) / slope)
@@ -155,23 +181,22 @@ def build_canal(column: Column) -> Canal:
     for n, b in enumerate(column.bones):
         back = -0.5 * b.dim.depth
         half = 0.5 * b.dim.canal_depth
-        rows.append((b.pose.to_world([0.0, back - half, 2.0 * mm]), 0.5 * b.dim.canal_width, half))
+        lean, roof = 1.0 / np.cos(b.pose.angle), ROOF[b.dim.region]
+        place = b.pose.to_world([0.0, back - half, 2.0 * mm])
+        rows.append((place, 0.5 * b.dim.canal_width, half * lean, roof))
         if n + 1 < len(column.bones):
             low = -0.5 * (b.dim.height + b.dim.disc)
             place = b.pose.to_world([0.0, back - half - 0.5 * mm, low])
-            rows.append((place, 0.43 * b.dim.canal_width, 0.94 * half))
+            share = 0.43 + 0.07 * (b.dim.region != "lumbar")
+            rows.append((place, share * b.dim.canal_width, 0.94 * half * lean, roof))
     last = column.bones[-1]
     sacral = sacral_pose(last)
     for drop, shift in ((2.0, 0.0), (-28.0, -10.0)):
         place = sacral.to_world([0.0, -0.5 * last.dim.depth - 7.0 * mm + shift * mm, drop * mm])
-        rows.append((place, 0.42 * last.dim.canal_width, 6.5 * mm))
+        rows.append((place, 0.42 * last.dim.canal_width, 6.5 * mm, ROOF["lumbar"]))
     rows.sort(key=lambda row: float(row[0][2]))
     s = np.array([row[0][2] for row in rows])
-    curves = [
-        np.array([row[0][1] for row in rows]),
-        np.array([row[1] for row in rows]),
-        np.array([row[2] for row in rows]),
-    ]
+    curves = [np.array([row[0][1] for row in rows]), *(np.array([row[i] for row in rows]) for i in (1, 2, 3))]
     return Canal(s, *(PchipInterpolator(s, c) for c in curves))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.parametric_canvas import Canvas
 from vertebro.anatomy.parametric_column import Column
-from vertebro.anatomy.parametric_trunk import HU, Trunk
+from vertebro.anatomy.parametric_trunk import HU, Section, Trunk, section, section_lattice
 from vertebro.anatomy.random_field import normal_field
 from vertebro.anatomy.shapes import Shape, bar, ellipsoid
 from vertebro.grid import VoxelGrid
@@ -26,79 +26,81 @@ def _mm(*values: float) -> Array:
     return np.array(values) * mm
 
 
-def paint_muscles(canvas: Canvas, trunk: Trunk, column: Column, seed: int) -> None:
+def paint_muscles(canvas: Canvas, trunk: Trunk, seed: int) -> None:
     """Erector spinae and multifidus in their compartments, psoas and quadratus lumborum, with fat planes between."""
     k = trunk.scale
-    flesh = _fat_streaks(canvas, seed)
+    flesh, pose = _fat_streaks(canvas, trunk, seed), trunk.pose
     for side in (1.0, -1.0):
         masses = [
             (_mm(40, 31, 0), _mm(31, 17, 900)),
             (_mm(17, 30, 0), _mm(13, 16, 900)),
             (_mm(62, 50, 0), _mm(15, 9, 900)),
         ]
-        for centre, half in masses:
-            canvas.paint([_back_muscle(trunk, side, centre, half)], flesh, Tissue.MUSCLE)
+        for n, (centre, half) in enumerate(masses):
+            top = trunk.spine.height("T12") if n == 2 else 1.0  # quadratus lumborum ends at the twelfth rib
+            canvas.paint([_back_muscle(trunk, side, centre, half, top)], flesh, Tissue.MUSCLE, pose=pose)
         septum = bar(
-            [side * 27 * mm * k, trunk.back + 13 * mm * k, trunk.l1 - 0.4],
-            [side * 25 * mm * k, trunk.back + 13 * mm * k, trunk.l1 + 0.4],
+            [side * 27 * mm * k, trunk.back + 24 * mm * k, -0.4],
+            [side * 25 * mm * k, trunk.back + 24 * mm * k, 0.6],
             0.7 * mm,
-            17 * mm * k,
+            13 * mm * k,
             up=(0.12 * side, 1.0, 0.0),
         )
-        canvas.paint([septum], -60.0, Tissue.FAT)
-        canvas.paint([_psoas(trunk, column, side)], HU["muscle"], Tissue.MUSCLE)
+        canvas.paint([septum], -60.0, Tissue.FAT, pose=pose)
+        canvas.paint([_psoas(trunk, side)], HU["muscle"], Tissue.MUSCLE, pose=pose)
 
 
-def _back_muscle(trunk: Trunk, side: float, centre: Array, half: Array) -> Shape:
+def _back_muscle(trunk: Trunk, side: float, centre: Array, half: Array, top: float) -> Shape:
     """A muscle belly along the spine, full at the lumbar levels and thinner towards the chest and the sacrum."""
     k, root = trunk.scale, trunk.back + 13 * mm * trunk.scale
     belly = ellipsoid(k * (centre * np.array([side, 1.0, 0.0]) - _mm(0, 13, 0)), k * half)
-    heights = trunk.l1 + _mm(-200, -130, -80, 20, 100, 200)
+    heights = _mm(-200, -130, -80, 20, 100, 200)
     fullness = [0.6, 0.8, 1.0, 1.0, 0.68, 0.6]
 
     def distance(r: Array, a: Array, s: Array) -> Array:
         size = np.interp(s, heights, fullness).astype(np.float32)
-        return belly.distance(r / size, (a - np.float32(root)) / size, np.zeros_like(s)) * size
+        away = belly.distance(r / size, (a - np.float32(root)) / size, np.zeros_like(s)) * size
+        return np.asarray(np.maximum(away, s - np.float32(top)))
 
-    at = np.array([0.0, root, trunk.l1])
+    at = np.array([0.0, root, 0.0])
     low, high = np.minimum(belly.low, 0.5 * belly.low), np.maximum(belly.high, 0.5 * belly.high)
     return Shape(distance, at + low, at + high)
 
 
-def _fat_streaks(canvas: Canvas, seed: int) -> NDArray[np.float32]:
-    """CT numbers (nr, na) [HU] of the back muscles: fibres run along the spine, so one section serves all."""
-    grid = canvas.grid
-    section = VoxelGrid((*grid.shape[:2], 1), grid.spacing, (*grid.origin[:2], 0.0))
-    field = normal_field(section, seed=seed + 1, correlation_length=(3.5 * mm, 2.2 * mm, 3 * mm))[:, :, 0]
-    return np.asarray(HU["muscle"] + 4 * field - STREAK * np.clip(field - 0.6, 0, 1.5), np.float32)
+def _fat_streaks(canvas: Canvas, trunk: Trunk, seed: int) -> Section:
+    """CT numbers [HU] of the back muscles: fibres run along the spine, so one section serves all."""
+    grid, a = canvas.grid, section_lattice(canvas, trunk)[1]
+    plane = VoxelGrid((grid.shape[0], a.shape[1], 1), grid.spacing, (grid.origin[0], float(a[0, 0]), 0.0))
+    field = normal_field(plane, seed=seed + 1, correlation_length=(3.5 * mm, 2.2 * mm, 3 * mm))[:, :, 0]
+    values = HU["muscle"] + 4 * field - STREAK * np.clip(field - 0.6, 0, 1.5)
+    return section(canvas, trunk, np.asarray(values, np.float32))
 
 
-def _psoas(trunk: Trunk, column: Column, side: float) -> Shape:
+def _psoas(trunk: Trunk, side: float) -> Shape:
     """Psoas: beside the bodies from T12 down, thicker and further out with every level."""
-    knots = np.array([b.pose.s for b in column.bones])[::-1]
-    middle = np.array([b.pose.a for b in column.bones])[::-1]
-    half = np.array([0.5 * b.dim.lower_width for b in column.bones])[::-1]
-    top = trunk.l1 + 22 * mm * trunk.scale
+    spine, k = trunk.spine, trunk.scale
+    top = 22 * mm * k
 
     def distance(r: Array, a: Array, s: Array) -> Array:
-        below = np.clip((np.float32(top) - s) / np.float32(120 * mm * trunk.scale), 0, 1)
-        radius = np.float32(trunk.scale * mm) * (3 + 15 * np.sqrt(below))
-        across = np.interp(s, knots, half).astype(np.float32) + radius * 0.72
-        along = np.interp(s, knots, middle).astype(np.float32) - np.float32(5 * mm)
+        below = np.clip((np.float32(top) - s) / np.float32(120 * mm * k), 0, 1)
+        radius = np.float32(k * mm) * (3 + 15 * np.sqrt(below))
+        across = np.interp(s, spine.s, spine.half_width).astype(np.float32) + radius * 0.72 + np.float32(0.5 * mm)
+        along = np.interp(s, spine.s, spine.a).astype(np.float32) - np.float32(5 * mm)
         away = np.sqrt((side * r - across) ** 2 + ((a - along) / np.float32(1.2)) ** 2) - radius
         return np.asarray(np.maximum(away, s - np.float32(top)))
 
-    reach = 65 * mm * trunk.scale
+    reach, middle = 65 * mm * k, spine.a[: spine.levels.index("T12") + 1]
     low = np.array([0.0 if side > 0 else -reach, middle.min() - 40 * mm, top - 0.4])
     high = np.array([reach if side > 0 else 0.0, middle.max() + 40 * mm, top])
     return Shape(distance, low, high)
 
 
-def paint_near_fat(canvas: Canvas, trunk: Trunk, column: Column) -> None:
+def paint_near_fat(canvas: Canvas, column: Column) -> None:
     """Thin fat between muscles and bones beside the laminae (changes the canvas in place)."""
     for bone in column.bones:
         for side in (1.0, -1.0):
-            at = bone.pose.to_world(
-                [side * 0.62 * bone.dim.canal_width, -0.5 * bone.dim.depth - bone.dim.canal_depth - 2 * mm, -6 * mm]
-            )
-            canvas.paint([ellipsoid(at, _mm(7, 4.5, 10))], HU["fat"] + 20, Tissue.FAT, Compartment.PARAVERTEBRAL)
+            back = -0.5 * bone.dim.depth - bone.dim.canal_depth - 2 * mm
+            at = np.array([side * 0.62 * bone.dim.canal_width, back, -6 * mm])
+            half = _mm(7, 4.5, 10) * min(1.0, bone.dim.height / (20 * mm))
+            fat = HU["fat"] + 20
+            canvas.paint([ellipsoid(at, half)], fat, Tissue.FAT, Compartment.PARAVERTEBRAL, pose=bone.pose)

@@ -9,12 +9,23 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.parametric_canvas import Canvas
 from vertebro.anatomy.parametric_column import Column
+from vertebro.anatomy.parametric_dimensions import ORDER
 from vertebro.anatomy.parametric_trunk import HU, Trunk
-from vertebro.anatomy.shapes import Shape, ellipsoid, tube
-from vertebro.tissue import Tissue
+from vertebro.anatomy.shapes import ellipsoid, tube
+from vertebro.tissue import Organ, Tissue
 from vertebro.units import mm
 
 Array = NDArray[Any]
+# mm to the right of and ahead of the body's front
+AORTA = {"T4": (-17.0, -6.0), "T6": (-19.0, -2.0), "T9": (-15.0, 6.0), "T12": (-9.0, 12.5), "L4": (-4.0, 12.0)}
+CAVA = {"T9": (22.0, 28.0), "T11": (20.0, 18.0), "L1": (17.0, 9.5), "L5": (17.0, 8.5)}
+_ORGANS = {
+    "liver": Organ.LIVER,
+    "spleen": Organ.SPLEEN,
+    "bowel": Organ.BOWEL,
+    "gas": Organ.BOWEL,
+    "kidney": Organ.KIDNEY,
+}
 
 
 def _mm(*values: float) -> Array:
@@ -22,14 +33,15 @@ def _mm(*values: float) -> Array:
 
 
 def paint_organs(canvas: Canvas, trunk: Trunk, cavity: NDArray[np.float32], seed: int) -> None:
-    """Liver right, spleen left, kidneys, stomach and bowel with gas, lung bases; limited to the cavity."""
-    base = np.array([0.0, trunk.back, trunk.l1])
+    """Liver right, spleen left, kidneys, stomach and bowel with gas; limited to the cavity."""
+    base = np.array([0.0, trunk.back, 0.0])
     k = trunk.scale
 
     def organ(name: str, tissue: Tissue, *solids: tuple[Array, Array]) -> None:
         shapes = [ellipsoid(base + k * centre, k * half) for centre, half in solids]
         for shape in shapes:
-            canvas.paint([shape], HU[name], tissue, within=cavity)
+            kind = _ORGANS.get(name, Organ.NONE)
+            canvas.paint([shape], HU[name], tissue, pose=trunk.pose, within=cavity, organ=kind)
 
     organ("liver", Tissue.MUSCLE, (_mm(78, 120, 45), _mm(72, 84, 85)), (_mm(10, 170, 60), _mm(70, 35, 40)))
     organ("spleen", Tissue.MUSCLE, (_mm(-108, 80, 55), _mm(28, 42, 52)))
@@ -46,8 +58,6 @@ def paint_organs(canvas: Canvas, trunk: Trunk, cavity: NDArray[np.float32], seed
     organ("fat", Tissue.FAT, (_mm(62, 72, -18), _mm(38, 34, 66)), (_mm(-62, 72, -6), _mm(38, 34, 66)))
     organ("kidney", Tissue.MUSCLE, (_mm(60, 72, -20), _mm(25, 22, 52)), (_mm(-60, 72, -8), _mm(25, 22, 52)))
     organ("fat", Tissue.FAT, (_mm(47, 78, -20), _mm(13, 8, 20)), (_mm(-47, 78, -8), _mm(13, 8, 20)))
-    for side in (1.0, -1.0):
-        canvas.paint([_lung(trunk, side)], HU["lung"], Tissue.LUNG, within=cavity)
 
 
 def _colon(seed: int) -> list[tuple[Array, Array, bool]]:
@@ -75,38 +85,32 @@ def _small_bowel(seed: int) -> list[tuple[Array, float]]:
     ]
 
 
-def _lung(trunk: Trunk, side: float) -> Shape:
-    """Lung base: what lies in the cavity above a dome of the diaphragm, deepest behind."""
-    dome = ellipsoid(
-        [side * 58 * mm * trunk.scale, trunk.centre + 8 * mm, trunk.l1 + (2 if side > 0 else -6) * mm],
-        np.array([80, 88, 92]) * mm * trunk.scale,
-    )
-    floor = trunk.l1 + 14 * mm
-
-    def distance(r: Array, a: Array, s: Array) -> Array:
-        beside = np.float32(21 * mm) - np.float32(side) * r
-        forward = np.clip((a - np.float32(trunk.back + 62 * mm)) / np.float32(120 * mm), 0, 1)
-        heart = np.float32((42 if side > 0 else 56) * mm) * forward  # the mediastinum widens gently to the front
-        return np.asarray(np.maximum(np.maximum(-dome.distance(r, a, s), np.float32(floor) - s), beside + heart))
-
-    low = np.array([0.0 if side > 0 else -trunk.half_width, trunk.back, floor])
-    high = np.array([trunk.half_width if side > 0 else 0.0, trunk.back + 2 * trunk.half_depth, floor + 0.3])
-    return Shape(distance, low, high)
-
-
 def paint_great_vessels(canvas: Canvas, trunk: Trunk, column: Column) -> None:
-    """Aorta left, cava right, in front of the bodies and following them; calcified aortic wall in places."""
+    """Aorta left, cava right, azygos, in front of the bodies and following them; calcified aortic wall in places."""
+    bones = {b.level: b for b in column.bones}
     k = trunk.scale
-    places = [b.pose.to_world([0.0, 0.5 * b.dim.depth, 0.0]) for b in column.bones]
-    front = np.array(places) * np.array([0.0, 1.0, 1.0])
-    for name, shift, radius, flat in (("aorta", _mm(-9, 12.5, 0), 10.0, 1.0), ("cava", _mm(17, 9.5, 0), 9.0, 1.25)):
-        line = front + k * shift
-        canvas.paint(tube(line, k * radius * mm, flat), HU["blood"], Tissue.BLOOD)
-        if name == "aorta":
-            for t, angle in ((0.42, 0.4), (0.5, 2.6), (0.63, -0.6), (0.72, 2.0)):
-                at = np.array([np.interp(t * (len(line) - 1), np.arange(len(line)), line[:, d]) for d in range(3)])
-                rim = at + k * 9.6 * mm * np.array([np.cos(angle), np.sin(angle), 0.0])
-                canvas.paint([ellipsoid(rim, _mm(1.6, 1.4, 4.0))], HU["vessel wall"], Tissue.BLOOD)
+
+    def line(levels: tuple[str, ...], path: dict[str, tuple[float, float]]) -> Array:
+        knots = [ORDER.index(level) for level in path]
+        at = [[np.interp(ORDER.index(x), knots, np.array(list(path.values()))[:, i]) for i in (0, 1)] for x in levels]
+        places = zip((bones[x] for x in levels), at, strict=True)
+        return np.array([b.pose.to_world([k * x * mm, 0.5 * b.dim.depth + k * y * mm, 0]) for b, (x, y) in places])
+
+    aorta = line(ORDER[ORDER.index("T4") : ORDER.index("L5")], AORTA)
+    canvas.paint(tube(aorta, k * 10.0 * mm), HU["blood"], Tissue.BLOOD, organ=Organ.ARTERY)
+    for t, angle in ((8.5, 0.4), (9.4, 2.6), (10.7, -0.6), (11.5, 2.0)):
+        at = np.array([np.interp(t, np.arange(len(aorta)), aorta[:, d]) for d in range(3)])
+        rim = at + k * 9.6 * mm * np.array([np.cos(angle), np.sin(angle), 0.0])
+        canvas.paint([ellipsoid(rim, _mm(1.6, 1.4, 4.0))], HU["vessel wall"], Tissue.BLOOD, organ=Organ.ARTERY)
+    cava = line(ORDER[ORDER.index("T9") :], CAVA)
+    canvas.paint(tube(cava, k * 9.0 * mm, 1.25), HU["blood"], Tissue.BLOOD, organ=Organ.VEIN)
+    azygos = line(ORDER[ORDER.index("T4") : ORDER.index("L1")], {"T4": (6.0, 3.5), "T12": (7.0, 3.5)})
+    canvas.paint(tube(azygos, k * 3.2 * mm), HU["blood"], Tissue.BLOOD, organ=Organ.VEIN)
+    iliac = bones["L5"].pose.to_world([0.0, 0.5 * bones["L5"].dim.depth + 9 * mm, -2 * mm])
+    crura = line(ORDER[ORDER.index("T10") : ORDER.index("L4")], {"T10": (12.0, 1.5), "L3": (12.0, 1.5)})
     for side in (1.0, -1.0):
-        crus = front[:5] + k * _mm(12 * side, 1.5, 0)
+        end = iliac + np.array([side * 26.0, -6.0, -30.0]) * k * mm
+        legs = [aorta[-1], iliac + np.array([side * 14.0, 0, 0]) * k * mm, end]
+        canvas.paint(tube(legs, k * 6.0 * mm), HU["blood"], Tissue.BLOOD, organ=Organ.ARTERY)
+        crus = crura * np.array([side, 1.0, 1.0])
         canvas.paint(tube(crus, k * 5.0 * mm), HU["muscle"], Tissue.MUSCLE)

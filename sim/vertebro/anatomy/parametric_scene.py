@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.parametric_bone import core_fraction, cortex_thickness
 from vertebro.anatomy.parametric_canvas import Canvas
+from vertebro.anatomy.parametric_chest import build_chest, paint_chest
 from vertebro.anatomy.parametric_column import (
     Bone,
     Canal,
@@ -20,16 +21,18 @@ from vertebro.anatomy.parametric_column import (
     root_shapes,
 )
 from vertebro.anatomy.parametric_muscles import paint_muscles, paint_near_fat
+from vertebro.anatomy.parametric_neck import paint_neck
+from vertebro.anatomy.parametric_neck_vertebra import foramen_holes, uncus_shapes, whole_arch
 from vertebro.anatomy.parametric_organs import paint_great_vessels, paint_organs
 from vertebro.anatomy.parametric_ribs import paint_ribs
 from vertebro.anatomy.parametric_sacrum import paint_sacrum
 from vertebro.anatomy.parametric_trunk import Trunk, paint_section
-from vertebro.anatomy.parametric_vertebra import JOINT_GAP, arch_shapes, body_shape
+from vertebro.anatomy.parametric_vertebra import JOINT_GAP, body_shape
 from vertebro.anatomy.random_field import normal_field
-from vertebro.anatomy.shapes import FAR, Slices, coordinates, crop, evaluate, is_empty, smooth_min
+from vertebro.anatomy.shapes import FAR, Shape, Slices, coordinates, crop, evaluate, is_empty, smooth_min
 from vertebro.anatomy.vessels import funnel
 from vertebro.grid import VoxelGrid
-from vertebro.tissue import Compartment, Tissue
+from vertebro.tissue import Compartment, Organ, Tissue
 from vertebro.units import cm, mm
 
 Array = NDArray[Any]
@@ -61,7 +64,8 @@ def paint_scene(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec:
         Mean BV/TV of the spongy cores.
     """
     if spec.mirrored:
-        _paint(Canvas(_mirror(canvas.grid), canvas.hu, canvas.labels), column, trunk, mean, spec)
+        mirrored = Canvas(_mirror(canvas.grid), canvas.hu, canvas.labels, canvas.organ)
+        _paint(mirrored, column, trunk, mean, spec)
         _flip(canvas)
     else:
         _paint(canvas, column, trunk, mean, spec)
@@ -69,18 +73,27 @@ def paint_scene(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec:
 
 def _paint(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec: FieldSpec) -> None:
     canal = build_canal(column)
-    cavity = paint_section(canvas, trunk)
-    paint_organs(canvas, trunk, cavity, spec.seed)
-    paint_great_vessels(canvas, trunk, column)
-    paint_muscles(canvas, trunk, column, spec.seed)
-    paint_near_fat(canvas, trunk, column)
-    paint_ribs(canvas, trunk, column)
+    if column.main.dim.region == "cervical":
+        paint_neck(canvas, trunk, column)
+    else:
+        _paint_trunk(canvas, column, trunk, spec)
+    paint_near_fat(canvas, column)
+    paint_ribs(canvas, trunk, build_chest(trunk), column)
     _paint_canal(canvas, column, canal)
     _paint_discs(canvas, column)
     above: Placed | None = None
     for bone in column.bones:
         above = _paint_vertebra(canvas, bone, above, canal, mean, spec, own=bone is column.main)
     paint_sacrum(canvas, column.bones[-1], canal)
+
+
+def _paint_trunk(canvas: Canvas, column: Column, trunk: Trunk, spec: FieldSpec) -> None:
+    """Everything soft around the column, from the outside to the inside (changes the canvas in place)."""
+    cavity = paint_section(canvas, trunk)
+    paint_organs(canvas, trunk, cavity, spec.seed)
+    paint_chest(canvas, trunk, build_chest(trunk), cavity)
+    paint_great_vessels(canvas, trunk, column)
+    paint_muscles(canvas, trunk, spec.seed)
 
 
 def _mirror(grid: VoxelGrid) -> VoxelGrid:
@@ -91,6 +104,8 @@ def _mirror(grid: VoxelGrid) -> VoxelGrid:
 def _flip(canvas: Canvas) -> None:
     """Exchange left and right, names of compartments included (in place)."""
     canvas.hu[...] = canvas.hu[::-1].copy()
+    if canvas.organ is not None:
+        canvas.organ[...] = canvas.organ[::-1].copy()
     if canvas.labels is None:
         return
     for array in (canvas.labels.tissue, canvas.labels.compartment):
@@ -108,14 +123,14 @@ def _paint_canal(canvas: Canvas, column: Column, canal: Canal) -> None:
             place = Compartment.FORAMEN_RIGHT if side > 0 else Compartment.FORAMEN_LEFT
             place = place if own else Compartment.PARAVERTEBRAL
             canvas.paint([foramen_shape(upper, lower, side)], HU_EPIDURAL, Tissue.EPIDURAL, place)
-            canvas.paint(root_shapes(upper, side), HU_ROOT, Tissue.DURA, place)
+            canvas.paint(root_shapes(upper, side), HU_ROOT, Tissue.DURA, place, organ=Organ.NERVE)
     region = _canal_region(canvas, column)
     if is_empty(region):
         return
     coords = coordinates(canvas.grid, region)
     for shrink, hu, tissue in ((0.0, HU_EPIDURAL, Tissue.EPIDURAL), (2.4 * mm, HU_DURA, Tissue.DURA)):
         cover = canvas.cover(canal.distance(*coords, shrink))
-        canvas.blend(region, cover, hu, tissue, Compartment.CANAL)
+        canvas.blend(region, cover, hu, tissue, Compartment.CANAL, Organ.CANAL)
 
 
 def _canal_region(canvas: Canvas, column: Column) -> Slices:
@@ -123,8 +138,8 @@ def _canal_region(canvas: Canvas, column: Column) -> Slices:
     backs = [b.pose.to_world([0.0, -0.5 * b.dim.depth, 0.0])[1] for b in column.bones]
     return crop(
         canvas.grid,
-        np.array([-16 * mm, min(backs) - 30 * mm, low[2]]),
-        np.array([16 * mm, max(backs) + 4 * mm, high[2]]),
+        np.array([-18 * mm, min(backs) - 34 * mm, low[2]]),
+        np.array([18 * mm, max(backs) + 4 * mm, high[2]]),
     )
 
 
@@ -163,15 +178,20 @@ def _paint_vertebra(
     low, high = canvas.grid.extent[:, 2]
     if not low - 6 * cm < bone.pose.s < high + 6 * cm:
         return None
-    body_part = body_shape(bone.dim)
-    arch = arch_shapes(bone.dim, bone.upper, bone.lower)
-    region = canvas.region([body_part, *arch], bone.pose)
+    body_part, ridges = body_shape(bone.dim), uncus_shapes(bone.dim)
+    arch = whole_arch(bone.dim, bone.upper, bone.lower)
+    region = canvas.region([body_part, *ridges, *arch], bone.pose)
     if is_empty(region):
         return None
     world = coordinates(canvas.grid, region)
     body = evaluate([body_part], canvas.grid, bone.pose, region, margin=8 * mm)
     behind = evaluate(arch, canvas.grid, bone.pose, region, blend=2.5 * mm)
     behind = np.maximum(behind, -canal.distance(*world))
+    holes = foramen_holes(bone.dim)
+    if holes:
+        behind = np.maximum(behind, -evaluate(holes, canvas.grid, bone.pose, region))
+    if ridges:
+        body = smooth_min(body, _ridges(canvas, bone, ridges, above, region), 2.0 * mm)
     if above is not None:
         behind = np.maximum(behind, above.clearance(region))
     distance = smooth_min(body, behind, 3.0 * mm)
@@ -186,6 +206,12 @@ def _paint_vertebra(
         label = np.where(body < 0.3 * mm, np.uint8(Compartment.BODY), np.uint8(Compartment.ARCH))
     canvas.paint_bone(region, hit, distance, cortex_thickness(bone.dim, body, s), core, label)
     return placed
+
+
+def _ridges(canvas: Canvas, bone: Bone, ridges: list[Shape], above: Placed | None, region: Slices) -> Array:
+    """Uncinate processes, with a slit to the bone above."""
+    distance = evaluate(ridges, canvas.grid, bone.pose, region, margin=8 * mm)
+    return distance if above is None else np.maximum(distance, above.clearance(region) - np.float32(0.6 * mm))
 
 
 def _texture(grid: VoxelGrid, region: Slices, hit: NDArray[np.bool_], spec: FieldSpec) -> Array | float:

@@ -33,6 +33,23 @@ _OUTLINE = np.array(
         [0.00, -0.895],
     ]
 )
+# the same for a thoracic heart: widest far behind, at the ribs' joints, and narrow in front
+_HEART = np.array(
+    [
+        [0.00, 1.00],
+        [0.23, 0.955],
+        [0.46, 0.81],
+        [0.66, 0.56],
+        [0.82, 0.22],
+        [0.93, -0.14],
+        [0.995, -0.48],
+        [0.975, -0.78],
+        [0.78, -0.96],
+        [0.52, -0.99],
+        [0.26, -0.93],
+        [0.00, -0.895],
+    ]
+)
 _BACK = float(-_OUTLINE[-1, 1])
 RIM = 1.025  # outline over the measured width, which the rounding of the rim takes off again
 WAIST = 0.15  # share by which the body is narrower at mid height, sides; front and back less
@@ -54,8 +71,9 @@ class BodyOutline:
         half_width = RIM * 0.25 * (dim.upper_width + dim.lower_width)
         half_depth = RIM * dim.depth / (1.0 + _BACK)
         self.shift = half_depth * (1.0 - _BACK) / 2.0  # origin in the middle of the midline depth
-        r = np.concatenate([_OUTLINE[:, 0], -_OUTLINE[-2:0:-1, 0]]) * half_width
-        a = np.concatenate([_OUTLINE[:, 1], _OUTLINE[-2:0:-1, 1]]) * half_depth
+        half = _OUTLINE + np.clip(dim.heart, 0.0, 1.0) * (_HEART - _OUTLINE)
+        r = np.concatenate([half[:, 0], -half[-2:0:-1, 0]]) * half_width
+        a = np.concatenate([half[:, 1], half[-2:0:-1, 1]]) * half_depth
         angle = np.unwrap(np.arctan2(r, a))
         rho = np.hypot(r, a)
         spline = CubicSpline(np.append(angle, angle[0] + 2 * np.pi), np.append(rho, rho[0]), bc_type="periodic")
@@ -81,6 +99,11 @@ def body_outline(dim: Dimensions) -> BodyOutline:
     return BodyOutline(dim)
 
 
+def bowl_depth(dim: Dimensions) -> float:
+    """Depth [m] of the endplates' concavity."""
+    return BOWL * min(1.0, dim.height / (23.5 * mm))
+
+
 def body_shape(dim: Dimensions) -> Shape:
     """Vertebral body: waisted kidney section, concave endplates with a rim, wedge as in the table."""
     outline = body_outline(dim)
@@ -95,21 +118,30 @@ def body_shape(dim: Dimensions) -> Shape:
         size = radius * (1 + np.float32(taper) * level)
         side = (rho - size + radius * waist * (1 - np.abs(level) ** 2.5)) * cosine
         share = np.minimum(rho / radius, 1.0) ** 2
-        bowl = np.float32(BOWL) * np.maximum(1 - share * np.float32(1.7), 0)
+        bowl = np.float32(bowl_depth(dim)) * np.maximum(1 - share * np.float32(1.7), 0)
         top = np.float32(half) + np.float32(slope) * (a + np.float32(dim.depth / 2))
         ends = np.abs(s) - top + bowl
         return smooth_max(side, ends, 2.0 * mm)
 
-    reach = np.array([0.55 * mean, 0.56 * dim.depth, half * max(1.0, dim.front_ratio) + 0.5 * mm])
+    reach = np.array([0.57 * mean, 0.56 * dim.depth, half * max(1.0, dim.front_ratio) + 0.5 * mm])
     return Shape(distance, -reach, reach)
 
 
 def upper_joint(dim: Dimensions, disc_above: float) -> Joint:
-    """Right upper facet joint of a vertebra in its own frame."""
-    r = 0.5 * dim.canal_width + 0.3 * dim.pedicle_width - 1.6 * mm
-    a = -0.5 * dim.depth - 0.80 * dim.canal_depth
+    """Right upper facet joint of a vertebra in its own frame: beside the canal, or behind it the more it is frontal."""
+    frontal = float(np.sin(dim.facet)) ** 2
+    r = 0.5 * dim.canal_width + 0.3 * dim.pedicle_width - 1.6 * mm + frontal * 1.2 * mm
+    a = -0.5 * dim.depth - (0.76 + 0.18 * frontal) * dim.canal_depth
     s = 0.5 * dim.height + 0.5 * disc_above - 1.0 * mm
-    return Joint(np.array([r, a, s]), np.array([-np.cos(dim.facet), -np.sin(dim.facet), 0.0]))
+    if dim.region == "cervical":
+        r, a = 0.5 * dim.canal_width + 6.5 * mm, -0.5 * dim.depth - 0.52 * dim.canal_depth
+    return Joint(np.array([r, a, s]), facet_normal(dim))
+
+
+def facet_normal(dim: Dimensions) -> Array:
+    """Unit normal (3,) of the right upper facet, from this bone to the one above."""
+    flat = np.cos(dim.facet_tilt)
+    return np.array([-flat * np.cos(dim.facet), -flat * np.sin(dim.facet), np.sin(dim.facet_tilt)])
 
 
 def pedicle_centre(dim: Dimensions, side: float) -> Array:
@@ -128,9 +160,9 @@ def arch_shapes(dim: Dimensions, upper: Joint, lower: Joint) -> list[Shape]:
     """Everything behind the body, both sides: pedicles, laminae, articular, transverse and spinous processes."""
     shapes = spinous(dim)
     for side in (1.0, -1.0):
-        shapes += _pedicle(dim, side)
-        shapes += _upper_process(dim, _on_side(upper, side), side)
-        shapes += inferior_process(dim, _on_side(lower, side), side)
+        shapes += pedicle_shapes(dim, side)
+        shapes += _upper_process(dim, on_side(upper, side), side)
+        shapes += inferior_process(dim, on_side(lower, side), side)
         shapes += _lamina(dim, upper, side)
         shapes += _transverse(dim, side)
     return shapes
@@ -138,63 +170,99 @@ def arch_shapes(dim: Dimensions, upper: Joint, lower: Joint) -> list[Shape]:
 
 def inferior_process(dim: Dimensions, joint: Joint, side: float) -> list[Shape]:
     """Lower articular process and its stem; the bone below is carved by it to make the joint."""
-    centre = joint.centre + joint.normal * (0.5 * JOINT_GAP + 3.4 * mm)
-    facet = ellipsoid(centre, np.array([3.9, 6.3, 9.3]) * mm, _facet_axes(joint))
+    half = facet_half(dim)
+    centre = joint.centre + joint.normal * (0.5 * JOINT_GAP + half[0] - 0.5 * mm)
+    facet = ellipsoid(centre, half, facet_axes(joint))
     root = np.array([side * 0.36 * dim.canal_width, -0.5 * dim.depth - dim.canal_depth - 1.0 * mm, -4.0 * mm])
-    return [facet, bar(root, centre, 4.2 * mm, 4.2 * mm)]
+    stem = 4.2 * mm if dim.region == "lumbar" else 3.4 * mm
+    return [facet, bar(root, centre, stem, stem)]
 
 
-def _on_side(joint: Joint, side: float) -> Joint:
+def facet_half(dim: Dimensions) -> Array:
+    """Half thickness, width and height (3,) [m] of an articular process at its facet."""
+    return np.array([3.9 * mm * (dim.facet_height / (15.5 * mm)) ** 0.6, 0.6 * dim.facet_width, 0.6 * dim.facet_height])
+
+
+def on_side(joint: Joint, side: float) -> Joint:
+    """The right joint, or its mirror image."""
     flip = np.array([side, 1.0, 1.0])
     return Joint(joint.centre * flip, joint.normal * flip)
 
 
-def _facet_axes(joint: Joint) -> Array:
+def facet_axes(joint: Joint) -> Array:
+    """Rows: a facet's normal, across and up."""
     across = cross(np.array([0.0, 0.0, 1.0]), joint.normal)
     across = across / np.linalg.norm(across)
     return np.stack([joint.normal, across, cross(joint.normal, across)])
 
 
-def _pedicle(dim: Dimensions, side: float) -> list[Shape]:
+def pedicle_shapes(dim: Dimensions, side: float) -> list[Shape]:
+    """One pedicle: a bar of elliptic section, wider at both ends."""
     centre, axis = pedicle_centre(dim, side), pedicle_axis(dim, side)
     half = 0.5 * dim.pedicle_width, 0.5 * dim.pedicle_height
-    return [bar(centre - 7.0 * mm * axis, centre + 8.0 * mm * axis, *half, flare=0.18)]
+    reach = (7.0 * mm, 8.0 * mm) if dim.region != "cervical" else (4.5 * mm, 6.0 * mm)
+    return [bar(centre - reach[0] * axis, centre + reach[1] * axis, *half, flare=0.18)]
 
 
 def _upper_process(dim: Dimensions, joint: Joint, side: float) -> list[Shape]:
-    centre = joint.centre - joint.normal * (0.5 * JOINT_GAP + 3.0 * mm)
-    facet = ellipsoid(centre - [0.0, 0.0, 0.5 * mm], np.array([3.6, 6.3, 9.3]) * mm, _facet_axes(joint))
+    half = facet_half(dim) - np.array([0.3, 0.0, 0.0]) * mm
+    centre = joint.centre - joint.normal * (0.5 * JOINT_GAP + half[0] - 0.6 * mm)
+    facet = ellipsoid(centre - [0.0, 0.0, 0.5 * mm], half, facet_axes(joint))
     root = pedicle_centre(dim, side) + np.array([0.0, -8.0, -1.0]) * mm
-    return [facet, bar(root, centre, 4.0 * mm, 4.6 * mm)]
+    across, up = (4.0 * mm, 4.6 * mm) if dim.region == "lumbar" else (3.2 * mm, 3.6 * mm)
+    return [facet, bar(root, centre, across, up)]
 
 
 def _lamina(dim: Dimensions, upper: Joint, side: float) -> list[Shape]:
+    """Lumbar laminae leave windows between the levels; thoracic ones are taller and shingled, and close them."""
     back = -0.5 * dim.depth - dim.canal_depth
+    lumbar = dim.region == "lumbar"
     start = np.array([side * (upper.centre[0] + 0.5 * mm), back + 3.0 * mm, -1.5 * mm])
-    end = np.array([0.0, back - 3.2 * mm, -6.0 * mm])
+    end = np.array([0.0, back - 3.2 * mm, -6.0 * mm if lumbar else -0.32 * dim.height])
     axes = frame_along(end - start, up=(0.0, 0.28, 1.0))  # shingled: the upper edge lies in front
-    half = np.array([0.5 * np.linalg.norm(end - start) + 2.0 * mm, 3.2 * mm, 0.34 * dim.height])
+    thick, tall = (3.2 * mm, 0.34) if lumbar else (2.7 * mm, 0.46)
+    half = np.array([0.5 * np.linalg.norm(end - start) + 2.0 * mm, thick, tall * dim.height])
     root = pedicle_centre(dim, side) + np.array([0.0, -7.0, -2.0]) * mm
     pars = bar(root, start + np.array([-side * 1.5, -1.0, -7.0]) * mm, 4.2 * mm, 4.8 * mm)
-    return [slab(0.5 * (start + end), half, axes, 2.4 * mm), pars]
+    return [slab(0.5 * (start + end), half, axes, 0.75 * thick), pars]
+
+
+def transverse_line(dim: Dimensions, side: float) -> tuple[Array, Array]:
+    """Root and end (3,) [m] of a transverse process's axis; the bone goes on for the end's half width."""
+    root = pedicle_centre(dim, side) + np.array([0.0, -7.0, -4.0]) * mm
+    lumbar = dim.region == "lumbar"
+    if not lumbar:
+        root[1] = -0.5 * dim.depth - 0.80 * dim.canal_depth
+    across = 0.5 * dim.process_width - (2.6 if lumbar else 4.0) * mm
+    away = across - abs(root[0])
+    tip = np.array([side * across, root[1] - np.tan(dim.transverse_back) * away, root[2] + 1.0 * mm])
+    return root, tip
 
 
 def _transverse(dim: Dimensions, side: float) -> list[Shape]:
-    root = pedicle_centre(dim, side) + np.array([0.0, -7.0, -4.0]) * mm
-    tip = np.array([side * (0.5 * dim.process_width - 2.6 * mm), root[1] - 5.0 * mm, root[2] + 1.0 * mm])
-    middle = root + 0.45 * (tip - root)
-    return [bar(root, middle, 3.6 * mm, 6.0 * mm), bar(middle, tip, 2.6 * mm, 4.2 * mm)]
+    root, tip = transverse_line(dim, side)
+    if dim.region == "lumbar":
+        middle = root + 0.45 * (tip - root)
+        return [bar(root, middle, 3.6 * mm, 6.0 * mm), bar(middle, tip, 2.6 * mm, 4.2 * mm)]
+    club = ellipsoid(tip - np.array([0.0, 0.0, 0.5 * mm]), np.array([4.2, 4.4, 5.4]) * mm)
+    return [bar(root, tip, 3.4 * mm, 4.8 * mm), club]
 
 
 def spinous(dim: Dimensions) -> list[Shape]:
-    """Spinous process: a thin plate with a thicker lower border and end (a drop in the frontal view)."""
+    """Spinous process: a thin plate with a thicker lower border and end (a drop in the frontal view).
+
+    The plate's height belongs to its root; where the process is steep (thoracic) it is a blade seen along its edge.
+    """
     back = -0.5 * dim.depth - dim.canal_depth
     start = np.array([0.0, back - 2.5 * mm, -0.35 * dim.drop])
     tip = np.array([0.0, -0.5 * dim.depth - dim.reach, -dim.drop])
     axes = frame_along(tip - start)
-    tall = 0.40 * dim.height
+    steep = float(np.clip((dim.drop / dim.reach - 0.30) / 0.45, 0.0, 1.0))
+    tall = (0.40 - 0.17 * steep) * dim.height
     plate = slab(0.5 * (start + tip), [0.5 * float(np.linalg.norm(tip - start)), 2.1 * mm, tall], axes, 1.9 * mm)
-    low = np.array([0.0, 0.0, -tall + 3.5 * mm])
-    keel = bar(start + low, tip + low + np.array([0.0, 3.0, 0.0]) * mm, 3.4 * mm, 4.0 * mm)
-    edge = ellipsoid(tip + np.array([0.0, 3.6, -1.5]) * mm, [4.3 * mm, 3.9 * mm, tall + 0.5 * mm])
+    low = axes[2] * (-tall + 3.5 * mm) if steep > 0 else np.array([0.0, 0.0, -tall + 3.5 * mm])
+    keel = bar(start + low, tip + low - axes[0] * 3.0 * mm, 3.4 * mm, 4.0 * mm - steep * mm)
+    end = axes if steep > 0 else np.eye(3)[[1, 0, 2]]
+    half = np.array([3.9 * mm, 4.3 * mm - 0.8 * steep * mm, tall + 0.5 * mm])
+    edge = ellipsoid(tip - axes[0] * 3.6 * mm + end[2] * -1.5 * mm, half, end)
     return [plate, keel, edge]
