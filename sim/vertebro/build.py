@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
+from vertebro.anatomy.pathology import with_pathology
 from vertebro.anatomy.store import load_anatomy
+from vertebro.approaches import plan_path
 from vertebro.case import Case, NeedleInput, StepInput
-from vertebro.case_anatomy import AnatomyInput
+from vertebro.case_anatomy import DENSITIES, GENERATED_ONLY, MEAN_BONE_FRACTION, AnatomyInput
 from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
 from vertebro.flow.laws import ViscosityLaw
 from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings, face_conductance
 from vertebro.materials.batch import WARM_UP, TipRecord
+from vertebro.materials.bone import mean_bone_fraction
 from vertebro.materials.cement import Cement
 from vertebro.materials.marrow import Marrow
 from vertebro.materials.presets import cement
@@ -33,14 +36,15 @@ from vertebro.procedure import (
     Wait,
     check_placement,
     check_schedule,
-    parapedicular,
-    transpedicular,
 )
+from vertebro.procedure.approach_pelvis import PELVIC_APPROACHES, PelvicMap, pelvic_path
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
-from vertebro.tissue import Compartment, Tissue
+from vertebro.tissue import Compartment, Organ, Tissue
 from vertebro.units import mm
 
 Progress = Callable[[str, float], None]
+_LEVEL_STREAM = 700_011  # added to the seed: independent of everything else it draws
+NO_GO = (Organ.NERVE, Organ.ARTERY, Organ.VEIN, Organ.BOWEL, Organ.BLADDER)  # on a needle's way outside the bone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,8 +133,14 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
     wish = case.anatomy
     if wish.source == "folder":
         return _imported_anatomy(wish, base or Path())
+    mean = mean_bone_fraction(**{name: getattr(wish, name) for name in DENSITIES}, default=MEAN_BONE_FRACTION)
     spec = ParametricSpec(
-        level=wish.level, spacing=wish.spacing, bone_fraction=wish.bone_fraction, sex=wish.sex, seed=case.seed
+        level=wish.level,
+        spacing=wish.spacing,
+        bone_fraction=mean,
+        sex=wish.sex,
+        seed=case.seed,
+        pathology=wish.pathology,
     )
     interior = dataclasses.replace(
         PARAMETRIC_INTERIOR,
@@ -138,6 +148,11 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
         venous_pressure=wish.venous_pressure,
         segmental_radius=wish.segmental_radius,
         k_sigma=wish.permeability_sigma,
+        k_correlation_length=wish.permeability_length,
+        permeability_law=wish.permeability_law,
+        anisotropy=wish.anisotropy,
+        shell_thickness=wish.shell_thickness,
+        foramina_density=wish.foramina_density,
     )
     return build_parametric(spec, interior=interior)
 
@@ -145,8 +160,8 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
 def _imported_anatomy(wish: AnatomyInput, base: Path) -> Anatomy:
     if not wish.folder:
         raise CaseError("no folder given", where="anatomy.folder", hint="vertebro import CT --out FOLDER makes one")
-    generated, usual = ("bone_fraction", "sex", "veins", "segmental_radius", "permeability_sigma"), AnatomyInput()
-    for name in generated:
+    usual = AnatomyInput()
+    for name in GENERATED_ONLY:
         if getattr(wish, name) != getattr(usual, name):
             raise CaseError(
                 "this setting shapes generated anatomies only; an imported one keeps what its CT shows",
@@ -159,7 +174,7 @@ def _imported_anatomy(wish: AnatomyInput, base: Path) -> Anatomy:
         raise CaseError(
             "the folder holds another level", where="anatomy.level", value=wish.level, allowed=anatomy.level
         )
-    return anatomy
+    return with_pathology(anatomy, wish.pathology)
 
 
 def well_of(needle: Needle, anatomy: Anatomy) -> Well:
@@ -208,6 +223,7 @@ def body_frame(anatomy: Anatomy) -> BodyFrame:
         inferior_endplate=marks.inferior_endplate,
         canal_centre=marks.canal_centre,
         canal_half_axes=marks.canal_half_axes,
+        midline=marks.midline,
     )
 
 
@@ -236,11 +252,17 @@ def counted_compartments(scene: Scene) -> np.ndarray:
 
 
 def _tuned(anatomy: Anatomy, case: Case) -> Anatomy:
-    """Apply the settings a case may change on any anatomy: venous pressure and the permeability factor."""
+    """Apply the settings a case may change on any anatomy: venous pressure and the permeability's level."""
     exits = tuple(dataclasses.replace(exit_, pressure=case.anatomy.venous_pressure) for exit_ in anatomy.exits)
     bone = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
-    permeability = np.where(bone, anatomy.permeability * case.anatomy.permeability_factor, anatomy.permeability)
+    permeability = np.where(bone, anatomy.permeability * permeability_level(case), anatomy.permeability)
     return dataclasses.replace(anatomy, exits=exits, permeability=permeability)
+
+
+def permeability_level(case: Case) -> float:
+    """Factor on the bone's permeability: the case's own times a log-normal one with median 1 that the seed draws."""
+    wish, random = case.anatomy, np.random.default_rng(case.seed + _LEVEL_STREAM)
+    return wish.permeability_factor * float(np.exp(wish.permeability_spread * random.standard_normal()))
 
 
 def _place(spec: NeedleInput, index: int, anatomy: Anatomy) -> tuple[Needle, Placement]:
@@ -269,30 +291,53 @@ def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
             tip=np.asarray(spec.tip) * mm,
             opening=spec.opening,
         )
-    marks = anatomy.landmarks
-    pedicle = marks.pedicle_left if spec.side == "left" else marks.pedicle_right
-    if pedicle is None:
-        raise CaseError(
-            "this bone has no pedicle",
-            where=f"needles ({spec.name}).approach",
-            value=spec.approach,
-            allowed="entry + tip",
-        )
-    approach = transpedicular if spec.approach == "transpedicular" else parapedicular
-    path = approach(
-        side=spec.side,
-        pedicle_centre=pedicle.centre,
-        pedicle_axis=pedicle.axis,
-        pedicle_half_width=pedicle.half_width,
-        pedicle_half_height=pedicle.half_height,
-        anterior_wall=marks.anterior_wall,
-        posterior_wall=marks.posterior_wall,
-        posterior_skin=marks.posterior_skin,
-        gauge=spec.gauge,
-        target_depth=1 - spec.depth,
-        target_lateral=spec.lateral,
-    )
+    if spec.approach in PELVIC_APPROACHES:
+        return _pelvic_needle(spec, anatomy)
+    try:
+        path = plan_path(anatomy, spec.approach, spec.side, gauge=spec.gauge, depth=spec.depth, lateral=spec.lateral)
+    except CaseError as error:
+        error.where = f"needles ({spec.name}).{error.where}"
+        raise
     return dataclasses.replace(path.needle(spec.name), opening=spec.opening)
+
+
+def _pelvic_needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
+    """A needle into the sacrum's ala or the bone above the hip joint."""
+    marks, where = anatomy.landmarks, f"needles ({spec.name})"
+    hip = spec.approach.startswith("acetabular")
+    if hip != (marks.canal_centre is None) or not np.any(anatomy.compartment == Compartment.JOINT):
+        raise CaseError(
+            f"this approach leads into {'a hip bone' if hip else 'the sacrum'}, the case has {anatomy.level}",
+            where=f"{where}.approach",
+            value=spec.approach,
+            allowed=_fitting(anatomy),
+            hint=f"anatomy.level = {'HIP_L or HIP_R' if hip else 'S1'}",
+        )
+    own = "left" if marks.midline > 0 else "right"
+    if hip and spec.side != own:
+        raise CaseError("the hip is on the other side", where=f"{where}.side", value=spec.side, allowed=own)
+    surround = anatomy.surround
+    nerves = np.empty((0, 3))
+    if surround.organ is not None and hip:
+        nerves = surround.grid.world(np.argwhere(np.isin(surround.organ, NO_GO)))
+    scene = PelvicMap(
+        grid=anatomy.grid,
+        compartment=anatomy.compartment,
+        picture_grid=surround.grid,
+        picture=surround.hu,
+        nerves=nerves,
+    )
+    approach = next(name for name in PELVIC_APPROACHES if name == spec.approach)
+    path = pelvic_path(approach, side=spec.side, scene=scene, gauge=spec.gauge, depth=spec.depth)
+    return dataclasses.replace(path.needle(spec.name), opening=spec.opening)
+
+
+def _fitting(anatomy: Anatomy) -> str:
+    """Approaches that this bone has."""
+    if anatomy.landmarks.canal_centre is None:
+        return "acetabular, acetabular-posterior, points"
+    sacrum = np.any(anatomy.compartment == Compartment.JOINT)
+    return ("short-axis, long-axis, " if sacrum else "") + "transpedicular, parapedicular, points"
 
 
 def _step(spec: StepInput) -> Step:

@@ -12,19 +12,20 @@ from anatomy.block import GRID, block, labels
 from vertebro.anatomy.assemble import InteriorSettings
 from vertebro.anatomy.interior import TISSUE_FLOW
 from vertebro.errors import CaseError, DataError, GeometryError
-from vertebro.materials import bone
+from vertebro.materials.permeability import kozeny
+from vertebro.materials.trabecular import TRABECULAR_THICKNESS, osteoporosis, principal_factors
 from vertebro.tissue import Compartment, Tissue
 
 
 def test_uniform_bone_gets_the_law_exactly() -> None:
-    """107 HU is BV/TV 147/1840; K is the rod law split over the axes by the anisotropy."""
+    """107 HU is BV/TV 147/1840; K is the rod law split over the axes by the anisotropy of that density."""
     toy = block(veins=False, denoise=0.0)
     body = toy.compartment == Compartment.BODY
     fraction = 147.0 / 1840.0
-    k = float(bone.rod_kozeny(1 - fraction))
+    k = float(kozeny(1 - fraction, TRABECULAR_THICKNESS))
     np.testing.assert_allclose(toy.bone_fraction[body], fraction, rtol=1e-6)
     np.testing.assert_allclose(toy.porosity[body], 1 - fraction, rtol=1e-6)
-    for axis, factor in enumerate(bone.principal_factors(bone.ANISOTROPY)):
+    for axis, factor in enumerate(principal_factors(osteoporosis(fraction))):
         np.testing.assert_allclose(toy.permeability[axis][body], k * factor, rtol=1e-5)
 
 
@@ -59,20 +60,20 @@ def test_shell_lies_exactly_in_the_faces_between_body_and_muscle() -> None:
     body = toy.compartment == Compartment.BODY
     muscle = toy.tissue == Tissue.MUSCLE
     wall = (body[:-1] & muscle[1:]) | (muscle[:-1] & body[1:])
-    layer = 0.35e-3 / 1e-13
-    np.testing.assert_allclose(toy.face_resistance[0, :-1][wall], layer)
+    assert np.all(toy.face_resistance[0, :-1][wall] > 0)
     assert not toy.face_resistance[0, :-1][body[:-1] & body[1:]].any()
     assert not toy.face_resistance[0, -1].any()
 
 
-def test_endplates_lie_in_the_faces_towards_the_discs() -> None:
-    toy = block(veins=False)
+def test_endplates_lie_in_the_faces_towards_the_discs_with_their_mean_resistance() -> None:
+    toy = block(veins=False, shell_pattern=False, shell_sigma=0.0)
     assert toy.face_resistance is not None
     body = toy.compartment == Compartment.BODY
     disc = toy.tissue == Tissue.DISC
     plate = (body[:, :, :-1] & disc[:, :, 1:]) | (disc[:, :, :-1] & body[:, :, 1:])
-    assert plate.sum() > 500
-    np.testing.assert_allclose(toy.face_resistance[2, :, :, :-1][plate], 0.6e-3 / 1e-15)
+    inner = plate & (np.hypot(*toy.grid.open_mesh()[:2]) < 0.012)[:, :, : plate.shape[2]]
+    assert inner.sum() > 300
+    np.testing.assert_allclose(toy.face_resistance[2, :, :, :-1][inner], 0.6e-3 / 1e-15, rtol=0.01)
 
 
 def test_a_facet_joint_of_two_bones_is_closed_by_a_shell() -> None:
@@ -136,7 +137,7 @@ def test_provenance_is_plain_json_with_settings_seed_and_veins() -> None:
     assert made["seed"] == 9
     assert made["interior"]["permeability_law"] == "rod-kozeny"
     assert InteriorSettings(**{**made["interior"], "basivertebral_size": tuple(made["interior"]["basivertebral_size"])})
-    assert {v["route"] for v in made["veins"]} == {"basivertebral", "segmental"}
+    assert {"basivertebral", "epidural", "segmental"} <= {v["route"] for v in made["veins"]}
 
 
 def test_settings_out_of_range_are_listed_all_at_once() -> None:

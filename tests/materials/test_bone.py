@@ -1,4 +1,4 @@
-"""From CT numbers to permeability: the mixture law, Kozeny's law and what was measured."""
+"""From CT numbers, mineral density and T-scores to the bone volume fraction."""
 
 from __future__ import annotations
 
@@ -36,54 +36,36 @@ def test_single_precision_stays_single() -> None:
     assert bone.bone_fraction_from_hu(np.zeros(3, np.float32)).dtype == np.float32
 
 
-def test_rod_kozeny_is_its_closed_form() -> None:
-    """Rods of diameter t fill 1−φ: surface 4(1−φ)/t per volume, and Kozeny K = φ³/(c S²) with c = 5."""
-    phi, t = 0.88, 0.13e-3
-    surface = 4 * (1 - phi) / t
-    assert float(bone.rod_kozeny(phi, thickness=t)) == pytest.approx(phi**3 / (5 * surface**2), rel=1e-12)
-    assert float(bone.rod_kozeny(phi, thickness=t)) == pytest.approx(1.0e-8, rel=0.03)
-
-
-def test_rod_kozeny_meets_a_lattice_boltzmann_biopsy() -> None:
-    """lhdl2009: BV/TV 0.233, Tb.Th 0.23 mm, 3.2e-9 to 5.7e-9 m² over three axes."""
-    assert 3.2e-9 < float(bone.rod_kozeny(1 - 0.233, thickness=0.23e-3)) < 5.7e-9
-
-
-def test_rod_kozeny_meets_measured_cores_of_elderly_bone() -> None:
-    assert bone.PERMEABILITY_AP * 0.6 < float(bone.rod_kozeny(0.93)) < bone.PERMEABILITY_SI * 1.4
-
-
-@given(st.floats(0.5, 0.97), st.floats(0.001, 0.02))
-def test_more_pores_never_conduct_less(phi: float, step: float) -> None:
-    for law in bone.PERMEABILITY_LAWS.values():
-        low, high = law(np.array([phi, phi + step]))
-        assert high >= low
-
-
-def test_bovine_fit_lies_below_the_rod_law() -> None:
-    assert float(bone.kohles2001(0.9)) < float(bone.rod_kozeny(0.9))
-
-
-def test_measured_mean_ignores_density() -> None:
-    k = bone.baroud2004(np.array([0.8, 0.95]))
-    assert k[0] == k[1] == pytest.approx(3.75e-8, rel=0.01)
-
-
-@given(st.floats(1.0, 3.0))
-def test_principal_factors_keep_the_geometric_mean(ratio: float) -> None:
-    r, a, s = bone.principal_factors(ratio)
-    assert r * a * s == pytest.approx(1.0)
-    assert s / r == pytest.approx(ratio)
-    assert r == a
-
-
 def test_density_of_osteoporosis_is_a_bone_fraction_of_seven_percent() -> None:
     assert bone.bone_fraction_from_density(77.0) == pytest.approx(0.07)
 
 
-def test_unknown_law_names_the_known_ones() -> None:
-    with pytest.raises(CaseError, match="rod-kozeny"):
-        bone.permeability_law("darcy")
+def test_t_score_meets_the_limits_of_quantitative_ct() -> None:
+    """acr_qct: osteopenia below 120 mg/cm³, osteoporosis below 80."""
+    assert bone.density_from_t_score(-1.0) == pytest.approx(120.0)
+    assert bone.density_from_t_score(-2.5) == pytest.approx(80.0)
+
+
+@given(st.floats(-4.2, 2.9), st.floats(0.01, 0.1))
+def test_a_better_t_score_is_denser_bone(score: float, step: float) -> None:
+    assert bone.mean_bone_fraction(t_score=score + step) > bone.mean_bone_fraction(t_score=score) > 0.03
+
+
+def test_every_measure_of_density_names_the_same_osteoporotic_bone() -> None:
+    """BV/TV 0.08 is 88 mg/cm³, 107 HU and T −2.2."""
+    for measure in ({"density": 88.0}, {"hu": 107.2}, {"t_score": -2.2}, {"bone_fraction": 0.08}):
+        assert bone.mean_bone_fraction(**measure) == pytest.approx(0.08, rel=1e-3), measure
+    assert bone.mean_bone_fraction(default=0.11) == 0.11
+
+
+def test_two_measures_of_density_are_refused_by_name() -> None:
+    with pytest.raises(CaseError, match="density and t_score are both given"):
+        bone.mean_bone_fraction(density=80.0, t_score=-2.5)
+
+
+def test_a_t_score_that_leaves_no_bone_is_refused() -> None:
+    with pytest.raises(CaseError, match=r"-4\.2 to 3"):
+        bone.density_from_t_score(-6.0)
 
 
 def test_marrow_brighter_than_bone_is_refused() -> None:
@@ -91,8 +73,3 @@ def test_marrow_brighter_than_bone_is_refused() -> None:
         bone.bone_fraction_from_hu(0.0, hu_marrow=100.0, hu_bone=50.0)
     with pytest.raises(CaseError):
         bone.hu_from_bone_fraction(0.1, hu_marrow=100.0, hu_bone=50.0)
-
-
-def test_flat_bone_has_no_negative_anisotropy() -> None:
-    with pytest.raises(CaseError, match="anisotropy"):
-        bone.principal_factors(0.0)

@@ -17,10 +17,13 @@ from vertebro.anatomy.interior_settings import InteriorSettings
 from vertebro.anatomy.random_field import normal_field
 from vertebro.grid import VoxelGrid
 from vertebro.materials import bone
-from vertebro.tissue import Compartment, Tissue
+from vertebro.materials.permeability import permeability_tensor
+from vertebro.materials.trabecular import Microstructure, microstructure
+from vertebro.tissue import Tissue
 
-__all__ = ["BONE_TISSUES", "InteriorSettings", "bone_fractions", "layer_resistance", "porosity_and_permeability"]
+__all__ = ["BONE_TISSUES", "InteriorSettings", "bone_fractions", "porosity_and_permeability", "structure"]
 
+_THICKNESS_STREAM = 700_001  # added to the seed: trabecular thickness varies independently of permeability
 BONE_TISSUES = (Tissue.CANCELLOUS, Tissue.CORTICAL, Tissue.LESION, Tissue.CLEFT)
 
 
@@ -93,58 +96,65 @@ def porosity_and_permeability(
     -------
     porosity : (nr, na, ns) float32 array
     permeability : (3, nr, na, ns) float64 array
+
+    Raises
+    ------
+    CaseError
+        If the correlation length is out of range.
     """
     table = np.array([[TISSUE_FLOW[t].porosity, TISSUE_FLOW[t].permeability] for t in Tissue])
     phi, k = table[tissue, 0], table[tissue, 1]
     cancellous = tissue == Tissue.CANCELLOUS
     phi[cancellous] = bone.porosity(fraction[cancellous].astype(float))
-    law = bone.permeability_law(settings.permeability_law)
-    k[cancellous] = law(phi[cancellous], thickness=settings.trabecular_thickness)
+    tensor = np.broadcast_to(k, (3, *grid.shape)).copy()
+    tensor[:, cancellous] = permeability_tensor(
+        structure(fraction, cancellous, grid, settings, seed), settings.permeability_law
+    )
     if settings.k_sigma > 0:
-        field = normal_field(
-            grid, seed=seed, correlation_length=settings.k_correlation_length, mirrored=settings.mirrored
-        )
-        k[cancellous] *= np.exp(settings.k_sigma * field[cancellous].astype(float))
-    tensor = np.empty((3, *grid.shape))
-    for axis, factor in enumerate(bone.principal_factors(settings.anisotropy)):
-        tensor[axis] = np.where(cancellous, k * factor, k)
+        field = _field(grid, settings, seed, settings.k_correlation_length)
+        tensor[:, cancellous] *= np.exp(settings.k_sigma * field[cancellous].astype(float))
     return phi.astype(np.float32), tensor
 
 
-def layer_resistance(
-    tissue: NDArray[np.uint8], compartment: NDArray[np.uint8], settings: InteriorSettings
-) -> NDArray[np.float64]:
-    """Cortical shell and endplates as layers in the faces, thickness / permeability.
+def structure(
+    fraction: NDArray[np.float32],
+    where: NDArray[np.bool_],
+    grid: VoxelGrid,
+    settings: InteriorSettings,
+    seed: int,
+) -> Microstructure:
+    """Tb.Th, Tb.Sp and anisotropy of the voxels `where`, in their order.
 
-    A face carries a layer when exactly one side is bone, or when this vertebra meets another bone (facet joint).
-    Towards a disc it is the endplate, elsewhere the shell. Where a vein runs through (both sides `Tissue.VEIN`) there
-    is a foramen: no layer.
+    Tb.Th is log-normal about its mean, independent of BV/TV (thomsen2013: of age, too); Tb.Sp follows from the two.
+
+    Parameters
+    ----------
+    fraction : (nr, na, ns) float32 array [1]
+        BV/TV.
+    where : (nr, na, ns) bool array
+        n voxels of cancellous bone.
+    seed : int
 
     Returns
     -------
-    (3, nr, na, ns) float64 array [1/m]
-        Entry [d, i, j, k] sits between voxel (i, j, k) and its next neighbour along d; the last row along d is 0.
+    Microstructure
+        (n,) arrays.
     """
-    own = np.isin(compartment, (Compartment.BODY, Compartment.ARCH, Compartment.TRACK))
-    kind = np.where(own, 1, np.where(np.isin(tissue, BONE_TISSUES), 2, 0)).astype(np.int8)
-    disc = np.isin(compartment, (Compartment.DISC_SUPERIOR, Compartment.DISC_INFERIOR)) | (tissue == Tissue.DISC)
-    vein = tissue == Tissue.VEIN
-    shell = settings.shell_thickness / settings.shell_permeability
-    endplate = settings.endplate_thickness / settings.endplate_permeability
-    resistance = np.zeros((3, *tissue.shape))
-    for axis in range(3):
-        here, there = _pair(axis)
-        wall = (kind[here] != kind[there]) & ~(vein[here] & vein[there])
-        layer = np.where(disc[here] | disc[there], endplate, shell)
-        resistance[axis][here] = np.where(wall, layer, 0.0)
-    return resistance
+    thickness = np.full(int(np.count_nonzero(where)), float(settings.trabecular_thickness))
+    sigma = settings.thickness_sigma
+    if sigma > 0:
+        field = _field(grid, settings, seed + _THICKNESS_STREAM, settings.k_correlation_length)
+        thickness *= np.exp(sigma * field[where].astype(float) - sigma * sigma / 2)
+    return microstructure(
+        np.maximum(fraction[where].astype(float), 1e-3),
+        thickness=thickness,
+        rod_share=settings.rod_share,
+        anisotropy=settings.anisotropy,
+    )
 
 
-def _pair(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    here = [slice(None)] * 3
-    there = [slice(None)] * 3
-    here[axis], there[axis] = slice(None, -1), slice(1, None)
-    return tuple(here), tuple(there)
+def _field(grid: VoxelGrid, settings: InteriorSettings, seed: int, length: float) -> NDArray[np.float32]:
+    return normal_field(grid, seed=seed, correlation_length=length, mirrored=settings.mirrored)
 
 
 def _masked_gaussian(

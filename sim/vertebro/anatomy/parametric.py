@@ -16,17 +16,21 @@ from vertebro.anatomy.parametric_canvas import Canvas, Labels
 from vertebro.anatomy.parametric_column import Column, build_column
 from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, body_factor
 from vertebro.anatomy.parametric_neck import neck_box, neck_skin
+from vertebro.anatomy.parametric_pelvis import build_pelvis, pelvis_label
+from vertebro.anatomy.parametric_pelvis_dimensions import PELVIC_LEVELS
 from vertebro.anatomy.parametric_scene import paint_scene
 from vertebro.anatomy.parametric_sizes import override_complaint, patient_sizes, qualified
 from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
 from vertebro.anatomy.parametric_vertebra import body_outline, bowl_depth, pedicle_axis, pedicle_centre
+from vertebro.anatomy.pathology import with_pathology
+from vertebro.anatomy.pathology_records import Pathology
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
-from vertebro.materials.bone import bone_fraction_from_density
+from vertebro.materials.bone import T_SCORES, mean_bone_fraction
 from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
-PARAMETRIC_INTERIOR = InteriorSettings(denoise=0.0, k_sigma=0.5)
+PARAMETRIC_INTERIOR = InteriorSettings(denoise=0.0, k_sigma=0.5, thickness_sigma=0.1, shell_from_hu=0.0)
 MARGIN = (11 * mm, 7 * mm, 11 * mm)  # room around the bone on the simulation grid: sides, front, above and below
 
 
@@ -37,13 +41,17 @@ class ParametricSpec:
     Attributes
     ----------
     level : str
-        C6, T4 … L5.
+        C6, T4 … L5, S1 (the sacrum), HIP_L or HIP_R (a hip bone around its acetabulum).
     spacing : float [m]
         Edge of the simulation grid's voxels, 0.4…1.5 mm.
     bone_fraction : float [1], optional
-        Mean BV/TV of the body's spongy core, 0.03…0.30; 0.07 is osteoporotic, about 90 HU.
+        Mean BV/TV of the body's spongy core, 0.03…0.35; 0.07 is osteoporotic, about 90 HU.
     density : float [kg/m³ = mg/cm³], optional
-        Volumetric bone mineral density instead of `bone_fraction`, 33…330; give one of the two.
+        Volumetric bone mineral density, 33…330. Give one of bone_fraction, density, t_score, hu.
+    t_score : float [1], optional
+        On the scale of DXA, −4.2…3; −2.5 is 80 mg/cm³.
+    hu : float [HU], optional
+        Mean CT number of the core, 15…510.
     variation : float [1]
         Standard deviation of ln BV/TV, 0…0.8.
     correlation_length : float [m]
@@ -64,6 +72,8 @@ class ParametricSpec:
         level, ``"L2.disc"`` another one of the same patient. Within four standard deviations of the mean.
     size_variation : float [1]
         Standard deviations by which the seed varies the sizes, 0…2; 0 is the mean patient.
+    pathology : tuple of pathology records
+        Fractures, lesions, cracks (`pathology_records`), applied in order.
 
     Raises
     ------
@@ -75,6 +85,8 @@ class ParametricSpec:
     spacing: float = 0.8e-3
     bone_fraction: float | None = None
     density: float | None = None
+    t_score: float | None = None
+    hu: float | None = None
     variation: float = 0.30
     correlation_length: float = 1.8e-3
     sex: Sex = "female"
@@ -85,17 +97,19 @@ class ParametricSpec:
     mirrored: bool = False
     dimensions: Mapping[str, float] = field(default_factory=dict)
     size_variation: float = 0.0
+    pathology: tuple[Pathology, ...] = ()
 
     def __post_init__(self) -> None:
         wrong = [text for text in map(self._complaint, _RANGES) if text]
-        if self.level not in LEVELS:
-            wrong.append(f"level = {self.level!r} ({', '.join(LEVELS)})")
+        if self.level not in (*LEVELS, *PELVIC_LEVELS):
+            wrong.append(f"level = {self.level!r} ({', '.join((*LEVELS, *PELVIC_LEVELS))})")
         if self.sex not in SEX_FACTOR:
             wrong.append(f"sex = {self.sex!r} ({', '.join(SEX_FACTOR)})")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
             wrong.append(f"seed = {self.seed!r} (an integer >= 0)")
-        if self.bone_fraction is not None and self.density is not None:
-            wrong.append("bone_fraction and density are both given (give one)")
+        given = [name for name in _DENSITIES if getattr(self, name) is not None]
+        if len(given) > 1:
+            wrong.append(f"{' and '.join(given)} are both given (give one)")
         wrong += [
             text for key, value in self.dimensions.items() if (text := override_complaint(self.level, key, value))
         ]
@@ -111,16 +125,18 @@ class ParametricSpec:
 
     @property
     def mean_bone_fraction(self) -> float:
-        """Mean BV/TV [1] of the body's core, from whichever of the two was given; 0.07 by default."""
-        if self.density is not None:
-            return bone_fraction_from_density(self.density)
-        return 0.07 if self.bone_fraction is None else self.bone_fraction
+        """Mean BV/TV [1] of the body's core, from whichever measure of density was given; 0.07 by default."""
+        return mean_bone_fraction(**{name: getattr(self, name) for name in _DENSITIES})
 
 
+FAR_ENOUGH = 2.0  # m; a scene that holds the whole spine
+_DENSITIES = ("bone_fraction", "density", "t_score", "hu")
 _RANGES: dict[str, tuple[float, float, str]] = {
     "spacing": (0.4e-3, 1.5e-3, "m"),
-    "bone_fraction": (0.03, 0.30, "1"),
+    "bone_fraction": (0.03, 0.35, "1"),
     "density": (33.0, 330.0, "kg/m^3"),
+    "t_score": (*T_SCORES, "1"),
+    "hu": (15.0, 510.0, "HU"),
     "variation": (0.0, 0.8, "1"),
     "correlation_length": (1e-3, 10e-3, "m"),
     "stature": (1.3, 2.1, "m"),
@@ -148,6 +164,8 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     settings = PARAMETRIC_INTERIOR if interior is None else interior
     if spec.mirrored:
         settings = replace(settings, mirrored=not settings.mirrored)
+    if spec.level in PELVIC_LEVELS:
+        return with_pathology(build_pelvis(spec, settings), spec.pathology)
     column = _column(spec)
     trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
     grid, wide = simulation_grid(column, spec.spacing), surround_grid(column, trunk, spec)
@@ -156,7 +174,7 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     near, far = Canvas.blank(grid, labels), Canvas.blank(wide, None, organ)
     for canvas in (near, far):
         paint_scene(canvas, column, trunk, spec.mean_bone_fraction, spec)
-    anatomy = assemble(
+    healthy = assemble(
         level=spec.level,
         grid=grid,
         tissue=labels.tissue,
@@ -167,9 +185,10 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
         patient_from_world=column.patient_from_world,
         settings=settings,
         seed=spec.seed,
-        provenance={"source": "parametric", "spec": _plain(asdict(spec))},
+        provenance={"source": "parametric", "spec": _plain(asdict(replace(spec, pathology=())))},
     )
-    return replace(anatomy, spine=_spine(column, spec.surround_height))
+    healthy = replace(healthy, spine=_spine(column, spec.surround_height))
+    return with_pathology(healthy, spec.pathology, neighbours=_spine(column, FAR_ENOUGH))
 
 
 def build_stack(
@@ -214,6 +233,8 @@ def vertebra_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
     grid : VoxelGrid
     label : (nr, na, ns) bool array
     """
+    if spec.level in PELVIC_LEVELS:
+        return pelvis_label(spec)
     grid, labels = whole_bone(spec)
     return grid, np.isin(labels.compartment, (Compartment.BODY, Compartment.ARCH))
 
@@ -316,4 +337,4 @@ def _skin_behind(column: Column, trunk: Trunk) -> float:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: float(v) if isinstance(v, float) else v for k, v in values.items()}
+    return {k: float(v) if isinstance(v, float) else v for k, v in values.items() if k != "pathology"}

@@ -1,12 +1,10 @@
-"""Cancellous bone: CT number to bone volume fraction, porosity and permeability, with the laws by name.
+"""How dense cancellous bone is: CT number, mineral density or T-score to bone volume fraction and porosity.
 
-The chain both anatomy sources share is HU → BV/TV → porosity → permeability. Density explains little of the measured
-permeability (baroud2004: weak predictor), so every result carries an uncertainty that ensembles should sample.
+The chain both anatomy sources share is HU → BV/TV → porosity → structure (`trabecular`) → permeability.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,13 +15,13 @@ from vertebro.sources import Constant
 
 HU_MARROW = Constant(-40.0, "HU", -80.0, 30.0, "vertebro", "recalled", "fatty marrow of the elderly; +20 when red")
 HU_BONE = Constant(1800.0, "HU", 1500.0, 2200.0, "vertebro", "recalled", "trabecular bone tissue at 120 kVp")
-TRABECULAR_THICKNESS = Constant(0.13e-3, "m", 0.10e-3, 0.26e-3, "thomsen2013", "recalled", "nearly constant with age")
-KOZENY_C = Constant(5.0, "1", 3.0, 10.0, "lhdl2009", "computed", "rods; meets a lattice-Boltzmann biopsy in range")
-KOHLES_C = Constant(0.022, "1", 0.01, 0.05, "kohles2001", "seen", "bovine bone, fit of K = C φ³/S_v²")
-PERMEABILITY_SI = Constant(4.45e-8, "m^2", 1.0e-8, 8.0e-8, "baroud2004", "seen", "20 cores, sd 1.72e-8")
-PERMEABILITY_AP = Constant(3.44e-8, "m^2", 1.0e-8, 6.0e-8, "baroud2004", "seen", "14 cores, sd 1.26e-8")
-ANISOTROPY = Constant(1.28, "1", 1.0, 2.05, "baroud2004", "seen", "K_SI / K_transverse; 2.05 in nauman1999")
 ASH_DENSITY = Constant(1100.0, "kg/m^3", 1000.0, 1200.0, "vertebro", "recalled", "vBMD (HA) of solid bone tissue")
+
+# QCT classes of the spine: osteopenia below 120, osteoporosis below 80 mg/cm³; read as T −1 and −2.5
+DENSITY_OSTEOPENIA = Constant(120.0, "kg/m^3", 110.0, 130.0, "acr_qct", "seen", "taken as T-score -1 (recalled)")
+DENSITY_OSTEOPOROSIS = Constant(80.0, "kg/m^3", 70.0, 90.0, "acr_qct", "seen", "taken as T-score -2.5 (recalled)")
+T_SCORES = (-4.2, 3.0)  # 35 to 227 mg/cm³
+MEAN_BONE_FRACTION = Constant(0.07, "1", 0.06, 0.10, "vertebro", "recalled", "osteoporotic, about 90 HU, 77 mg/cm³")
 
 Array = NDArray[np.floating[Any]]
 
@@ -75,74 +73,69 @@ def bone_fraction_from_density(density: float) -> float:
     return float(density / ASH_DENSITY)
 
 
-def porosity(bone_fraction: ArrayLike) -> Array:
-    """Pore share [1] of cancellous bone: all that is not bone tissue is open."""
-    return np.asarray(1.0 - np.asarray(bone_fraction))
+def density_from_t_score(t_score: float) -> float:
+    """Volumetric mineral density [kg/m³ = mg/cm³] of the spine at a T-score (DXA scale), a straight line.
+
+    Through the two class limits of quantitative CT, 120 mg/cm³ at −1 and 80 mg/cm³ at −2.5 (acr_qct). T-scores that a
+    QCT report prints run lower for the same patient.
+
+    Raises
+    ------
+    CaseError
+        If the score is outside −4.2…3.
+    """
+    low, high = T_SCORES
+    if not low <= t_score <= high:
+        raise CaseError("T-score", where="t_score", value=t_score, allowed=f"{low:g} to {high:g}")
+    slope = (DENSITY_OSTEOPENIA - DENSITY_OSTEOPOROSIS) / 1.5
+    return float(DENSITY_OSTEOPENIA + slope * (t_score + 1.0))
 
 
-def rod_kozeny(phi: ArrayLike, *, thickness: float = TRABECULAR_THICKNESS, c: float = KOZENY_C) -> Array:
-    """Isotropic permeability [m²] of a lattice of rods: K = φ³ t² / (16 c (1−φ)²).
-
-    Kozeny's law with the specific surface 4(1−φ)/t of rods of diameter t. Against a lattice-Boltzmann biopsy
-    (lhdl2009: BV/TV 0.233, t 0.23 mm, K 3.2e-9 to 5.7e-9 m²) it gives 5.5e-9; at φ 0.93 it meets baroud2004.
+def mean_bone_fraction(
+    *,
+    bone_fraction: float | None = None,
+    density: float | None = None,
+    t_score: float | None = None,
+    hu: float | None = None,
+    default: float = MEAN_BONE_FRACTION,
+) -> float:
+    """Mean BV/TV [1] of the spongy core from whichever single measure of density is given.
 
     Parameters
     ----------
-    phi : array [1]
-        Porosity, below 1.
-    thickness : float [m]
-        Trabecular thickness.
-    """
-    pore = np.asarray(phi, float)
-    return np.asarray(pore**3 * thickness**2 / (16.0 * c * (1.0 - pore) ** 2))
-
-
-def kohles2001(phi: ArrayLike, *, thickness: float = TRABECULAR_THICKNESS) -> Array:
-    """Isotropic permeability [m²] by the Kozeny constant fitted to bovine cores (kohles2001); a low bound in man."""
-    return rod_kozeny(phi, thickness=thickness, c=1.0 / KOHLES_C)
-
-
-def baroud2004(phi: ArrayLike, *, thickness: float = TRABECULAR_THICKNESS) -> Array:
-    """Isotropic permeability [m²]: the measured mean of lumbar cores whatever the density (baroud2004)."""
-    del thickness
-    mean = float((PERMEABILITY_SI * PERMEABILITY_AP**2) ** (1.0 / 3.0))
-    return np.full(np.shape(phi), mean)
-
-
-PERMEABILITY_LAWS: dict[str, Callable[..., Array]] = {
-    "rod-kozeny": rod_kozeny,
-    "kohles2001": kohles2001,
-    "baroud2004": baroud2004,
-}
-
-
-def permeability_law(name: str) -> Callable[..., Array]:
-    """Look a law ``law(phi, thickness=…) -> K [m²]`` up by its name.
+    bone_fraction : float [1], optional
+    density : float [kg/m³ = mg/cm³], optional
+        Volumetric bone mineral density.
+    t_score : float [1], optional
+        On the scale of DXA.
+    hu : float [HU], optional
+        Mean CT number of the core.
+    default : float [1]
+        If none is given.
 
     Raises
     ------
     CaseError
-        If the name is unknown.
+        If more than one is given, or the T-score is out of range.
     """
-    if name not in PERMEABILITY_LAWS:
+    given = {"bone_fraction": bone_fraction, "density": density, "t_score": t_score, "hu": hu}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
         raise CaseError(
-            "unknown permeability law", where="permeability_law", value=name, allowed=", ".join(PERMEABILITY_LAWS)
+            f"{' and '.join(named)} are both given", where=", ".join(named), hint="they say the same thing: give one"
         )
-    return PERMEABILITY_LAWS[name]
+    if density is not None:
+        return bone_fraction_from_density(density)
+    if t_score is not None:
+        return bone_fraction_from_density(density_from_t_score(t_score))
+    if hu is not None:
+        return float(bone_fraction_from_hu(hu))
+    return float(default if bone_fraction is None else bone_fraction)
 
 
-def principal_factors(anisotropy: float) -> tuple[float, float, float]:
-    """Multipliers (r, a, s) of an isotropic permeability; their product is 1, s over r is `anisotropy`.
-
-    Raises
-    ------
-    CaseError
-        If the ratio is not positive.
-    """
-    if not anisotropy > 0:
-        raise CaseError("anisotropy", where="anisotropy", value=anisotropy, allowed="> 0, measured 1.28 to 2.05")
-    across = float(anisotropy ** (-1.0 / 3.0))
-    return across, across, across * anisotropy
+def porosity(bone_fraction: ArrayLike) -> Array:
+    """Pore share [1] of cancellous bone: all that is not bone tissue is open."""
+    return np.asarray(1.0 - np.asarray(bone_fraction))
 
 
 def _check_pair(hu_marrow: float, hu_bone: float) -> None:

@@ -1,7 +1,8 @@
 """The procedure: approach, needle, placement, schedule, injector; plain arrays in, small records out."""
 
 from vertebro.procedure.approach import NeedlePath, parapedicular, transpedicular
-from vertebro.procedure.breach import Breach
+from vertebro.procedure.approach_beside import anterolateral, posterolateral
+from vertebro.procedure.breach import Breach, surface_points
 from vertebro.procedure.gauges import GAUGES, Gauge
 from vertebro.procedure.injector import SYRINGES, Injector, Syringe
 from vertebro.procedure.needle import Needle
@@ -23,9 +24,12 @@ __all__ = [
     "Step",
     "Syringe",
     "Wait",
+    "anterolateral",
     "cannula_pressure_drop",
     "check_placement",
     "check_schedule",
     "parapedicular",
+    "posterolateral",
+    "surface_points",
     "transpedicular",
 ]

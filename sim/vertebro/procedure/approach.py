@@ -51,6 +51,8 @@ class NeedlePath:
         Distance from the wanted target.
     convergence, caudal : float [rad]
         Angle towards the midline in the axial plane; downward angle out of it.
+    nerve_margin : float [m]
+        Clearance between the needle's surface and the exiting root, where the approach looks at it; infinite else.
     """
 
     entry: Float
@@ -62,6 +64,7 @@ class NeedlePath:
     tip_error: float
     convergence: float
     caudal: float
+    nerve_margin: float = math.inf
 
     def needle(self, name: str, *, gauge: int | None = None, cannula_length: float = 0.0) -> Needle:
         """A needle that follows this path."""
@@ -118,7 +121,9 @@ def transpedicular(
         If a landmark is no point, or walls and skin are out of order.
     """
     waist = build_waist(side, pedicle_centre, pedicle_axis, pedicle_half_width, pedicle_half_height, gauge, half_length)
-    target = _target(side, anterior_wall, posterior_wall, posterior_skin, target_depth, target_lateral, target_height)
+    target = wanted_target(
+        side, anterior_wall, posterior_wall, posterior_skin, target_depth, target_lateral, target_height
+    )
     through, tip = best_line(waist, target, bone_margin, _slope(max_convergence))
     margin = float(waist.margin(waist.offsets(through, tip), 721))
     error = float(np.linalg.norm(tip - target))
@@ -149,7 +154,9 @@ def parapedicular(
     as in `transpedicular`. Its `wall_margin` is the clearance outside the pedicle.
     """
     waist = build_waist(side, pedicle_centre, pedicle_axis, pedicle_half_width, pedicle_half_height, gauge, half_length)
-    target = _target(side, anterior_wall, posterior_wall, posterior_skin, target_depth, target_lateral, target_height)
+    target = wanted_target(
+        side, anterior_wall, posterior_wall, posterior_skin, target_depth, target_lateral, target_height
+    )
     lateral = pedicle_half_width + waist.needle_radius + bone_margin
     through = waist.centre + np.array([-lateral, 0.3 * pedicle_half_height, 0.0]) @ waist.frame
     across = _slope(max_convergence) * (target[1] - through[1])
@@ -187,10 +194,20 @@ def _path(
     )
 
 
-def _target(
-    side: str, anterior: float, posterior: float, skin: float, depth: float, lateral: float, height: float
+def wanted_target(
+    side: str, anterior: float, posterior: float, skin: float | None, depth: float, lateral: float, height: float
 ) -> Float:
-    if not (math.isfinite(skin) and skin < posterior < anterior):
+    """Where the tip is wanted (3,) [m]; `skin` is the posterior one, None for paths from the front.
+
+    Raises
+    ------
+    CaseError
+        If the depth or an offset is impossible.
+    GeometryError
+        If walls and skin are out of order.
+    """
+    behind = skin is None or (math.isfinite(skin) and skin < posterior)
+    if not (behind and posterior < anterior):
         raise GeometryError(
             "walls and skin are out of order",
             where="posterior_skin, posterior_wall, anterior_wall",

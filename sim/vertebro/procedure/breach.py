@@ -70,7 +70,7 @@ def find_breaches(
     needle: Needle, axis: Float, labels: NDArray[np.int64], grid: VoxelGrid, compartment: Int
 ) -> tuple[Breach, ...]:
     """Breaches of a needle whose axis points (n, 3) carry compartment `labels` (n,)."""
-    ring = labels_at(_ring(needle, axis), grid, compartment)
+    ring = labels_at(surface_points(needle, axis), grid, compartment)
     found = (_breach(needle, axis, ring, target, grid, compartment) for target in _NEVER)
     bone = np.flatnonzero(np.isin(labels, BONE))
     outside = None
@@ -82,8 +82,8 @@ def find_breaches(
     return tuple(breach for breach in (*found, outside) if breach is not None)
 
 
-def _ring(needle: Needle, axis: Float) -> Float:
-    """(stations, ring, 3) points on the needle's surface."""
+def surface_points(needle: Needle, axis: Float) -> Float:
+    """(n, 16, 3) points [m] on the needle's surface around points (n, 3) of its axis."""
     direction = needle.direction
     side = np.cross(direction, [0.0, 0.0, 1.0] if abs(direction[2]) < 0.9 else [1.0, 0.0, 0.0])
     side /= np.linalg.norm(side)
@@ -98,7 +98,7 @@ def _breach(
     hits = ring == target
     if not hits.any():
         return None
-    depths = _depth_inside(_ring(needle, axis)[hits], compartment == target, grid)
+    depths = _depth_inside(surface_points(needle, axis)[hits], compartment == target, grid)
     deep = depths > UNRESOLVED * min(grid.spacing)
     if not deep.any():
         return None
