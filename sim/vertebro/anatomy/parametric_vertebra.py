@@ -259,10 +259,11 @@ def spinous(dim: Dimensions) -> list[Shape]:
     axes = frame_along(tip - start)
     steep = float(np.clip((dim.drop / dim.reach - 0.30) / 0.45, 0.0, 1.0))
     tall = (0.40 - 0.17 * steep) * dim.height
-    plate = slab(0.5 * (start + tip), [0.5 * float(np.linalg.norm(tip - start)), 2.1 * mm, tall], axes, 1.9 * mm)
+    end = tip - axes[0] * (abs(axes[0, 2]) * tall + 1.0 * mm)  # the leaning plate's upper corner stays inside the knob
+    plate = slab(0.5 * (start + end), [0.5 * float(np.linalg.norm(end - start)), 2.1 * mm, tall], axes, 1.9 * mm)
     low = axes[2] * (-tall + 3.5 * mm) if steep > 0 else np.array([0.0, 0.0, -tall + 3.5 * mm])
     keel = bar(start + low, tip + low - axes[0] * 3.0 * mm, 3.4 * mm, 4.0 * mm - steep * mm)
-    end = axes if steep > 0 else np.eye(3)[[1, 0, 2]]
+    frame = axes if steep > 0 else np.eye(3)[[1, 0, 2]]
     half = np.array([3.9 * mm, 4.3 * mm - 0.8 * steep * mm, tall + 0.5 * mm])
-    edge = ellipsoid(tip - axes[0] * 3.6 * mm + end[2] * -1.5 * mm, half, end)
+    edge = ellipsoid(tip - axes[0] * 3.6 * mm + frame[2] * -1.5 * mm, half, frame)
     return [plate, keel, edge]
