@@ -88,7 +88,7 @@ def build_pelvis(spec: ParametricSpec, settings: InteriorSettings) -> Anatomy:
         patient_from_world=_patient_from_world(placed.scene.pose, centre),
         settings=replace(settings, veins=False),
         seed=spec.seed,
-        provenance={"source": "parametric", "spec": _plain(asdict(spec))},
+        provenance={"source": "parametric", "spec": _plain(asdict(replace(spec, pathology=())))},
     )
     drains = _root_veins(anatomy, settings) if settings.veins and placed.side == 0 else ()
     return replace(anatomy, exits=(*drains, *anatomy.exits), spine=_spine(placed))
@@ -115,7 +115,7 @@ def pelvis_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
 
 def place(spec: ParametricSpec) -> Placed:
     """The scene of a spec and where its world frame lies."""
-    dim = pelvis_dimensions(sex=spec.sex, stature=spec.stature, seed=spec.seed)
+    dim = pelvis_dimensions(sex=spec.sex, stature=spec.stature, seed=spec.seed, size_variation=spec.size_variation)
     scene = build_scene(spec.level, dim, sex=spec.sex, stature=spec.stature)
     if spec.level == "S1":
         return Placed(scene, np.zeros(3), 0.0)
