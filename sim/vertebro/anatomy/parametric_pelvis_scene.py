@@ -217,7 +217,7 @@ class Solid:
 
     region: Slices
     distance: Array
-    bent: BentRegion | None = None
+    bent: BentRegion
 
     def on(self, region: Slices) -> Array:
         """The distance on another region; `FAR` where it is not known."""
@@ -248,7 +248,6 @@ def _sacrum_region(canvas: Canvas, scene: PelvisScene) -> Solid | None:
 def _paint_sacral_canal(painter: Painter, scene: PelvisScene, solid: Solid) -> None:
     """Fat, dural sac (down to S2) and roots in canal and tunnels (in place)."""
     bent, sacrum, canvas = solid.bent, scene.sacrum, painter.canvas
-    assert bent is not None
     for side in (1.0, -1.0):
         place = Compartment.FORAMEN_RIGHT if side > 0 else Compartment.FORAMEN_LEFT
         for number in (1, 2, 3):
@@ -271,7 +270,6 @@ def _paint_sacral_canal(painter: Painter, scene: PelvisScene, solid: Solid) -> N
 def _paint_sacrum(painter: Painter, scene: PelvisScene, solid: Solid, mean: float, spec: FieldSpec) -> None:
     """Cortex and spongy core: dense under the endplate of S1, nearly empty in the alae (in place)."""
     bent, sacrum = solid.bent, scene.sacrum
-    assert bent is not None
     hit = painter.canvas.touched(solid.distance)
     r, n, z = (np.broadcast_to(x, hit.shape)[hit] for x in bent.local)
     width = sacrum.half_width(z)

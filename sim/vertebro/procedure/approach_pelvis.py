@@ -201,15 +201,14 @@ def _best_direction(
     u = np.cross(textbook, helper) / np.linalg.norm(np.cross(textbook, helper))
     v = np.cross(u, textbook)
     turns = np.tan(np.linspace(-SEARCH, SEARCH, 9))
-    best: tuple[float, Float, tuple[float, float]] | None = None
+    best = (-math.inf, textbook, (-math.inf, -math.inf))
     for x, y in itertools.product(turns, turns):
         direction = textbook + x * u + y * v
         direction = direction / np.linalg.norm(direction)
         margins = _margins(scene, rooms, tree, tip, direction, radius)
         score = sum(min(m, CLEARANCE) for m in margins) - 4 * mm * (x * x + y * y)
-        if best is None or score > best[0]:
+        if score > best[0]:
             best = (score, direction, margins)
-    assert best is not None
     return best[1], best[2]
 
 
