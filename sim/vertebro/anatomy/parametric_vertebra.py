@@ -53,7 +53,7 @@ _HEART = np.array(
 _BACK = float(-_OUTLINE[-1, 1])
 RIM = 1.025  # outline over the measured width, which the rounding of the rim takes off again
 WAIST = 0.15  # share by which the body is narrower at mid height, sides; front and back less
-STRAIGHTER = np.array([0.82, 1.0, 0.78])  # of a pedicle's bar: fillets with its neighbours turn the outside back
+STRAIGHTER = np.array([0.82, 1.0, 0.86])  # of a pedicle's bar: fillets with its neighbours turn the outside back
 BOWL = 2.2 * mm  # depth of the endplates' concavity
 
 
@@ -202,7 +202,8 @@ def pedicle_shapes(dim: Dimensions, side: float) -> list[Shape]:
     centre, axis = pedicle_centre(dim, side), pedicle_axis(dim, side)
     if dim.region != "cervical":
         tall = max(dim.pedicle_height / (12.5 * mm) - 1.0, 0.0) * (dim.region == "thoracic")
-        axis = axis * (STRAIGHTER - np.array([0.0, 0.0, 0.6 * tall]))
+        wide = max(dim.pedicle_width / (13.0 * mm) - 1.0, 0.0)
+        axis = axis * (STRAIGHTER - np.array([0.9 * wide, 0.0, 0.6 * tall]))
         axis = axis / np.linalg.norm(axis)
     half = 0.5 * dim.pedicle_width, 0.5 * dim.pedicle_height
     reach = (7.0 * mm, 8.0 * mm) if dim.region != "cervical" else (4.5 * mm, 6.0 * mm)
