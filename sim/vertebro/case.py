@@ -88,9 +88,19 @@ class NeedleInput(Record):
 
     name: str = Field("left", pattern=r"^[a-z0-9_-]{1,24}$")
     """how the schedule calls it"""
-    approach: Literal["transpedicular", "parapedicular", "posterolateral", "anterolateral", "points"] = "transpedicular"
-    """posterolateral = beside the pedicle (lumbar); anterolateral = from the front of the neck; points = entry and tip
-    below"""
+    approach: Literal[
+        "transpedicular",
+        "parapedicular",
+        "posterolateral",
+        "anterolateral",
+        "short-axis",
+        "long-axis",
+        "acetabular",
+        "acetabular-posterior",
+        "points",
+    ] = "transpedicular"
+    """posterolateral = beside the pedicle (lumbar); anterolateral = from the front of the neck; sacrum: short-axis,
+    long-axis; hip bone: acetabular, acetabular-posterior; points = entry and tip below"""
     side: Literal["left", "right"] = "left"
     """side the needle comes from"""
     gauge: Literal[8, 10, 11, 13, 15] = 11

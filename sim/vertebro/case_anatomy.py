@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from vertebro.anatomy.pathology_records import Pathology
 from vertebro.quantity import Record, Within
 
 
@@ -17,8 +18,8 @@ class AnatomyInput(Record):
     """parametric = our own generator; folder = made by `vertebro import`"""
     folder: str = ""
     """source folder only: where anatomy.h5 lies, relative to this file"""
-    level: str = Field("L1", pattern=r"^[A-Za-z][A-Za-z0-9]{0,3}$")
-    """vertebral level"""
+    level: str = Field("L1", pattern=r"^[A-Za-z][A-Za-z0-9]{0,3}(_[LR])?$")
+    """vertebral level; S1 is the sacrum, HIP_L and HIP_R a hip bone around its acetabulum"""
     spacing: Annotated[float, Within("mm", 0.4, 1.5, "vertebro")] = 0.8e-3
     """edge of a simulation voxel (parametric; an imported folder keeps its own)"""
     bone_fraction: Annotated[float, Within("1", 0.03, 0.35, "vertebro")] | None = None
@@ -55,6 +56,8 @@ class AnatomyInput(Record):
     permeability_spread: Annotated[float, Within("1", 0, 1.2, "baroud2004")] = 0.0
     """standard deviation of the logarithm of a further factor that the seed draws for the whole bone; 0.4 is what 20
     cores of lumbar vertebrae scatter, for ensembles over seeds"""
+    pathology: tuple[Pathology, ...] = Field((), max_length=20)
+    """fractures, lesions and cracks in order: [[anatomy.pathology]] tables, each with its kind (see vertebro cases)"""
 
     @model_validator(mode="after")
     def _one_measure_of_density(self) -> AnatomyInput:

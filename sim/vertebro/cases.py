@@ -77,4 +77,21 @@ CASES: dict[str, dict[str, Any]] = {
         "needles": [_LEFT],
         "steps": [_inject("left", "3 ml")],
     },
+    "sacroplasty": {
+        "title": "Osteoporotic sacrum, both alae from behind, 2.5 ml each",
+        "anatomy": {"level": "S1", "spacing": "1.4 mm", "bone_fraction": 0.10},
+        "needles": [
+            {"name": "left", "approach": "short-axis", "side": "left", "gauge": 13},
+            {"name": "right", "approach": "short-axis", "side": "right", "gauge": 13},
+        ],
+        "steps": [_inject("left", "2.5 ml"), _inject("right", "2.5 ml")],
+        "imaging": {"field": "240 mm"},
+    },
+    "acetabulum": {
+        "title": "Left hip bone, one needle from the side into the roof of the acetabulum, 6 ml",
+        "anatomy": {"level": "HIP_L", "spacing": "1.4 mm"},
+        "needles": [{"name": "left", "approach": "acetabular", "side": "left", "gauge": 11, "depth": 0.5}],
+        "steps": [_inject("left", "6 ml")],
+        "imaging": {"field": "240 mm"},
+    },
 }

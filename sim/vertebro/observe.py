@@ -187,15 +187,16 @@ class Camera:
 def carm(view: str, scene: Scene) -> CArm:
     """The C-arm pose of a view's name: ``"ap"``, ``"lateral"`` or ``"<orbital>,<cranial>"`` in degrees."""
     wish = scene.case.imaging
+    return aim(view, rows=wish.rows, field=wish.field)
+
+
+def aim(view: str, *, rows: int, field: float) -> CArm:
+    """A C-arm turned to a view (see `carm`) with a square picture of `rows` pixels and `field` [m] at the isocentre."""
     angles = {"ap": (0.0, 0.0), "lateral": (90.0, 0.0)}.get(view) or _angles(view)
     base = CArm()
     magnification = base.source_detector / base.source_isocentre
     return CArm(
-        orbital=angles[0] * deg,
-        cranial=angles[1] * deg,
-        rows=wish.rows,
-        cols=wish.rows,
-        pitch=wish.field * magnification / wish.rows,
+        orbital=angles[0] * deg, cranial=angles[1] * deg, rows=rows, cols=rows, pitch=field * magnification / rows
     )
 
 

@@ -13,7 +13,15 @@ import pytest
 from vertebro.errors import CaseError, DataError
 from vertebro.materials import cement
 from vertebro.record import Run
-from vertebro.view import draw_cement, draw_ct, draw_curves, draw_import_check, draw_last_frames, draw_strip
+from vertebro.view import (
+    draw_anatomies,
+    draw_cement,
+    draw_ct,
+    draw_curves,
+    draw_import_check,
+    draw_last_frames,
+    draw_strip,
+)
 from vertebro.view.panels import figure_bytes
 from vertebro.view.planes import ct_numbers, plane_through, sample
 
@@ -104,6 +112,17 @@ def test_import_sheet_shows_six_planes_and_the_size(run: Run, tmp_path: Path) ->
     assert len(figure.axes) == 6
     assert "44 × 30 × 25 mm" in figure.texts[0].get_text()
     assert (tmp_path / "check.png").stat().st_size > 10_000
+
+
+def test_portraits_stand_in_rows_of_four(run: Run) -> None:
+    """AP and lateral frames with their sides marked, then an axial and a sagittal slice."""
+    figure = draw_anatomies({"one": run.anatomy, "two": run.anatomy}, rows=96)
+    assert len(figure.axes) == 8
+    at = {text.get_text(): text.get_position()[0] for text in figure.axes[0].texts}
+    assert at["R"] < 0.5 < at["L"]
+    assert "one" in at
+    first, second = (figure.axes[k].images[0].get_array() for k in (0, 4))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_plane_on_voxel_centres_returns_the_voxels(run: Run) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vertebro.anatomy.network import VeinNetwork
 from vertebro.errors import GeometryError
 from vertebro.grid import VoxelGrid
 
@@ -54,6 +55,8 @@ class Landmarks:
     spinous_tip : (3,) float or None
     posterior_skin : float
         a-coordinate of the skin behind the vertebra.
+    midline : float
+        r-coordinate of the patient's median plane; 0 but for a bone beside it (hip bone).
     """
 
     body_half_axes: Float3
@@ -67,6 +70,7 @@ class Landmarks:
     pedicle_right: Pedicle | None
     spinous_tip: Float3 | None
     posterior_skin: float
+    midline: float = 0.0
 
     @property
     def pedicles(self) -> tuple[Pedicle, ...]:
@@ -160,6 +164,8 @@ class Anatomy:
         Rigid transform to patient coordinates (RAS, metres); identity for parametric anatomies.
     body_volume : float [m³]
         Volume of the vertebral body (compartment BODY).
+    network : VeinNetwork or None
+        The veins; None in a file of an older vertebro and where veins are switched off.
     spine : tuple of SpineLevel
         Every vertebra of the scene from the head down, the own one among them; empty when unknown.
     provenance : dict
@@ -180,6 +186,7 @@ class Anatomy:
     landmarks: Landmarks
     patient_from_world: NDArray[np.float64]
     body_volume: float
+    network: VeinNetwork | None = None
     spine: tuple[SpineLevel, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
 

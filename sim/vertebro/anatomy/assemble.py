@@ -13,6 +13,8 @@ from vertebro.anatomy.interior import (
     bone_fractions,
     porosity_and_permeability,
 )
+from vertebro.anatomy.network_places import Scene
+from vertebro.anatomy.network_tracing import trace_network
 from vertebro.anatomy.shell import find_shell
 from vertebro.anatomy.vessels import VEIN_POROSITY, Veins, build_veins
 from vertebro.errors import DataError, GeometryError
@@ -69,6 +71,8 @@ def assemble(
     tissue, compartment = np.asarray(tissue, np.uint8), np.asarray(compartment, np.uint8)
     _check(grid, tissue, compartment, hu, level)
     veins = build_veins(grid, tissue, compartment, landmarks, settings, seed)
+    scene = Scene(grid, compartment, landmarks, -1.0 if settings.mirrored else 1.0)
+    network = trace_network(scene, settings, seed, level) if settings.veins else None
     fraction = bone_fractions(hu, tissue, grid, settings)
     phi, tensor = porosity_and_permeability(fraction, tissue, grid, settings, seed)
     vein_cells = veins.share > 0
@@ -94,7 +98,13 @@ def assemble(
         landmarks=landmarks,
         patient_from_world=np.asarray(patient_from_world, float),
         body_volume=float(np.count_nonzero(veins.compartment == Compartment.BODY) * grid.voxel_volume),
-        provenance={**provenance, "interior": settings.to_dict(), "seed": seed, "veins": _vein_table(veins)},
+        network=network,
+        provenance={
+            **provenance,
+            "interior": settings.to_dict(),
+            "seed": seed,
+            "veins": network.table() if network is not None else [],
+        },
     )
 
 
@@ -134,16 +144,3 @@ def _border_exit(grid: VoxelGrid, veins: Veins, settings: InteriorSettings) -> t
     if not len(cells):
         return ()
     return (Exit(name="tissue around", route="tissue", cells=cells, pressure=float(settings.tissue_pressure)),)
-
-
-def _vein_table(veins: Veins) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": duct.name,
-            "route": duct.route,
-            "length_mm": round(duct.length * 1e3, 2),
-            "radius_mm": round(float(duct.radius.mean()) * 1e3, 3),
-            "inside_bone": duct.inside,
-        }
-        for duct in veins.ducts
-    ]

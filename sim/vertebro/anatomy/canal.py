@@ -78,6 +78,23 @@ def ring_holes(distance: NDArray[np.float32], grid: VoxelGrid) -> Bools:
     )
 
 
+def labelled_holes(canal: Bools, bone: Bools, share: float = 0.3) -> Bools:
+    """The part of a labelled canal at the height of one vertebra: slices with `share` of its largest section.
+
+    Raises
+    ------
+    DataError
+        If the label does not pass the vertebra.
+    """
+    area = bone.sum(axis=(0, 1))
+    holes = canal & ~bone & (area > share * area.max())[None, None, :]
+    if not holes.any():
+        raise DataError(
+            "the labelled canal does not pass through the vertebra", where="subregions", hint="check the label map"
+        )
+    return np.asarray(holes)
+
+
 def on_grid(tube: CanalTube, source: VoxelGrid, target: VoxelGrid) -> CanalTube:
     """The same tube on the slices of another grid in the same frame."""
     old, new = source.axes()[2], target.axes()[2]

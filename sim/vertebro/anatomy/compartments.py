@@ -19,6 +19,7 @@ Distance = NDArray[np.float32]
 # All ours: how labels and CT numbers are read as tissue.
 CORTICAL_HU = 500.0  # compact bone of the arch and of thick walls; thinner shells are face layers, not voxels
 OTHER_BONE_HU = 200.0  # unlabelled bone (ribs, sacrum) outside the vertebra labels
+CONTRAST_MARGIN = 50.0
 LUNG_HU, FAT_HU = -400.0, -30.0
 EPIDURAL_DEPTH = 2.0 * mm  # fat and veins between canal wall and thecal sac
 DISC_REACH = 18.0 * mm  # no disc is higher
@@ -146,7 +147,12 @@ def disc(bones: Bones, neighbour: Bools, wall: NDArray[np.float64], grid: VoxelG
 
 
 def classify_tissue(
-    bones: Bones, compartment: NDArray[np.uint8], hu: NDArray[np.float32], vessel: Bools, grid: VoxelGrid
+    bones: Bones,
+    compartment: NDArray[np.uint8],
+    hu: NDArray[np.float32],
+    vessel: Bools,
+    grid: VoxelGrid,
+    contrast: float | None = None,
 ) -> NDArray[np.uint8]:
     """Tissue of every voxel from compartments and CT numbers.
 
@@ -155,13 +161,16 @@ def classify_tissue(
     hu : (nr, na, ns) float32 array [HU]
     vessel : bool array
         Aorta and vena cava, where known.
+    contrast : float [HU], optional
+        Of contrast medium in vessels: unlabelled parts no brighter than that may be thin vessels and are not bone.
     """
+    least = OTHER_BONE_HU if contrast is None else max(OTHER_BONE_HU, contrast + CONTRAST_MARGIN)
     smooth = ndimage.gaussian_filter(hu, [0.8 * mm / h for h in grid.spacing])
     out = np.full(grid.shape, Tissue.MUSCLE, np.uint8)
     out[smooth < FAT_HU] = Tissue.FAT
     out[smooth < LUNG_HU] = Tissue.LUNG
     out[smooth < -950.0] = Tissue.AIR
-    out[smooth > OTHER_BONE_HU] = Tissue.CORTICAL
+    out[smooth > least] = Tissue.CORTICAL
     blood = vessel | thick_bright(smooth, bones.solid, grid)
     out[blood & ~bones.solid] = Tissue.BLOOD
     out[np.isin(compartment, (Compartment.FORAMEN_LEFT, Compartment.FORAMEN_RIGHT))] = Tissue.EPIDURAL

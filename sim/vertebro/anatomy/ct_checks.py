@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vertebro.anatomy.label_tables import LEFT_PARTS, NAMES, RIGHT_PARTS
 from vertebro.anatomy.nifti_check import not_finite
 from vertebro.anatomy.volumes import Volume, same_grid
 from vertebro.errors import DataError
 from vertebro.units import mm
 
 METAL_HU = 2500.0
+HIGHEST_LABEL = 4095
 CONTRAST_HU = 150.0
 
 
@@ -42,22 +45,28 @@ def check_hounsfield(ct: Volume) -> None:
 
 
 def check_labels(labels: Volume, ct: Volume, resample_labels: bool) -> Volume:
-    """The label map as integers, on the CT's grid unless `resample_labels`.
+    """The label map as uint8 or uint16, on the CT's grid unless `resample_labels`.
 
     Raises
     ------
     DataError
-        If values are not whole numbers, all are zero, or the grids differ.
+        If values are not whole numbers, negative or huge, all are zero, or the grids differ.
     """
     data = labels.data
-    if data.dtype.kind == "f":
-        if not np.all(np.isfinite(data)) or np.any(data != np.rint(data)):
-            raise DataError(
-                "labels are not whole numbers", where=labels.name, hint="is this an image, not a label map?"
-            )
-        labels = labels.with_data(data.astype(np.int32))
-    if not np.any(labels.data > 0):
+    if data.dtype.kind == "f" and (not np.all(np.isfinite(data)) or np.any(data != np.rint(data))):
+        raise DataError("labels are not whole numbers", where=labels.name, hint="is this an image, not a label map?")
+    low, high = float(data.min()), float(data.max())
+    if high <= 0 <= low:
         raise DataError("the label map is empty", where=labels.name, hint="run the segmentation again")
+    if low < 0 or high > HIGHEST_LABEL:
+        raise DataError(
+            "values that are no label numbers",
+            where=labels.name,
+            value=f"{low:g} to {high:g}",
+            allowed=f"0 to {HIGHEST_LABEL}",
+            hint="is this the CT, not a label map?",
+        )
+    labels = labels.with_data(data.astype(np.uint8 if high < 256 else np.uint16, copy=False))
     if not resample_labels and not same_grid(labels, ct):
         raise DataError(
             "the labels lie on another grid than the CT",
@@ -67,6 +76,50 @@ def check_labels(labels: Volume, ct: Volume, resample_labels: bool) -> Volume:
             hint="give the CT that was segmented; if both show one scan: --resample-labels (resample_labels=True)",
         )
     return labels
+
+
+def check_sides(middles: Mapping[int, NDArray[np.float64]], scheme: str, parts: Volume | None, name: str) -> None:
+    """Refuse a label map whose left structures lie on the right.
+
+    Left and right come from the affine alone; whatever names its side (kidneys, lungs, ribs, muscles, articular
+    processes of a sub-region map) must agree with it, and the liver lies right of the spleen.
+
+    Parameters
+    ----------
+    middles : mapping from id to (3,) float array [m]
+        RAS middle of every label.
+    scheme : str
+    parts : Volume, optional
+        TPTBox sub-regions.
+
+    Raises
+    ------
+    DataError
+    """
+    at = {text: float(middles[number][0]) for number, text in NAMES[scheme].items() if number in middles}
+    pairs = [(text, at[text], at[text.replace("left", "right")]) for text in at if text.replace("left", "right") in at]
+    apart = [right - left for text, left, right in pairs if "left" in text]
+    if "liver" in at and "spleen" in at:
+        apart.append(at["liver"] - at["spleen"])
+    if parts is not None:
+        left, right = (_mean_r(parts, ids) for ids in (LEFT_PARTS, RIGHT_PARTS))
+        if left is not None and right is not None:
+            apart.append(right - left)
+            name = parts.name
+    exchanged = [x for x in apart if x < -5 * mm]
+    if len(exchanged) > 0.5 * len(apart):
+        raise DataError(
+            "left and right are exchanged in the labels",
+            where=name,
+            value=f"{len(exchanged)} of {len(apart)} left-right pairs lie the wrong way round",
+            allowed="structures named left at smaller R than those named right, the spleen left of the liver",
+            hint="the label map (or its header) was flipped; export it again with the CT's own geometry",
+        )
+
+
+def _mean_r(parts: Volume, ids: tuple[int, ...]) -> float | None:
+    index = np.argwhere(np.isin(parts.data[::2, ::2, ::2], ids))
+    return float(parts.world(2 * index)[:, 0].mean()) if len(index) else None
 
 
 def check_on_bone(ct_values: NDArray[np.floating[Any]], distance: NDArray[np.floating[Any]], name: str) -> None:
@@ -139,12 +192,6 @@ def _remarks(report: dict[str, Any], core: NDArray[np.float32]) -> list[str]:
     remarks = []
     if core.size and report["core_hu_sd"] > 80:
         remarks.append(f"noisy CT: CT numbers in the body scatter by {report['core_hu_sd']:.0f} HU")
-    if report["metal_share"] > 1e-4:
-        remarks.append("metal near the vertebra: CT numbers beside it are unreliable")
-    if report["contrast_hu"] is not None:
-        remarks.append(
-            f"contrast medium in vessels ({report['contrast_hu']:.0f} HU): bone density reads a few percent too high"
-        )
     return remarks
 
 

@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from vertebro.anatomy import labels as numbering
-from vertebro.anatomy.ct_checks import check_hounsfield, check_labels, check_on_bone, quality
+from vertebro.anatomy.ct_checks import check_hounsfield, check_labels, check_on_bone, check_sides, quality
 from vertebro.anatomy.frame import Scout
+from vertebro.anatomy.label_folder import read_labels
+from vertebro.anatomy.label_tables import BODY_PARTS, CANAL, CORD, bone_ids, ids_named
 from vertebro.anatomy.resampling import resample, signed_distance
 from vertebro.anatomy.volumes import Volume, read_volume, same_grid
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
 from vertebro.units import mm
 
-BODY_SUBREGIONS = (49, 50)
 FAR = 30 * mm  # distance assumed beyond the box around a label
 _LABEL_REACH = 130 * mm
 Floats = NDArray[np.float64]
@@ -35,6 +36,10 @@ class Job:
     ct : Volume
     labels : Volume
         Cut to the surroundings of the level.
+    whole : Volume
+        The uncut label map.
+    middles : dict
+        RAS middle (3,) [m] of every label in it.
     subregions : Volume or None
     label_geometry : str
         Of the uncut label map.
@@ -47,6 +52,8 @@ class Job:
 
     ct: Volume
     labels: Volume
+    whole: Volume
+    middles: dict[int, Floats]
     subregions: Volume | None
     label_geometry: str
     level: str
@@ -59,8 +66,7 @@ class Job:
     @property
     def bone_ids(self) -> set[int]:
         """Ids of all vertebrae, and of sacrum and ribs where the scheme has them."""
-        ids = set(numbering.SCHEMES[self.scheme].values())
-        return ids | {numbering.TS_SACRUM, *numbering.TS_RIBS} if self.scheme == "totalsegmentator" else ids
+        return bone_ids(self.scheme)
 
     def field(self, distance: Volume | None, grid: VoxelGrid, frame: Floats) -> NDArray[np.float32]:
         """Signed distance [m] on a grid; far away everywhere for a bone that is not there."""
@@ -85,16 +91,38 @@ def read_job(
     subregions: str | Path | None,
 ) -> Job:
     """Read and check everything; see `import_ct` for the arguments and errors."""
+    return make_job(
+        read_volume(ct),
+        read_labels(labels),
+        level,
+        scheme=scheme,
+        resample_labels=resample_labels,
+        subregions=None if subregions is None else read_volume(subregions),
+    )
+
+
+def make_job(
+    scan: Volume,
+    labels: Volume,
+    level: str,
+    *,
+    scheme: str,
+    resample_labels: bool,
+    subregions: Volume | None,
+) -> Job:
+    """Check volumes already in memory; see `import_volumes` for the arguments and errors."""
     level = numbering.parse_level(level)
-    scan = read_volume(ct)
     check_hounsfield(scan)
-    marks = check_labels(read_volume(labels), scan, resample_labels)
-    number, found = numbering.find_level(_ids(marks.data), level, scheme)
-    above, below = numbering.neighbour_ids(number, found)
-    parts = None if subregions is None else check_labels(read_volume(subregions), scan, resample_labels)
+    marks = check_labels(labels, scan, resample_labels)
+    middles = centroids(marks)
+    number, found = numbering.find_level(list(middles), level, scheme, {n: float(m[2]) for n, m in middles.items()})
+    above, below = numbering.neighbour_ids(number, found, list(middles))
+    parts = None if subregions is None else check_labels(subregions, scan, resample_labels)
     job = Job(
         ct=scan,
         labels=_cut_to_level(marks, number),
+        whole=marks,
+        middles=middles,
         subregions=parts,
         label_geometry=marks.geometry,
         level=level,
@@ -103,6 +131,7 @@ def read_job(
         above=above,
         below=below,
     )
+    check_sides(middles, found, parts, marks.name)
     if not same_grid(marks, scan):
         job.remarks.append("the labels lie on another grid than the CT; they were carried over by position")
     if scan.spacing.max() > 3.0 * mm:
@@ -118,27 +147,54 @@ def bone_distance(job: Job, number: int | None) -> Volume | None:
 
 
 def body_distance(job: Job) -> Volume | None:
-    """Signed distance [m] to the body of the level where sub-region labels tell it."""
+    """Signed distance [m] to the body of the level where sub-region labels tell it.
+
+    Raises
+    ------
+    DataError
+        If a sub-region map shows no body there.
+    """
     if job.subregions is None:
         return None
-    body = job.subregions.with_data(np.isin(job.subregions.data, BODY_SUBREGIONS))
-    own = bone_distance(job, job.number)
-    if own is not None:
-        # sub-region maps show every vertebra: keep what lies in this one
-        near = np.linalg.inv(own.ras_from_voxel) @ body.ras_from_voxel
-        distance = np.empty(body.data.shape, np.float32)
-        ndimage.affine_transform(
-            own.data, near[:3, :3], near[:3, 3], body.data.shape, distance, order=1, mode="constant", cval=FAR
-        )
-        body = body.with_data(body.data & (distance < 0.5 * float(body.spacing.max())))
-    found = _distance(body, job.remarks)
+    found = _part_distance(job, BODY_PARTS, near=0.5 * float(job.subregions.spacing.max()))
     if found is None:
         raise DataError(
             f"the sub-region map shows no body of {job.level}",
-            where=body.name,
-            allowed=f"ids {BODY_SUBREGIONS} in the vertebral body",
+            where=job.subregions.name,
+            allowed=f"ids {BODY_PARTS[:2]} in the vertebral body",
         )
     return found
+
+
+def canal_distance(job: Job) -> Volume | None:
+    """Signed distance [m] to the canal where sub-region labels show it (61, the cord 60 within)."""
+    return None if job.subregions is None else _part_distance(job, (CORD, CANAL), near=25 * mm, needed=CANAL)
+
+
+def cord_distance(job: Job) -> Volume | None:
+    """Signed distance [m] to the canal guessed as 3 mm around a labelled cord, for an arch that closes no ring."""
+    ids = ids_named(job.scheme, "spinal_cord")
+    near = job.labels.with_data(np.isin(job.labels.data, sorted(ids)))
+    found = _distance(near, []) if ids else None
+    if found is None and job.subregions is not None:
+        found = _part_distance(job, (CORD,), near=25 * mm)
+    return None if found is None else found.with_data(found.data - np.float32(3 * mm))
+
+
+def _part_distance(job: Job, parts: tuple[int, ...], *, near: float, needed: int | None = None) -> Volume | None:
+    """Distance to sub-regions; these maps show every vertebra, so what lies farther than `near` is left out."""
+    own = bone_distance(job, job.number)
+    if job.subregions is None or own is None:
+        return None
+    chosen = np.isin(job.subregions.data, parts)
+    if not chosen.any() or (needed is not None and not np.any(job.subregions.data == needed)):
+        return None
+    affine = np.linalg.inv(own.ras_from_voxel) @ job.subregions.ras_from_voxel
+    distance = np.empty(chosen.shape, np.float32)
+    ndimage.affine_transform(
+        own.data, affine[:3, :3], affine[:3, 3], chosen.shape, distance, order=1, mode="constant", cval=FAR
+    )
+    return _distance(job.subregions.with_data(chosen & (distance < near)), job.remarks)
 
 
 def superior_hint(job: Job) -> Floats | None:
@@ -177,15 +233,15 @@ def check_field(job: Job, own: Volume, scout: Scout) -> None:
 
 def check_values(job: Job, own: Volume) -> dict[str, Any]:
     """Look at the CT numbers around the vertebra on its label's voxels; returns the quality report."""
-    values = _at(job.ct, own)
+    values = values_at(job.ct, own)
     check_on_bone(values, own.data, job.labels.name)
-    labelled = np.isin(_at(job.labels, own), sorted(job.bone_ids))
+    labelled = np.isin(values_at(job.labels, own), sorted(job.bone_ids))
     report, remarks = quality(values, own.data, labelled)
     job.remarks.extend(remarks)
     return report
 
 
-def _at(source: Volume, place: Volume) -> NDArray[np.float32]:
+def values_at(source: Volume, place: Volume) -> NDArray[np.float32]:
     """Nearest values of a volume at another volume's voxels."""
     affine = np.linalg.inv(source.ras_from_voxel) @ place.ras_from_voxel
     values = np.empty(place.data.shape, np.float32)
@@ -203,11 +259,29 @@ def around(volume: Volume, grid: VoxelGrid, ras_from_world: Floats, margin: floa
     return volume.crop(np.floor(index.min(axis=0) - pad), np.ceil(index.max(axis=0) + pad) + 1)
 
 
+def centroids(labels: Volume) -> dict[int, Floats]:
+    """RAS middle (3,) [m] of every label; from every other voxel along each axis where that meets the label."""
+    thin = labels.data[::2, ::2, ::2]
+    flat = thin.ravel()
+    count = np.bincount(flat, minlength=256)
+    sums = [np.bincount(flat, weights=np.broadcast_to(x, thin.shape).ravel()) for x in np.ogrid[_slices(thin.shape)]]
+    found = {}
+    for number in _ids(labels.data):
+        if number and number < len(count) and count[number]:
+            index = 2 * np.array([total[number] for total in sums]) / count[number]
+            found[number] = labels.world(index[None])[0]
+        elif number:
+            found[number] = labels.world(np.argwhere(labels.data == number)).mean(axis=0)
+    return found
+
+
+def _slices(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(n) for n in shape)
+
+
 def _ids(data: NDArray[Any]) -> list[int]:
-    """Values in a label map; ticking off a table slice by slice is many times faster than sorting."""
-    if data.dtype != np.uint8:
-        return [int(i) for i in np.unique(data)]
-    seen = np.zeros(256, bool)
+    """Values in a map of uint8 or uint16; ticking off a table slice by slice is many times faster than sorting."""
+    seen = np.zeros(np.iinfo(data.dtype).max + 1, bool)
     for k in range(data.shape[2]):
         seen[data[:, :, k]] = True
     return [int(i) for i in np.flatnonzero(seen)]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vertebro.anatomy.canal import CanalTube, measure_tube, ring_holes
+from vertebro.anatomy.canal import CanalTube, labelled_holes, measure_tube, ring_holes
 from vertebro.anatomy.resampling import resample
 from vertebro.anatomy.volumes import Volume
 from vertebro.errors import DataError
@@ -49,7 +49,12 @@ class Scout:
     tube: CanalTube
 
 
-def find_frame(distance: Volume, up: NDArray[np.float64] | None = None, body_distance: Volume | None = None) -> Scout:
+def find_frame(
+    distance: Volume,
+    up: NDArray[np.float64] | None = None,
+    body_distance: Volume | None = None,
+    canal_distance: Volume | None = None,
+) -> Scout:
     """Find the frame of one vertebra by looking, turning and looking again.
 
     Parameters
@@ -60,23 +65,37 @@ def find_frame(distance: Volume, up: NDArray[np.float64] | None = None, body_dis
         First guess of the superior direction in RAS (from the neighbours); default the patient's long axis.
     body_distance : Volume, optional
         Signed distance to the body alone, where sub-region labels are known.
+    canal_distance : Volume, optional
+        Signed distance to a labelled canal; without it the canal is the hole in the arch.
 
     Raises
     ------
     DataError
         If no canal or no body is found, or the search does not settle.
     """
-    frame = _first_guess(distance, up)
-    frame = _settle(distance, frame, body_distance, _COARSE, 1.5 * deg)
-    frame = _settle(distance, frame, body_distance, _SCOUT, 0.4 * deg)
+    frame = coarse_frame(distance, up, body_distance, canal_distance)
+    frame = _settle(distance, frame, body_distance, canal_distance, _SCOUT, 0.4 * deg)
     _check_upright(frame, up)
-    return look(distance, frame, body_distance)
+    return look(distance, frame, body_distance, canal_distance)
 
 
-def _settle(distance: Volume, frame: Floats, body: Volume | None, grid: VoxelGrid, enough: float) -> Floats:
+def coarse_frame(
+    distance: Volume,
+    up: NDArray[np.float64] | None = None,
+    body_distance: Volume | None = None,
+    canal_distance: Volume | None = None,
+) -> Floats:
+    """As `find_frame`, good to a few degrees and a millimetre or two, in a fifth of the time: ``ras_from_world``."""
+    frame = _first_guess(distance, up)
+    return _settle(distance, frame, body_distance, canal_distance, _COARSE, 1.5 * deg)
+
+
+def _settle(
+    distance: Volume, frame: Floats, body: Volume | None, canal: Volume | None, grid: VoxelGrid, enough: float
+) -> Floats:
     """Look and turn until a turn is smaller than `enough` [rad]."""
     for _ in range(_ROUNDS):
-        turn = _correction(look(distance, frame, body, grid))
+        turn = _correction(look(distance, frame, body, canal, grid))
         frame = frame @ turn
         angle = np.arccos(np.clip((np.trace(turn[:3, :3]) - 1) / 2, -1, 1))
         if angle < enough and np.linalg.norm(turn[:3, 3]) < 0.3 * grid.spacing[0]:
@@ -84,11 +103,21 @@ def _settle(distance: Volume, frame: Floats, body: Volume | None, grid: VoxelGri
     return frame
 
 
-def look(distance: Volume, frame: Floats, body_distance: Volume | None = None, grid: VoxelGrid = _SCOUT) -> Scout:
+def look(
+    distance: Volume,
+    frame: Floats,
+    body_distance: Volume | None = None,
+    canal_distance: Volume | None = None,
+    grid: VoxelGrid = _SCOUT,
+) -> Scout:
     """Resample the vertebra into a frame and tell body and canal apart there."""
     field = resample(distance, grid, frame, mode="constant", outside=_FAR)
     bone = np.asarray(field < 0)
-    holes = ring_holes(field, grid)
+    if canal_distance is None:
+        holes = ring_holes(field, grid)
+    else:
+        canal = resample(canal_distance, grid, frame, mode="constant", outside=_FAR) < 0
+        holes = labelled_holes(canal, bone)
     tube = measure_tube(holes, grid)
     if body_distance is None:
         body = split_body(bone, tube, grid)

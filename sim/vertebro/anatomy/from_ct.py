@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.anatomy import labels as numbering
 from vertebro.anatomy.anatomy import Anatomy, Landmarks, Surround
 from vertebro.anatomy.assemble import InteriorSettings, assemble
 from vertebro.anatomy.beyond_field import is_cut
 from vertebro.anatomy.canal import CanalTube, measure_tube, on_grid, ring_holes
 from vertebro.anatomy.compartments import Bones, classify_tissue, mark_compartments
+from vertebro.anatomy.ct_calibration import CALIBRATIONS, calibrate, corrected
+from vertebro.anatomy.ct_foreign import find_foreign, replaced
 from vertebro.anatomy.ct_job import (
     FAR,
     Job,
     around,
     body_distance,
     bone_distance,
+    canal_distance,
     check_field,
     check_values,
-    read_job,
+    cord_distance,
+    make_job,
     superior_hint,
 )
 from vertebro.anatomy.frame import Scout, find_frame, split_body, wall_line
+from vertebro.anatomy.interior import BONE_TISSUES
+from vertebro.anatomy.label_folder import read_labels
+from vertebro.anatomy.label_tables import ids_named
 from vertebro.anatomy.landmarks_from_labels import foramen_reach, measure_landmarks, scout_box
+from vertebro.anatomy.organs_from_labels import map_organs
 from vertebro.anatomy.resampling import inside_field, resample, soften
+from vertebro.anatomy.spine_from_labels import measure_spine
 from vertebro.anatomy.surround import (
     HU_RANGE,
     build_surround,
@@ -40,9 +49,10 @@ from vertebro.anatomy.surround import (
     soft_outside,
     without_table,
 )
-from vertebro.anatomy.volumes import Volume
+from vertebro.anatomy.volumes import Volume, read_volume
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
+from vertebro.tissue import Tissue
 from vertebro.units import mm
 
 SPACING_RANGE = (0.4 * mm, 1.5 * mm)
@@ -64,6 +74,7 @@ def import_ct(
     label_scheme: str = "auto",
     resample_labels: bool = False,
     subregions: str | Path | None = None,
+    calibration: str = "auto",
     licence: str | None = None,
     progress: Progress | None = None,
 ) -> Anatomy:
@@ -74,7 +85,7 @@ def import_ct(
     ct : path
         NIfTI, NRRD or MetaImage file, DICOM folder, or zip of DICOM slices; any axis order, flip or obliquity.
     labels : path
-        Label map with TotalSegmentator or VerSe numbering.
+        Label map with TotalSegmentator (1 or 2) or VerSe numbering, or a folder of TotalSegmentator's masks.
     level : str
         ``"L1"`` …
     spacing : float [m]
@@ -83,11 +94,14 @@ def import_ct(
     seed : int
         Of the synthetic veins.
     label_scheme : str
-        ``"auto"``, ``"totalsegmentator"`` or ``"verse"``.
+        ``"auto"``, ``"totalsegmentator"``, ``"totalsegmentator-v1"`` or ``"verse"``.
     resample_labels : bool
         Accept labels on another grid than the CT.
     subregions : path, optional
-        TPTBox sub-region map (49, 50 = vertebral body), used to tell body from arch.
+        TPTBox (SPINEPS) sub-region map: 49, 50 tell body from arch, 61 shows the canal, left and right are checked.
+    calibration : str
+        ``"auto"``: put CT numbers on the scale of fat, muscle, blood and air where these contradict the scanner's;
+        ``"none"``: only report what they say.
     licence : str, optional
         Licence and citation of the data, carried into the provenance.
     progress : callable, optional
@@ -105,18 +119,83 @@ def import_ct(
     _check_spacing(spacing)
     tell = progress or _silent
     tell("reading", 0.0)
-    job = read_job(ct, labels, level, scheme=label_scheme, resample_labels=resample_labels, subregions=subregions)
+    return import_volumes(
+        read_volume(ct),
+        read_labels(labels),
+        level,
+        spacing=spacing,
+        settings=settings,
+        seed=seed,
+        label_scheme=label_scheme,
+        resample_labels=resample_labels,
+        subregions=None if subregions is None else read_volume(subregions),
+        calibration=calibration,
+        licence=licence,
+        progress=progress,
+    )
+
+
+def import_volumes(
+    ct: Volume,
+    labels: Volume,
+    level: str,
+    *,
+    spacing: float = 0.8 * mm,
+    settings: InteriorSettings | None = None,
+    seed: int = 0,
+    label_scheme: str = "auto",
+    resample_labels: bool = False,
+    subregions: Volume | None = None,
+    calibration: str = "auto",
+    licence: str | None = None,
+    progress: Progress | None = None,
+) -> Anatomy:
+    """As `import_ct`, from volumes already in memory (a segmentation just made, a part cut out).
+
+    Parameters
+    ----------
+    ct : Volume
+        CT numbers [HU].
+    labels : Volume
+        Vertebra numbers; on the CT's grid unless `resample_labels`.
+    subregions : Volume, optional
+
+    Returns
+    -------
+    Anatomy
+
+    Raises
+    ------
+    DataError
+        As `import_ct`.
+    """
+    _check_spacing(spacing)
+    _check_calibration(calibration)
+    tell = progress or _silent
+    job = make_job(ct, labels, level, scheme=label_scheme, resample_labels=resample_labels, subregions=subregions)
     tell("finding the vertebra's axes", 0.3)
     own = _own_distance(job)
-    scout = find_frame(own, superior_hint(job), body_distance(job))
+    scout = _scout(job, own)
     check_field(job, own, scout)
     report = check_values(job, own)
+    foreign = find_foreign(job, own, report["contrast_hu"])
+    tell("calibrating CT numbers", 0.45)
+    scale = calibrate(job, scout, report["core_hu_mean"], foreign.contrast, calibration)
+    job = replace(job, ct=corrected(job.ct, scale))
     tell("resampling the surroundings", 0.5)
     surround = _surround(job, scout)
     landmarks = measure_landmarks(scout, _skin(job, scout, surround))
     tell("naming compartments", 0.75)
     grid = VoxelGrid.around(*scout_box(scout), spacing)
-    hu, tissue, compartment = _voxels(job, own, scout, landmarks, grid)
+    hu, tissue, compartment = _voxels(job, own, scout, landmarks, grid, foreign.contrast)
+    seen = hu
+    masks = foreign.masks(grid, scout.ras_from_world)
+    if masks is not None:
+        hu = replaced(hu, masks[1], np.isin(tissue, BONE_TISSUES), grid)
+        tissue[masks[0]] = Tissue.CORTICAL
+    tell("mapping organs and levels", 0.85)
+    organ = map_organs(job, surround, scout.ras_from_world, grid, compartment, foreign.contrast)
+    spine = measure_spine(job, scout)
     tell("filling the bone", 0.9)
     anatomy = assemble(
         level=job.level,
@@ -125,14 +204,14 @@ def import_ct(
         compartment=compartment,
         hu=hu,
         landmarks=landmarks,
-        surround=surround,
+        surround=replace(surround, organ=organ),
         patient_from_world=scout.ras_from_world,
         settings=settings or InteriorSettings(),
         seed=seed,
-        provenance=_provenance(job, spacing, report, licence),
+        provenance=_provenance(job, spacing, report | foreign.report, licence) | {"calibration": scale},
     )
     tell("done", 1.0)
-    return anatomy
+    return replace(anatomy, hu=np.ascontiguousarray(seen, np.float32), spine=spine)  # pictures show metal as it is
 
 
 def _check_spacing(spacing: float) -> None:
@@ -141,11 +220,30 @@ def _check_spacing(spacing: float) -> None:
         raise DataError("grid spacing", where="spacing", value=f"{spacing / mm:g} mm", allowed="0.4 to 1.5 mm")
 
 
+def _check_calibration(calibration: str) -> None:
+    if calibration not in CALIBRATIONS:
+        raise DataError("unknown calibration", where="calibration", value=calibration, allowed=", ".join(CALIBRATIONS))
+
+
 def _own_distance(job: Job) -> Volume:
     own = bone_distance(job, job.number)
     if own is None:
         raise DataError(f"the label of {job.level} is empty", where=job.labels.name)
     return own
+
+
+def _scout(job: Job, own: Volume) -> Scout:
+    """The vertebra's own frame; a labelled cord stands in where the arch closes no canal."""
+    up, body, canal = superior_hint(job), body_distance(job), canal_distance(job)
+    try:
+        return find_frame(own, up, body, canal)
+    except DataError:
+        cord = None if canal is not None else cord_distance(job)
+        if cord is None:
+            raise
+        scout = find_frame(own, up, body, cord)
+    job.remarks.append("the arch closes no canal: the canal is guessed as 3 mm around the labelled cord")
+    return scout
 
 
 def _surround(job: Job, scout: Scout) -> Surround:
@@ -170,7 +268,7 @@ def _skin(job: Job, scout: Scout, surround: Surround) -> float:
 
 
 def _voxels(
-    job: Job, own: Volume, scout: Scout, landmarks: Landmarks, grid: VoxelGrid
+    job: Job, own: Volume, scout: Scout, landmarks: Landmarks, grid: VoxelGrid, contrast: float | None
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
     """CT numbers, tissue and compartments on the simulation grid."""
     frame = scout.ras_from_world
@@ -183,8 +281,8 @@ def _voxels(
     soft_outside(hu, near, grid, frame)
     if not np.all(inside_field(job.ct, grid, frame)):
         job.remarks.append("the simulation grid leaves the field of view: mirrored slices or soft tissue fill the rest")
-    vessels = {numbering.TS_AORTA, numbering.TS_CAVA} if job.scheme == "totalsegmentator" else set()
-    tissue = classify_tissue(bones, compartment, hu, job.mask(vessels, grid, frame), grid)
+    vessels = ids_named(job.scheme, "aorta", "vena_cava", "iliac_")
+    tissue = classify_tissue(bones, compartment, hu, job.mask(vessels, grid, frame), grid, contrast)
     return hu, tissue, compartment
 
 
@@ -197,6 +295,7 @@ def _bones(job: Job, own: Volume, scout: Scout, grid: VoxelGrid) -> tuple[CanalT
         holes |= _neighbour_holes(job.field(neighbour, scout.grid, frame), scout)
     tube = on_grid(measure_tube(holes, scout.grid), scout.grid, grid)
     ring = Volume(data=holes, ras_from_voxel=frame @ scout.grid.world_from_voxel, name="canal", digest="")
+    canal = canal_distance(job)
     bone = job.field(own, grid, frame) < 0
     body = _own_body(job, bone, scout, grid)
     others = {n for n in job.bone_ids if n not in {job.number, job.above, job.below}}
@@ -206,7 +305,7 @@ def _bones(job: Job, own: Volume, scout: Scout, grid: VoxelGrid) -> tuple[CanalT
         above=(job.field(above, grid, frame) < 0) & ~bone,
         below=(job.field(below, grid, frame) < 0) & ~bone,
         others=job.mask(others, grid, frame) & ~bone,
-        holes=resample(ring, grid, frame) > 0.5,
+        holes=resample(ring, grid, frame) > 0.5 if canal is None else job.field(canal, grid, frame) < 0,
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from vertebro.anatomy.network_settings import VeinSettings
 from vertebro.errors import CaseError
 from vertebro.materials import bone
 from vertebro.materials.permeability import PERMEABILITY_LAWS
@@ -82,6 +83,8 @@ class InteriorSettings:
         Mean radius of a segmental vein in its foramen, 0.25…1 mm (recalled: diameter 0.5–2 mm); wider outside.
     basivertebral_size : (3,) float [m]
         Width, depth and height of the basivertebral foramen (wang2023: 7.8, 12.4, 5.4 mm).
+    network : VeinSettings
+        Radii, counts and blood of the other veins.
     mirrored : bool
         Reflect everything random about the midline, so that a mirrored anatomy gets a mirrored interior.
 
@@ -119,6 +122,7 @@ class InteriorSettings:
     segmental_veins: int = 6
     segmental_radius: float = 0.6e-3
     basivertebral_size: tuple[float, float, float] = (7.8e-3, 12.4e-3, 5.4e-3)
+    network: VeinSettings = field(default_factory=VeinSettings)
     mirrored: bool = False
 
     def __post_init__(self) -> None:
@@ -183,6 +187,8 @@ def _within(value: Any, low: float, high: float) -> bool:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, VeinSettings):
+        return value.to_dict()
     if isinstance(value, tuple):
         return [float(v) for v in value]
     return float(value) if isinstance(value, float) else value

@@ -16,10 +16,14 @@ from vertebro.anatomy.parametric_canvas import Canvas, Labels
 from vertebro.anatomy.parametric_column import Column, build_column
 from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, body_factor
 from vertebro.anatomy.parametric_neck import neck_box, neck_skin
+from vertebro.anatomy.parametric_pelvis import build_pelvis, pelvis_label
+from vertebro.anatomy.parametric_pelvis_dimensions import PELVIC_LEVELS
 from vertebro.anatomy.parametric_scene import paint_scene
 from vertebro.anatomy.parametric_sizes import override_complaint, patient_sizes, qualified
 from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
 from vertebro.anatomy.parametric_vertebra import body_outline, bowl_depth, pedicle_axis, pedicle_centre
+from vertebro.anatomy.pathology import with_pathology
+from vertebro.anatomy.pathology_records import Pathology
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
 from vertebro.materials.bone import T_SCORES, mean_bone_fraction
@@ -37,7 +41,7 @@ class ParametricSpec:
     Attributes
     ----------
     level : str
-        C6, T4 … L5.
+        C6, T4 … L5, S1 (the sacrum), HIP_L or HIP_R (a hip bone around its acetabulum).
     spacing : float [m]
         Edge of the simulation grid's voxels, 0.4…1.5 mm.
     bone_fraction : float [1], optional
@@ -68,6 +72,8 @@ class ParametricSpec:
         level, ``"L2.disc"`` another one of the same patient. Within four standard deviations of the mean.
     size_variation : float [1]
         Standard deviations by which the seed varies the sizes, 0…2; 0 is the mean patient.
+    pathology : tuple of pathology records
+        Fractures, lesions, cracks (`pathology_records`), applied in order.
 
     Raises
     ------
@@ -91,11 +97,12 @@ class ParametricSpec:
     mirrored: bool = False
     dimensions: Mapping[str, float] = field(default_factory=dict)
     size_variation: float = 0.0
+    pathology: tuple[Pathology, ...] = ()
 
     def __post_init__(self) -> None:
         wrong = [text for text in map(self._complaint, _RANGES) if text]
-        if self.level not in LEVELS:
-            wrong.append(f"level = {self.level!r} ({', '.join(LEVELS)})")
+        if self.level not in (*LEVELS, *PELVIC_LEVELS):
+            wrong.append(f"level = {self.level!r} ({', '.join((*LEVELS, *PELVIC_LEVELS))})")
         if self.sex not in SEX_FACTOR:
             wrong.append(f"sex = {self.sex!r} ({', '.join(SEX_FACTOR)})")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
@@ -122,6 +129,7 @@ class ParametricSpec:
         return mean_bone_fraction(**{name: getattr(self, name) for name in _DENSITIES})
 
 
+FAR_ENOUGH = 2.0  # m; a scene that holds the whole spine
 _DENSITIES = ("bone_fraction", "density", "t_score", "hu")
 _RANGES: dict[str, tuple[float, float, str]] = {
     "spacing": (0.4e-3, 1.5e-3, "m"),
@@ -156,6 +164,8 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     settings = PARAMETRIC_INTERIOR if interior is None else interior
     if spec.mirrored:
         settings = replace(settings, mirrored=not settings.mirrored)
+    if spec.level in PELVIC_LEVELS:
+        return with_pathology(build_pelvis(spec, settings), spec.pathology)
     column = _column(spec)
     trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
     grid, wide = simulation_grid(column, spec.spacing), surround_grid(column, trunk, spec)
@@ -164,7 +174,7 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     near, far = Canvas.blank(grid, labels), Canvas.blank(wide, None, organ)
     for canvas in (near, far):
         paint_scene(canvas, column, trunk, spec.mean_bone_fraction, spec)
-    anatomy = assemble(
+    healthy = assemble(
         level=spec.level,
         grid=grid,
         tissue=labels.tissue,
@@ -175,9 +185,10 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
         patient_from_world=column.patient_from_world,
         settings=settings,
         seed=spec.seed,
-        provenance={"source": "parametric", "spec": _plain(asdict(spec))},
+        provenance={"source": "parametric", "spec": _plain(asdict(replace(spec, pathology=())))},
     )
-    return replace(anatomy, spine=_spine(column, spec.surround_height))
+    healthy = replace(healthy, spine=_spine(column, spec.surround_height))
+    return with_pathology(healthy, spec.pathology, neighbours=_spine(column, FAR_ENOUGH))
 
 
 def build_stack(
@@ -222,6 +233,8 @@ def vertebra_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
     grid : VoxelGrid
     label : (nr, na, ns) bool array
     """
+    if spec.level in PELVIC_LEVELS:
+        return pelvis_label(spec)
     grid, labels = whole_bone(spec)
     return grid, np.isin(labels.compartment, (Compartment.BODY, Compartment.ARCH))
 
@@ -324,4 +337,4 @@ def _skin_behind(column: Column, trunk: Trunk) -> float:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {k: float(v) if isinstance(v, float) else v for k, v in values.items()}
+    return {k: float(v) if isinstance(v, float) else v for k, v in values.items() if k != "pathology"}

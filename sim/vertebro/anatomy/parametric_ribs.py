@@ -86,7 +86,7 @@ def _shaft(trunk: Trunk, chest: Chest, bone: Bone, number: int, tubercle: Array)
         width, depth, middle = (float(x) for x in chest.at(np.array(last[2])))
         place = _on_wall(width + out, depth + out, middle, turn)
         moved = float(np.hypot(place[0] - last[0], place[1] - last[1]))
-        if place[0] < start[0] + 12 * mm and turn < np.radians(90) or moved < step:
+        if (place[0] < start[0] + 12 * mm and turn < np.radians(90)) or moved < step:
             continue
         travelled += moved
         if travelled > length:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy, Exit, Landmarks, Pedicle, SpineLevel, Surround
+from vertebro.anatomy.network import VeinNetwork
 from vertebro.errors import DataError, VertebroError
 from vertebro.grid import VoxelGrid
 
@@ -137,6 +138,8 @@ def _write(file: h5py.File, anatomy: Anatomy) -> None:
         _pack(surround, "organ", anatomy.surround.organ)
     _write_spine(file, anatomy.spine)
     _write_landmarks(file.create_group("landmarks"), anatomy.landmarks)
+    if anatomy.network is not None:
+        _write_network(file.create_group("network"), anatomy.network)
     exits = file.create_group("exits")
     for number, outlet in enumerate(anatomy.exits):
         group = exits.create_group(f"{number:03d}")
@@ -173,6 +176,26 @@ def _read_spine(file: h5py.File) -> tuple[SpineLevel, ...]:
     )
 
 
+def _write_network(group: h5py.Group, network: VeinNetwork) -> None:
+    for item in fields(VeinNetwork):
+        value = getattr(network, item.name)
+        if isinstance(value, tuple):
+            group.attrs[item.name] = json.dumps(value)
+        else:
+            group[item.name] = value
+
+
+def _read_network(file: h5py.File) -> VeinNetwork | None:
+    if "network" not in file:
+        return None
+    group = file["network"]
+    values: dict[str, Any] = {}
+    for item in fields(VeinNetwork):
+        name = item.name
+        values[name] = tuple(json.loads(group.attrs[name])) if name in group.attrs else group[name][()]
+    return VeinNetwork(**values)
+
+
 def _write_landmarks(group: h5py.Group, landmarks: Landmarks) -> None:
     for item in fields(Landmarks):
         value = getattr(landmarks, item.name)
@@ -198,6 +221,7 @@ def _read(file: h5py.File) -> Anatomy:
         landmarks=_read_landmarks(file["landmarks"]),
         patient_from_world=file["patient_from_world"][()],
         body_volume=float(file.attrs["body_volume"]),
+        network=_read_network(file),
         spine=_read_spine(file),
         provenance=json.loads(file.attrs["provenance"]),
     )
@@ -221,8 +245,10 @@ def _read_landmarks(group: h5py.Group) -> Landmarks:
     for item in fields(Landmarks):
         if item.name in group:
             values[item.name] = Pedicle(**{f.name: _plain(group[item.name].attrs[f.name]) for f in fields(Pedicle)})
-        else:
-            values[item.name] = _plain(group.attrs[item.name]) if item.name in group.attrs else None
+        elif item.name in group.attrs:
+            values[item.name] = _plain(group.attrs[item.name])
+        elif item.default is MISSING:  # a bone without this landmark
+            values[item.name] = None
     return Landmarks(**values)
 
 

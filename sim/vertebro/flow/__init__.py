@@ -33,6 +33,7 @@ from vertebro.flow.problem import FlowProblem, Outlet, Well
 from vertebro.flow.report import FlowEvent, StepReport
 from vertebro.flow.state import FlowState
 from vertebro.flow.stepper import Stepper
+from vertebro.flow.vessels import VesselNetwork, VesselState
 from vertebro.flow.wells import lattice_green
 
 __all__ = [
@@ -43,6 +44,8 @@ __all__ = [
     "PressureReport",
     "StepReport",
     "Stepper",
+    "VesselNetwork",
+    "VesselState",
     "Well",
     "capillary_shear_factor",
     "lattice_green",

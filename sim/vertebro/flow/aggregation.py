@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.flow import kernels_aggregation as ka
+from vertebro.flow.bypass import Bypass, sinks_of_nodes
 
 Single = NDArray[np.float32]
 Index = NDArray[np.uint32]
@@ -98,8 +99,8 @@ class Aggregation:
         out: Single = self.x[: self.first[1]]
         return out
 
-    def setup(self, t: NDArray[np.float64], free: NDArray[np.uint8]) -> None:
-        """Build the levels from float64 faces (3, …) [m³/(s·Pa)] and the mask of free cells."""
+    def setup(self, t: NDArray[np.float64], free: NDArray[np.uint8], bypass: Bypass | None = None) -> None:
+        """Build the levels from float64 faces (3, …) [m³/(s·Pa)], the mask of free cells and the leaks of joined cells."""
         scale = 1.0 / max(float(t.max()), 1e-300)
         count = ka.split_blocks(t, free, ENOUGH[0], self.number)
         self.first, self.begin = np.array([0, count + 1]), np.array([0])
@@ -114,6 +115,8 @@ class Aggregation:
             )  # fmt: skip
             if self._room(0, found):
                 break
+        if bypass is not None:
+            sinks_of_nodes(bypass, self.number, scale, level.sink, level.dinv)
         self.begin = np.append(self.begin, found)
         blocks = [(n - 1) // 2 for n in self.shape]
         while self.counts[-1] > BOTTOM:

@@ -109,10 +109,9 @@ def _solve_rates(flow: PressureField, wells: Sequence[WellRun], tolerance: float
     if flow.box.level is None:
         norm = max(norm, flow.flat_norm())
     if norm == 0.0:
-        held = flow.p[(flow.free == 0) & ~flow.sealed]
-        flow.p[flow.free == 1] = float(held.mean()) if held.size else 0.0
+        flow.p[flow.free == 1] = flow.rest()[0]
         return 0, 0.0
-    found = flow.solve(flow.p, flow.source, tolerance, norm, now)
+    found = flow.solve(flow.p, flow.right(flow.source), tolerance, norm, now)
     return found.iterations, found.residuals[-1]
 
 

@@ -16,6 +16,7 @@ Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 GROW = 6  # cells of margin when the window of the cement-only mode is (re)drawn
 INNER = (slice(1, -1),) * 3  # a padded box without its ghosts
+EMPTY_SHARE = 1e-4  # resistance of what is empty in cement-only mode, as a share of the injected fluid's
 SEALED_RING = 2  # empty cells around the filled region that still take part in cement-only mode
 
 
@@ -57,11 +58,30 @@ def drained(mask: Mask, half: Float, layer: Float, pinned: Mask) -> Mask:
     return reached
 
 
+def drained_by_all(problem: FlowProblem, window: Window, mask: Mask, half: Float, layer: Float, pinned: Mask) -> Mask:
+    """As `drained`, also through vessels: those that end in an outlet or in other cells that are drained."""
+    net = problem.vessels
+    if net is None or len(net.coupling) == 0:
+        return drained(mask, half, layer, pinned)
+    part, place = net.component, tuple(window.cells(net.coupling_cell).T)
+    mouths = part[net.coupling_node]
+    leads = np.isin(mouths, part[net.outlet_node])
+    while True:
+        ends = pinned.copy()
+        ends[tuple(axis[leads] for axis in place)] = True
+        reached = drained(mask, half, layer, ends)
+        more = np.isin(mouths, mouths[reached[place]])
+        if not np.any(more & ~leads):
+            return reached
+        leads |= more
+
+
 def whole_window(problem: FlowProblem) -> Window:
     """Box around everything that can take part in two-phase flow, in canonical orientation."""
     mask = problem.open_cells
     for well in problem.wells:  # also one in closed cells has its place, to be told that it is sealed
         mask[tuple(well.cells.T)] = True
+    _mark_mouths(problem, mask)
     low, high = bounding_box(mask)
     return Window(_three(low), _three(high), orientation(problem))
 
@@ -81,6 +101,11 @@ def _fields(problem: FlowProblem) -> Iterator[Float]:
         exits[tuple(outlet.cells.T)] += 1.0 + n
         held[tuple(outlet.cells.T)] = outlet.pressure
     yield from (exits, problem.porosity, *problem.permeability, held)
+    if problem.vessels is not None:
+        mouths = np.zeros(problem.grid.shape)
+        number = 1.0 + np.arange(len(problem.vessels.coupling))
+        np.add.at(mouths, tuple(problem.vessels.coupling_cell.T), number)
+        yield mouths
     for axis, layer in enumerate(problem.face_resistance if problem.face_resistance is not None else ()):
         walls = np.where(np.isfinite(layer), layer, 2.0 * np.max(layer, where=np.isfinite(layer), initial=1.0))
         yield walls + np.roll(walls, 1, axis)
@@ -98,10 +123,16 @@ def filled_bounds(problem: FlowProblem, filled: Mask) -> tuple[NDArray[np.int64]
     mask = filled.copy()
     for well in problem.wells:
         mask[tuple(well.cells.T)] = True
+    _mark_mouths(problem, mask)
     low, high = bounding_box(mask)
     size = np.asarray(problem.grid.shape)
     ring = SEALED_RING + 1
     return np.maximum(low - ring, 0), np.minimum(high + ring, size)
+
+
+def _mark_mouths(problem: FlowProblem, mask: Mask) -> None:
+    if problem.vessels is not None:
+        mask[tuple(problem.vessels.coupling_cell.T)] = True
 
 
 def make_box(problem: FlowProblem, window: Window) -> Box:
@@ -128,10 +159,13 @@ def make_box(problem: FlowProblem, window: Window) -> Box:
     values = held = held.reshape(-1)[ends]
     if problem.mode == "cement-only":
         values = np.append(held, problem.displaced_pressure)
-    level = float(values[0]) if values.size and np.ptp(values) == 0.0 else None
+    if problem.vessels is not None:
+        values = np.concatenate([values, problem.vessels.outlet_pressure])
+    pumped = problem.vessels is not None and bool(np.any(problem.vessels.blood))
+    level = float(values[0]) if values.size and np.ptp(values) == 0.0 and not pumped else None
     box = Box(window, half, layer, window.take(problem.pore_volume), outlet, ends, held, active, level)
     if problem.mode == "two-phase":
-        box.active = drained(active, half, layer, outlet > 0)
+        box.active = drained_by_all(problem, window, active, half, layer, outlet > 0)
         cut_off = active & ~box.active
         if cut_off.any():
             half[:, cut_off] = 0.0

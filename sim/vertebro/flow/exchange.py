@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from vertebro.flow.domain import INNER
@@ -40,6 +42,8 @@ class Exchange:
             np.copyto(entered[a:b], np.nan, where=dry[a:b])
 
         self.team.share(0, p.shape[0], work)
+        if self.flow.network is not None:
+            state.vessels = copy.deepcopy(self.flow.network.state)
 
     def load(self, state: FlowState) -> None:
         """Read pressure, fill and age from the state."""
@@ -47,6 +51,8 @@ class Exchange:
         self.flow.p[...] = window.take(state.pressure)
         self.front.s[...] = window.take(state.saturation)
         self.front.birth[...] = np.nan_to_num(window.take(state.injection_time))
+        if self.flow.network is not None and state.vessels is not None:
+            self.flow.network.state = copy.deepcopy(state.vessels)
 
     def holds(self, state: FlowState) -> bool:
         """Whether the box's fill is the state's."""
@@ -59,7 +65,8 @@ class Exchange:
             np.any(differs[a:b], axis=(1, 2), out=found[a:b])
 
         self.team.share(0, s.shape[0], work)
-        return not found.any()
+        network = self.flow.network
+        return not found.any() and (network is None or state.vessels is None or network.state.same(state.vessels))
 
     def scale(self, ratio: float, factor: float) -> None:
         """Change viscosity by `ratio` and all rates by `factor`: exact but for the displaced fluid's share.

@@ -29,6 +29,8 @@ class Front:
         self.sums = np.zeros(kernels_front.SUMS)
         self.strides = np.array([shape[1] * shape[2], shape[2], 1], np.int64)
         self.ledger = np.zeros(max(1, int(flow.box.outlet.max())))
+        cells = self.s.size if flow.network is not None else 1
+        self.vessel = np.zeros((kernels_front.VESSEL_ROWS, cells))
         self._make_room(START_ROOM)
 
     def _make_room(self, cells: int) -> None:
@@ -73,6 +75,7 @@ class Front:
                 self.birth.reshape(-1),
                 flow.source.reshape(-1),
                 box.outlet.reshape(-1),
+                self.vessel,
                 flow.ratio.reshape(-1),
                 flow.power,
                 self.sharp,

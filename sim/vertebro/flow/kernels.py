@@ -34,16 +34,18 @@ def assemble(half, layer, res, p, series, t, first, end):
 
 
 @kernel(fastmath=True, nogil=True)
-def refresh(program, t, free, load, source, x, y, b, gain, scale, part):
+def refresh(program, t, free, load, source, leak, x, y, b, gain, scale, part):
     """Do the steps (job, _, _, first plane, end plane) of the float64 side of the conjugate gradient, at free cells.
 
     The unknowns are the cells of colour 0 (i + j + k even); those of colour 1 follow from them. Job 10: add gain·y to
     `x` (colour 0). 11: balance every cell of colour 1. 12: `b` = scale·r of colour 0 and `part` = r·r, r·x, s·s for the
     residual r = load·source - outflow of `x`, s being the sum of the flows' sizes if no two would cancel.
-    `y` (ni, 2, cells) and `b` are sorted by parities as in `kernels_multigrid`.
+    `y` (ni, 2, cells) and `b` are sorted by parities as in `kernels_multigrid`. `leak` is a conductance from each cell
+    to pressure 0, or (1, 1, 1) if there is none.
     """
     _, nj, nk = x.shape
     nm = b.shape[4]
+    leaky = 1.0 if leak.shape[0] > 1 else 0.0
     for step in range(program.shape[0]):
         job = program[step, 0]
         for i in range(program[step, 3], program[step, 4]):
@@ -61,13 +63,14 @@ def refresh(program, t, free, load, source, x, y, b, gain, scale, part):
                 ax, bx, fx, gx = x[i + 1, j], x[i - 1, j], t[0, i, j], t[0, i - 1, j]
                 ay, by, fy, gy = x[i, j + 1], x[i, j - 1], t[1, i, j], t[1, i, j - 1]
                 fz = t[2, i, j]
+                lost = leak[i, j] if leaky > 0.0 else fz
                 for m in range(first, end):
                     k = 2 * m + par
                     w = mine[k]
                     flow = fx[k] * (w - ax[k]) + gx[k] * (w - bx[k]) + (fy[k] * (w - ay[k]) + gy[k] * (w - by[k]))
-                    flow += fz[k] * (w - mine[k + 1]) + fz[k - 1] * (w - mine[k - 1])
+                    flow += fz[k] * (w - mine[k + 1]) + fz[k - 1] * (w - mine[k - 1]) + leaky * lost[k] * w
                     left = load * right[k] - flow
-                    faces = fx[k] + gx[k] + (fy[k] + gy[k]) + (fz[k] + fz[k - 1])
+                    faces = fx[k] + gx[k] + (fy[k] + gy[k]) + (fz[k] + fz[k - 1]) + leaky * lost[k]
                     if job == 11:
                         if on[k] and faces > 0.0:
                             mine[k] = w + left / faces
@@ -82,9 +85,13 @@ def refresh(program, t, free, load, source, x, y, b, gain, scale, part):
 
 
 @kernel(fastmath=True, nogil=True)
-def residual(first, end, t, free, source, x, part):
-    """Write the squared residual (source minus outflow of `x`) of all free cells of planes ``[first, end)``."""
+def residual(first, end, t, free, source, leak, x, part):
+    """Write the squared residual (source minus outflow of `x`) of all free cells of planes ``[first, end)``.
+
+    `leak` as of `refresh`.
+    """
     _, nj, nk = x.shape
+    leaky = 1.0 if leak.shape[0] > 1 else 0.0
     for i in range(first, end):
         total = 0.0
         for j in range(1, nj - 1):
@@ -92,10 +99,11 @@ def residual(first, end, t, free, source, x, part):
             ax, bx, fx, gx = x[i + 1, j], x[i - 1, j], t[0, i, j], t[0, i - 1, j]
             ay, by, fy, gy = x[i, j + 1], x[i, j - 1], t[1, i, j], t[1, i, j - 1]
             fz = t[2, i, j]
+            lost = leak[i, j] if leaky > 0.0 else fz
             for k in range(1, nk - 1):
                 w = mine[k]
                 flow = fx[k] * (w - ax[k]) + gx[k] * (w - bx[k]) + (fy[k] * (w - ay[k]) + gy[k] * (w - by[k]))
-                flow += fz[k] * (w - mine[k + 1]) + fz[k - 1] * (w - mine[k - 1])
+                flow += fz[k] * (w - mine[k + 1]) + fz[k - 1] * (w - mine[k - 1]) + leaky * lost[k] * w
                 left = (right[k] - flow) * on[k]
                 total += left * left
         part[0, i] = total

@@ -13,6 +13,9 @@ from vertebro._jit import kernel
 NOW, THROUGH, FIRST, LAST, FILL, AGE, SPARE, COLUMNS = 3, 6, 7, 8, 9, 10, 11, 12
 # rows of `face` (…, 4): flows over the two faces of each axis; column 3 is the well's inflow or the outlet's outflow
 NET, IN, CEMENT, AT_END, OUT, GATE, LEAD, SHARE, LEFT, ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+# rows of `vessel` (…, cells): outflow into vessels and inflow from them [m³/s], injected part of the inflow and its
+# injection time; what left into vessels: injected volume, and volume times injection time
+LEAVES, ENTERS, FED, FED_BIRTH, TAKEN, TAKEN_BIRTH, VESSEL_ROWS = 0, 1, 2, 3, 4, 5, 6
 # entries of `sums`, weighted by flow: what comes in (fill before and after the step, age) and what lies downstream
 RAW_IN, UP, FRESH, UP_AGE, UP_WET, EARLY, LATE, DOWN, DOWN_AGE, DOWN_WET, SUMS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
@@ -274,16 +277,21 @@ def ages(held, here, volume_in, gone, early, late, up, down, limits):
 
 
 @kernel(inline=True)
-def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):
+def pass_on(rate, outlet, vein, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):
     """Work out one cell from what `gather` found: its outflows, fill and age into row `k`.
 
-    rate : inflow of wells [m³/s]. outlet : whether fluid leaves the body here. room : pore volume [m³]. held, here :
+    rate : inflow of wells [m³/s]. outlet : whether fluid leaves the body here. vein : exchange with vessels, the first
+    four of the rows of `vessel`. room : pore volume [m³]. held, here :
     fill and its age.
     """
-    flow, out = face[IN, 0] + face[IN, 1] + face[IN, 2] + rate, face[OUT, 0] + face[OUT, 1] + face[OUT, 2]
-    cement = face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] + rate
-    ends = face[AT_END, 0] + face[AT_END, 1] + face[AT_END, 2] + rate
-    face[CEMENT, 3], face[OUT, 3] = rate, 0.0
+    leaves, enters, fed, fed_birth = vein
+    supply = rate + fed
+    flow, out = face[IN, 0] + face[IN, 1] + face[IN, 2] + (rate + enters), face[OUT, 0] + face[OUT, 1] + face[OUT, 2]
+    cement = face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] + supply
+    ends = face[AT_END, 0] + face[AT_END, 1] + face[AT_END, 2] + supply
+    face[CEMENT, 3], face[OUT, 3] = supply, 0.0
+    if leaves > 0.0 and not outlet:
+        face[OUT, 3], out = leaves, out + leaves
     if outlet:
         face[OUT, 3] = max(0.0, flow - out)
         flow, out = max(flow, out), out + face[OUT, 3]
@@ -294,12 +302,14 @@ def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, 
     mean, piston = min(1.0, steady / flow) if flow > 0.0 else 1.0, power == 0.0 and not outlet
     for e in range(4):
         face[SHARE, e] = mean
-    if piston and mean < 1.0 and rate == 0.0 and out > 0.0:
+    if piston and mean < 1.0 and supply == 0.0 and leaves == 0.0 and out > 0.0:
         exit_shares(face, row, mean)
     for e in range(4):
         face[OUT, e] *= through / room
     if not (piston and held >= 1.0):
         stream(face, piston)
+        if leaves > 0.0 and piston:
+            face[GATE, 3] = 0.5  # the vessel's mouth is somewhere in the cell
     volume_in, kept = cement * dt / room, held
     if out == 0.0:
         for e in range(4):
@@ -321,7 +331,8 @@ def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, 
         kept = corey_exits(held, cement / room, flow * dt / room, dt, face, one, curve, above, fresh, below, limits)
     early = late = now
     if cement > 0.0:
-        early, late = (sums[EARLY] + rate * now) / cement, (sums[LATE] + rate * (now + dt)) / cement
+        early = (sums[EARLY] + rate * now + fed * fed_birth) / cement
+        late = (sums[LATE] + rate * (now + dt) + fed * fed_birth) / cement
     gone, up, down = face[LEFT, 0] + face[LEFT, 1] + face[LEFT, 2] + face[LEFT, 3], here, here
     wet = sums[UP_WET] + rate
     if wet > 0.0 and sums[DOWN_WET] > 0.0:
@@ -332,20 +343,21 @@ def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, 
     for d in range(3):
         rows[k, d] = face[LEFT, d] / (face[OUT, d] * dt) * through if face[OUT, d] > 0.0 else 0.0
         rows[k, NOW + d] = face[SHARE, d] * through if power == 0.0 and face[LEFT, d] > 0.0 else 0.0
-    if outlet:
+    if outlet or leaves > 0.0:
         rows[k, SPARE] = room * face[LEFT, 3]
 
 
 @kernel
-def push_starts(p, s, source, mixed, order):
-    """Fill the end of `order` with the cells to begin with, lowest index first: wells, in mixed flow all wet cells.
+def push_starts(p, s, source, vessel, mixed, order):
+    """Fill the end of `order` with the cells to begin with, lowest index first: wells, mouths that feed, in mixed flow all
+    wet cells.
 
     Returns where they begin, or -1 if `order` is too short, and the highest pressure among them.
     """
     deep, highest = order.size, -np.inf
     for n in range(p.size):
         i = p.size - 1 - n
-        if source[i] > 0.0 or (mixed and s[i] > 0.0):
+        if source[i] > 0.0 or (mixed and s[i] > 0.0) or vessel[FED, i % vessel.shape[1]] > 0.0:
             highest = max(highest, p[i])
             deep -= 1
             if deep < 0:
@@ -372,20 +384,22 @@ def next_reached(scan, ready, p, t, strides, place, order, rows):
 
 @kernel(nogil=True)
 def transport(
-    p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, place, order, rows, face, sums, ledger
-):
+    p, t, strides, pore, s, birth, source, pinned, vessel, ratio, power, sharp, dt, now,
+    place, order, rows, face, sums, ledger,
+):  # fmt: skip
     """Move the injected fluid over one step; `s` and `birth` change in place. Flat padded arrays, `t` is (3, cells).
 
     A cell is worked out once all cells upstream are (potential flow has no cycles). Outflows are scaled so that each
     cell's outflow equals its corrected inflow: the fluxes become divergence-free to round-off whatever the solver left.
-    `source` is the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's number. birth : mean injection time [s].
+    `source` is the inflow of wells [m³/s]; `pinned` is 0 or 1 + the outlet's number. vessel
+    (VESSEL_ROWS, cells or 1) : exchange with vessels; rows TAKEN are added to. birth : mean injection time [s].
     place (cells,) int32 : 0 on entry and return. order (any,) int32 : the cells reached and a stack. rows (room,
     COLUMNS) : what they pass on. face (ROWS, 4), sums (SUMS,) : work. ledger : gets the injected volume [m³] out of
     each outlet added. Returns the number of cells worked out, or -1, with nothing changed, if `order` or `rows` is too
     short.
     """
     ready, scan, full = np.int64(0), np.int64(0), True  # typed: a literal would compile every callee twice
-    deep, highest = push_starts(p, s, source, power > 0.0, order)
+    deep, highest = push_starts(p, s, source, vessel, power > 0.0, order)
     # the end of `order` is a stack of cells that wait for others upstream
     while deep >= 0 and ready + 1 < deep and ready < rows.shape[0]:
         if deep == order.size:
@@ -408,10 +422,13 @@ def transport(
         for c in range(COLUMNS):
             rows[ready, c] = 1.0 if c == THROUGH else 0.0
         rows[ready, FILL], rows[ready, AGE] = s[i], birth[i]
-        if (power > 0.0 and s[i] > 0.0) or source[i] > 0.0 or face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] > 0.0:
-            curve = ratio[i % ratio.size]
+        m = i % vessel.shape[1]
+        vein = (vessel[LEAVES, m], vessel[ENTERS, m], vessel[FED, m], vessel[FED_BIRTH, m])
+        supply = source[i] + vein[FED]
+        if (power > 0.0 and s[i] > 0.0) or supply > 0.0 or face[CEMENT, 0] + face[CEMENT, 1] + face[CEMENT, 2] > 0.0:
+            curve, ends = ratio[i % ratio.size], pinned[i] > 0
             pass_on(
-                source[i], pinned[i] > 0, pore[i], s[i], birth[i], curve, power, sharp, dt, now, face, sums, rows, ready
+                source[i], ends, vein, pore[i], s[i], birth[i], curve, power, sharp, dt, now, face, sums, rows, ready
             )
         order[ready] = i
         ready += 1
@@ -423,5 +440,9 @@ def transport(
             s[i], birth[i] = rows[k, FILL], rows[k, AGE]
             if pinned[i] > 0:
                 ledger[pinned[i] - 1] += rows[k, SPARE]
+                rows[k, SPARE] = 0.0
+            elif vessel[LEAVES, i % vessel.shape[1]] > 0.0:
+                vessel[TAKEN, i] += rows[k, SPARE]
+                vessel[TAKEN_BIRTH, i] += rows[k, SPARE] * 0.5 * (rows[k, FIRST] + rows[k, LAST])
                 rows[k, SPARE] = 0.0
     return -1 if full else ready

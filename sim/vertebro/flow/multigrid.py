@@ -32,6 +32,7 @@ from vertebro.flow import kernels
 from vertebro.flow import kernels_aggregation as ka
 from vertebro.flow import kernels_multigrid as mg
 from vertebro.flow.aggregation import LARGEST, Aggregation, worth_it
+from vertebro.flow.bypass import Bypass
 from vertebro.flow.team import Team, usual_size
 from vertebro.flow.wavefront import BALANCE, CORRECT, RESIDUAL, Plan, Program, chase, cycle_plan, finest_plans, merge
 
@@ -42,6 +43,7 @@ BOTTOM = 80  # cells of the dense coarsest level
 TRUST = 0.03  # fall of the float32 residual after which the true one is computed
 INEXACT = 1e-5  # loss of conjugacy, as a cosine, from which on directions are followed in float64
 PARALLEL = 1.0 - 1e-6  # square of the cosine from which on two directions count as one
+NO_LEAK = np.zeros((1, 1, 1))
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
 SHARED = 40  # planes of a level from which on threads share its set-up
 SMALL = 30_000  # cells below which threads cost more than they bring
@@ -96,6 +98,7 @@ class Multigrid:
         self.d, self.q, self.w, self.y = self.vectors
         self.part = np.zeros((5, ni))
         self.scale = 1.0
+        self.bypass: Bypass | None = None
 
     def _views(self, which: int) -> list[Single]:
         lead = ((), (), (4,))[which]
@@ -117,6 +120,8 @@ class Multigrid:
             planes[0] - 1,
             lambda a, b, _: mg.fine_level(a, b, t, free, self.scale, self.coef[0], self.u[0]),
         )
+        if self.bypass is not None:
+            self.bypass.prepare(t, free, self.scale, self.u[0])
         for n in range(len(depth) if self.pieces is None else 1):
             if n > 0:
                 near = n - 1
@@ -127,7 +132,7 @@ class Multigrid:
         if self.pieces is None:
             self.inverse[...] = _dense_inverse(natural(self.coef[-1], rows[-1], depth[-1]))
         else:
-            self.pieces.setup(t, free)
+            self.pieces.setup(t, free, self.bypass)
 
     def _planes(self, planes: int, kernel: Callable[..., None], *fields: Any) -> None:
         """Let the team share the inner planes of a level, or the first member do a small one."""
@@ -179,7 +184,11 @@ class Multigrid:
 
     def residual_norm(self, t: Double, free: NDArray[np.uint8], source: Double, x: Double) -> float:
         """Length of source minus outflow of `x` [m³/s]."""
-        self.team.share(1, x.shape[0] - 1, lambda a, b, _: kernels.residual(a, b, t, free, source, x, self.part))
+        leak, joined = NO_LEAK, self.bypass
+        if joined is not None:
+            leak, source = joined.leak, source.copy()
+            source.reshape(-1)[joined.cells] += joined.brought(x)
+        self.team.share(1, x.shape[0] - 1, lambda a, b, _: kernels.residual(a, b, t, free, source, leak, x, self.part))
         return math.sqrt(float(self.part[0].sum()))
 
     def solve(
@@ -197,6 +206,8 @@ class Multigrid:
 
         `x` holds the pressures of pinned cells; `setup` must have been called with the same faces.
         """
+        if self.bypass is not None:
+            source = self.bypass.start(source)
         system = (t, free, source, x)
         self.vectors[:] = 0
         self.flat[1][: self.b[0].size] = 0
@@ -205,6 +216,9 @@ class Multigrid:
         while residuals[-1] > max(tolerance, floor) and len(residuals) <= limit and math.isfinite(residuals[-1]):
             self.cycle()
             zr, zw, zq, dr, dw = self.part.sum(axis=1).tolist()
+            if self.bypass is not None:
+                less_zw, less_dw = self.bypass.correct(self.u[0], self.d, self.w, self.scale)
+                zw, dw = zw - less_zw, dw - less_dw
             # but for round-off u·A d and d·A u are the same, and u·A u is positive
             if not precise and not (zw > 0.0 and abs(dw - zq) <= INEXACT * math.sqrt(slope * zw)):
                 precise, (true, floor) = True, self._settle(*system, norm)
@@ -234,7 +248,7 @@ class Multigrid:
         """Change over to connected pieces where the geometric levels would take long."""
         if self.pieces is None and worth_it(residuals, tolerance) and max(free.shape) <= LARGEST:
             self.pieces = Aggregation(free.shape)
-            self.pieces.setup(t, free)
+            self.pieces.setup(t, free, self.bypass)
 
     def _settle(
         self, t: Double, free: NDArray[np.uint8], source: Double, x: Double, norm: float
@@ -258,7 +272,11 @@ class Multigrid:
 
         Returns the length of the residual over `norm`, and what it is by round-off alone.
         """
-        fields = (t, free, 1.0, source, x, step, self.b[0], length * norm * self.scale, 1.0 / norm, self.part)
+        gain, leak = length * norm * self.scale, NO_LEAK
+        if self.bypass is not None:
+            leak = self.bypass.leak
+            self.bypass.feed(source, x, step, gain)
+        fields = (t, free, 1.0, source, leak, x, step, self.b[0], gain, 1.0 / norm, self.part)
         self.follow(self.truth, lambda program, _: kernels.refresh(program, *fields))
         square, _, size, _, _ = self.part.sum(axis=1).tolist()
         return math.sqrt(square) / norm, ROUNDING * math.sqrt(size) / norm
@@ -280,8 +298,11 @@ class Multigrid:
         """New direction and its curvature in float64, for contrasts beyond float32."""
         self.d *= np.float32(beta)
         self.d += _colour0(self.u[0], self.d.shape)
-        way = np.zeros(free.shape)
-        fields = (t, free, 0.0, source, way, self.d, self.b[0], 1.0, -self.scale, self.part)
+        way, leak, load = np.zeros(free.shape), NO_LEAK, 0.0
+        if self.bypass is not None:
+            leak, load, source = self.bypass.leak, 1.0, np.zeros(free.shape)
+            self.bypass.along(source, self.d)
+        fields = (t, free, load, source, leak, way, self.d, self.b[0], 1.0, -self.scale, self.part)
         self.follow(self.truth, lambda program, _: kernels.refresh(program, *fields))
         self.q[...] = _colour0(self.b[0], self.q.shape)
         return -self.scale * float(self.part[1].sum())

@@ -17,6 +17,7 @@ from vertebro.flow.team import Team
 MATERIAL_CHANGE = 0.25  # of the logarithm of the viscosity while one pressure field serves
 PRESSURE_CHANGE = 0.25  # of the wells' highest pressure, by its last trend
 FASTEST = 3.0  # the fastest front cell may advance this many times the mean advance per field
+VESSELS = 0.02  # as SLOWEST, for what fills vessels
 SLOWEST = 0.25  # whatever changes, a field serves for this share of the mean advance
 _UNIT_RATE = np.array([1.0])
 
@@ -34,7 +35,7 @@ class Pace:
 
     def __init__(self, front_step: float, max_step: float) -> None:
         self.front_step, self.max_step = front_step, max_step
-        self.life = self.age = 0.0
+        self.life = self.age = self.mean = 0.0
         self._last = (0.0, 0.0)
 
     @property
@@ -44,7 +45,7 @@ class Pace:
 
     def renew(self, flow: PressureField, front: Front, wells: list[WellRun], now: float, team: Team) -> None:
         """A new field: how long it will serve at the wells' present rates."""
-        self.age, self.life = 0.0, self.max_step
+        self.age, self.life, self.mean = 0.0, self.max_step, 0.0
         total = sum(w.rate for w in wells)
         trend = self._trend(max((w.pressure for w in wells if not w.sealed), default=0.0), now)
         if total <= 0.0:
@@ -53,7 +54,7 @@ class Pace:
         if room <= 0.0:
             return
         # the last slivers of a body that is full are no front
-        mean = self.front_step * max(room, flow.usual_pores) / total
+        self.mean = mean = self.front_step * max(room, flow.usual_pores) / total
         wish = min(mean, FASTEST * self.front_step / fastest if fastest > 0.0 else mean, self.max_step)
         if flow.problem.mode == "two-phase" or any(w.well.pressure is not None for w in wells):
             # a lone fluid at given rates fills by volume alone, whatever its viscosity and pressure do
@@ -61,6 +62,10 @@ class Pace:
             growth = _growth(flow.problem.law("injected"), now, now + wish)
             wish *= min(1.0, MATERIAL_CHANGE / growth) if growth > 0.0 else 1.0
         self.life = min(max(wish, SLOWEST * mean), self.max_step)
+
+    def shorten(self, seconds: float) -> None:
+        """Vessels ask for a new field after `seconds`; they get it, but not more often than `VESSELS` allows."""
+        self.life = min(self.life, max(seconds, VESSELS * self.mean))
 
     def _trend(self, pressure: float, now: float) -> float:
         """Seconds until the pressure will have changed too far."""

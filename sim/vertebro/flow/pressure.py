@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from dataclasses import dataclass
@@ -12,15 +13,15 @@ from scipy import ndimage
 
 from vertebro.errors import SolverError
 from vertebro.flow import kernels
-from vertebro.flow.domain import SEALED_RING, Box, drained, make_box, whole_window
+from vertebro.flow.domain import EMPTY_SHARE, SEALED_RING, Box, drained_by_all, make_box, whole_window
 from vertebro.flow.laws import ViscosityLaw, evaluate, uniform
 from vertebro.flow.multigrid import Multigrid, Solution
+from vertebro.flow.network import Network
 from vertebro.flow.problem import RELATIVE_PERMEABILITY, FlowProblem
 from vertebro.flow.state import FlowState
 from vertebro.flow.wells import well_shares
 
 Float = NDArray[np.float64]
-EMPTY_SHARE = 1e-4  # resistance of empty cells in cement-only mode, as a share of the injected fluid's
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,9 @@ class PressureField:
         self.sealed = ~box.active
         self.usual_pores = float(box.pore.sum()) / max(1, int(np.count_nonzero(box.pore)))  # of a cell [m³]
         self.series = True
+        self.network = Network(problem, problem.vessels, box) if problem.vessels is not None else None
+        if self.network is not None:
+            self.solver.bypass = self.network.bypass
 
     def pin(self, s: Float) -> None:
         """Choose the free cells for a fill `s` and write the pressures of the pinned ones."""
@@ -77,7 +81,7 @@ class PressureField:
             wet = (s > 0) | (self.source > 0)
             ring = ndimage.binary_dilation(wet, iterations=SEALED_RING) & box.active
             pinned = pinned | (box.active & ~ring)
-            take_part = drained(box.active, box.half, box.layer, pinned)
+            take_part = drained_by_all(self.problem, box.window, box.active, box.half, box.layer, pinned)
             self.p[pinned & (box.outlet == 0)] = self.problem.displaced_pressure
         self.sealed = ~take_part
         np.copyto(self.free, take_part & ~pinned, casting="unsafe")
@@ -107,6 +111,19 @@ class PressureField:
         rates = np.zeros(s.shape)
         kernels.shear_rates(self.t, self.p, self.box.half, self.box.pore, self.problem.shear_factor, rates)
         return evaluate(law, rates, now, birth)
+
+    def vessels(self, s: Float, now: float) -> None:
+        """Work out what the vessels do at the present resistances; `faces` must follow."""
+        if self.network is not None:
+            self.network.assemble(self.p, self.res, s, self.free, now)
+
+    def right(self, source: Float) -> Float:
+        """Right-hand side of the pressure equation [m³/s]: a source, and what vessels supply at pressure 0."""
+        if self.network is None:
+            return source
+        out = source.copy()
+        out.reshape(-1)[self.network.bypass.cells] += self.network.bypass.supply
+        return out
 
     def faces(self) -> None:
         """Compute the face transmissibilities and the multigrid hierarchy."""
@@ -142,13 +159,21 @@ class PressureField:
 
     def flat_norm(self) -> float:
         """Length of the residual [m³/s] that outlets at different pressures alone cause."""
-        if not self.problem.outlets:
+        rest, one = self.rest()
+        if one:
             return 0.0
-        held = self.p[(self.free == 0) & ~self.sealed]
-        if held.size == 0 or np.ptp(held) == 0:
-            return 0.0
-        flat = np.where(self.free == 1, held.mean(), self.p)
-        return self.solver.residual_norm(self.t, self.free, np.zeros_like(flat), flat)
+        flat = np.where(self.free == 1, rest, self.p)
+        return self.solver.residual_norm(self.t, self.free, self.right(np.zeros_like(flat)), flat)
+
+    def rest(self) -> tuple[float, bool]:
+        """Mean of all pressures that are held [Pa], and whether nothing would flow at that pressure."""
+        held, pumped = self.p[(self.free == 0) & ~self.sealed], False
+        if self.network is not None:
+            net = self.network.net
+            held, pumped = np.append(held, net.outlet_pressure), bool(np.any(net.blood))
+        if held.size == 0:
+            return 0.0, True
+        return float(held.mean()), not pumped and np.ptp(held) == 0.0
 
 
 def length(values: Float) -> float:
@@ -192,9 +217,13 @@ def solve_pressure(problem: FlowProblem, state: FlowState, *, tolerance: float =
     field.pin(s)
     field.source[field.sealed] = 0.0
     field.fluids(s, state.time, np.nan_to_num(window.take(state.injection_time)))
+    if field.network is not None and state.vessels is not None:
+        field.network.state = copy.deepcopy(state.vessels)
+        field.network.state.ahead = 0.0
+    field.vessels(s, state.time)
     field.faces()
     norm = max(length(field.source), field.flat_norm())
-    found = field.solve(field.p, field.source, tolerance, norm, state.time)
+    found = field.solve(field.p, field.right(field.source), tolerance, norm, state.time)
     window.put(field.p, state.pressure)
     seconds = time.thread_time() - start
     unknowns = int(field.free.sum())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vertebro.errors import CaseError, GeometryError
 from vertebro.flow.laws import SHEAR_FACTOR, ViscosityLaw, checked_law, newtonian
 from vertebro.flow.state import FlowState
+from vertebro.flow.vessels import VesselNetwork
 from vertebro.grid import VoxelGrid
 
 Float = NDArray[np.float64]
@@ -92,6 +93,8 @@ class FlowProblem:
         Pressure of the displaced fluid at the front in mode ``"cement-only"``.
     shear_factor : float
         C in the Darcy shear rate ``C √(u·K⁻¹u / φ)``.
+    vessels : VesselNetwork, optional
+        Thin ducts and slits beside the voxels. In mode ``"cement-only"`` what is in them does not resist either.
 
     Raises
     ------
@@ -122,6 +125,7 @@ class FlowProblem:
     mode: Mode = "two-phase"
     displaced_pressure: float = 0.0
     shear_factor: float = field(default=SHEAR_FACTOR)
+    vessels: VesselNetwork | None = None
 
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
@@ -138,6 +142,7 @@ class FlowProblem:
         put("outlets", tuple(_check_outlet(o, shape) for o in _records(self.outlets, Outlet, "outlets")))
         _check_choices(self)
         _check_overlaps(self)
+        check_mouths(self.vessels, self.grid.shape, self.outlets)
 
     @property
     def pore_volume(self) -> Float:
@@ -158,7 +163,9 @@ class FlowProblem:
 
     def initial_state(self) -> FlowState:
         """State at time 0, filled with the displaced fluid."""
-        return FlowState.empty(self.grid.shape, [w.name for w in self.wells], [o.name for o in self.outlets])
+        state = FlowState.empty(self.grid.shape, [w.name for w in self.wells], [o.name for o in self.outlets])
+        state.vessels = self.vessels.empty() if self.vessels is not None else None
+        return state
 
     def check_state(self, state: FlowState) -> None:
         """Raise `GeometryError` or `CaseError` unless a state fits this problem and its saturation is 0 to 1."""
@@ -170,6 +177,11 @@ class FlowProblem:
             raise CaseError(
                 "a state of another problem", where="state", value=names, hint="use problem.initial_state()"
             )
+        if (state.vessels is None) != (self.vessels is None) or (
+            self.vessels is not None and state.vessels is not None and not self.vessels.fits(state.vessels)
+        ):
+            hint = "use problem.initial_state()"
+            raise CaseError("vessels of another problem", where="state.vessels", value=state.vessels, hint=hint)
 
     def with_well(self, name: str, **changes: Any) -> FlowProblem:
         """Return a problem in which one well has changed.
@@ -196,6 +208,8 @@ class FlowProblem:
             f"  permeability {span}, {self.mode}, {self.relative_permeability}",
         ]
         lines += [f"  well {w.name!r}: {_cells(w.cells, open_cells)}, {_control(w)}" for w in self.wells]
+        if self.vessels is not None:
+            lines.append(f"  {self.vessels!r}")
         lines += [f"  outlet {o.name!r}: {_cells(o.cells, open_cells)} at {_span(o.pressure)} Pa" for o in self.outlets]
         return "\n".join(lines)
 
@@ -294,6 +308,24 @@ def check_meeting(well: Well, outlets: Sequence[Outlet]) -> None:
         raise CaseError(
             "two pressures for the same cells: well and outlet", where=where, value=well.pressure, hint=hint
         )
+
+
+def check_mouths(vessels: Any, shape: tuple[int, ...], outlets: Sequence[Outlet]) -> None:
+    """Raise `CaseError` or `GeometryError` unless a network's mouths lie in the grid, and not in outlets."""
+    if vessels is None:
+        return
+    if not isinstance(vessels, VesselNetwork):
+        raise CaseError("vessels", where="vessels", value=vessels, allowed="a VesselNetwork")
+    cells, where = vessels.coupling_cell, "vessels.coupling_cell"
+    if len(cells) == 0:
+        return
+    _check_cells(cells, shape, where)
+    mouths = set(map(tuple, cells.tolist()))
+    for outlet in outlets:
+        if held := mouths.intersection(map(tuple, outlet.cells.tolist())):
+            hint = f"outlet {outlet.name!r} holds it: end the vessel in an outlet of its own"
+            cell = list(min(held))
+            raise CaseError("a vessel's mouth in an outlet's cell", where=where, value=cell, hint=hint)
 
 
 def _check_well(well: Well, shape: tuple[int, ...]) -> Well:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vertebro.flow.vessels import VesselState
+
 Float = NDArray[np.float64]
 
 
@@ -29,6 +31,8 @@ class FlowState:
         Volume injected through each well.
     outflow, outflow_displaced : dict of float [m³]
         Volume of injected and of displaced fluid that left through each outlet.
+    vessels : VesselState or None
+        What the network holds, if the problem has one.
     """
 
     pressure: Float
@@ -38,6 +42,7 @@ class FlowState:
     injected: dict[str, float]
     outflow: dict[str, float]
     outflow_displaced: dict[str, float]
+    vessels: VesselState | None = None
 
     @classmethod
     def empty(cls, shape: tuple[int, ...], wells: Sequence[str], outlets: Sequence[str]) -> FlowState:

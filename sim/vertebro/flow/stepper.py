@@ -16,6 +16,7 @@ from vertebro.flow.domain import filled_bounds, filled_window, make_box, orienta
 from vertebro.flow.exchange import Exchange
 from vertebro.flow.fluids import Resistance
 from vertebro.flow.front import Front
+from vertebro.flow.network import Network
 from vertebro.flow.outflow import OutletFlow
 from vertebro.flow.pace import Pace, viscosity
 from vertebro.flow.pressure import PressureField
@@ -26,6 +27,7 @@ from vertebro.flow.state import FlowState
 Float = NDArray[np.float64]
 RATE_CHANGE = 1.1  # largest change of a rate that a kept pressure field follows in proportion
 MOST_STEPS = 1e7  # of one advance
+MOST_AGAIN = 4  # further solves for a field until it goes with what the vessels will hold
 
 
 class Stepper:
@@ -83,6 +85,7 @@ class Stepper:
         self._stored_at = math.nan
         self._pinned = False
         self._fresh = True
+        self._call = 0.0  # length of the present call [s]
 
     def set_well(self, name: str, *, rate: float | None = None, pressure: float | None = None) -> None:
         """Give a well a new rate [m³/s], pressure [Pa], or a rate with a pressure cap; neither closes it."""
@@ -114,6 +117,7 @@ class Stepper:
         self.problem.check_state(state)
         cpu = time.thread_time()
         end = state.time + dt
+        self._call = dt if dt > 0.0 else self._call
         tally = Tally()
         self._load(state)
         self._check_size(dt)
@@ -145,7 +149,7 @@ class Stepper:
         self._find(state, tally, end - state.time)
         flow, front = self._ready_box()
         step = self.pace.part(end - state.time)
-        if any(run.rate > 0.0 for run in self._runs):
+        if any(run.rate > 0.0 for run in self._runs) or (flow.network is not None and flow.network.moving):
             self._flow_out(state, flow, front, step)
         self.pace.age += step
         self._solved_at = math.nan
@@ -175,15 +179,41 @@ class Stepper:
         passes = 1 + (max(self.picard, 1) if self._fresh else self.picard)
         self._fresh = False
         for _ in range(passes):
-            self._resistance.fill(front.s, now)
-            flow.faces()
-            iterations, residual = solve_with_wells(flow, self._runs, tolerance=self.tolerance, now=now)
-            tally.iterations += iterations
+            residual = self._pass(flow, front, now, tally)
         tally.solves += 1
+        self.pace.renew(flow, front, self._runs, now, self._exchange.team)
+        if flow.network is not None:
+            residual = self._with_vessels(flow, flow.network, front, now, tally, residual)
         tally.residual = max(tally.residual, residual)
         tally.events += self._news(now)
         self._outlet_flow.measure()
-        self.pace.renew(flow, front, self._runs, now, self._exchange.team)
+
+    def _pass(self, flow: PressureField, front: Front, now: float, tally: Tally) -> float:
+        """One solve with the resistances of the last pressures; returns the relative residual."""
+        self._resistance.fill(front.s, now)
+        flow.vessels(front.s, now)
+        flow.faces()
+        iterations, residual = solve_with_wells(flow, self._runs, tolerance=self.tolerance, now=now)
+        if flow.network is not None:
+            flow.network.settle(flow.p)
+        tally.iterations += iterations
+        return residual
+
+    def _with_vessels(
+        self, flow: PressureField, network: Network, front: Front, now: float, tally: Tally, residual: float
+    ) -> float:
+        """Solve again until the vessels' flows go with what they hold in the middle of the time the field serves."""
+        for again in range(MOST_AGAIN + 1):
+            longest = self.pace.life if self.keep else min(self.pace.life, self._call)
+            self.pace.shorten(network.life(front.s, now, longest))
+            if (
+                network.agrees(flow.p, flow.res, front.s, now, 0.5 * min(longest, self.pace.life))
+                or again == MOST_AGAIN
+            ):
+                break
+            residual = self._pass(flow, front, now, tally)
+            self.pace.renew(flow, front, self._runs, now, self._exchange.team)
+        return residual
 
     def _factor(self) -> float | None:
         """What multiplies the last field so that it follows its wells' rates and viscosity; None if it cannot."""
@@ -220,6 +250,8 @@ class Stepper:
                 run.rate *= factor
             write_source(flow, self._runs)
             self._outlet_flow.rates *= factor
+            if flow.network is not None:
+                flow.network.scale(factor)
             self.pace.hurry(factor)
         read_pressures(flow, self._runs)
 
@@ -235,8 +267,12 @@ class Stepper:
             raise CaseError("far too many steps", where="dt", value=steps, allowed=f"<= {MOST_STEPS:g}", hint=hint)
 
     def _flow_out(self, state: FlowState, flow: PressureField, front: Front, step: float) -> None:
-        names = [o.name for o in self.problem.outlets]
+        names, network = [o.name for o in self.problem.outlets], flow.network
+        if network is not None:
+            network.offer(front.vessel, step)
         gone, lost = front.move(step, state.time, len(names))
+        if network is not None:
+            network.move(front.vessel, step, state.time)
         for name, injected, all_out in zip(names, gone, self._outlet_flow.rates, strict=True):
             state.outflow[name] += float(injected)
             state.outflow_displaced[name] += float(all_out) * step - float(injected)
@@ -336,5 +372,7 @@ class Stepper:
         if injected == 0:
             return 0.0
         flow, front = self._ready_box()
-        inside = float(np.einsum("ijk,ijk->", front.s, flow.box.pore))
-        return abs(injected - inside - sum(state.outflow.values())) / injected
+        inside, gone = float(np.einsum("ijk,ijk->", front.s, flow.box.pore)), sum(state.outflow.values())
+        if state.vessels is not None:
+            inside, gone = inside + state.vessels.held, gone + sum(state.vessels.outflow.values())
+        return abs(injected - inside - gone) / injected

@@ -28,6 +28,8 @@ class BodyFrame:
     canal_centre : (3,) float, optional
     canal_half_axes : (2,) float, optional
         Half width (r) and half depth (a) of the canal.
+    midline : float
+        r-coordinate of the patient's median plane; not 0 for a bone beside it.
 
     Raises
     ------
@@ -42,6 +44,7 @@ class BodyFrame:
     inferior_endplate: float
     canal_centre: Float | None = None
     canal_half_axes: Float | None = None
+    midline: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "half_axes", _numbers(self.half_axes, 3, "half_axes"))
@@ -84,7 +87,7 @@ def place_in_words(point: ArrayLike, place: str, frame: BodyFrame) -> str:
     frame : BodyFrame
     """
     r, a, s = (float(x) for x in np.asarray(point, float))
-    parts = [_region(r, a, place, frame), _beside(r)]
+    parts = [_region(r, a, place, frame), _beside(r - frame.midline)]
     if not place.startswith("disc"):
         parts.append(_height(s, frame))
     return ", ".join(parts)
@@ -100,7 +103,26 @@ def _region(r: float, a: float, place: str, frame: BodyFrame) -> str:
         return f"{'upper' if place.endswith('superior') else 'lower'} disc, {third} third"
     if place == "track":
         return "needle track"
+    if place == "joint":
+        if frame.canal_centre is None:
+            return f"{_side(-frame.midline)} hip joint"
+        return f"{_side(r)} sacroiliac joint"
+    if frame.canal_centre is None and frame.midline != 0.0:
+        return _around_the_hip_bone(r, a, frame)
     return _around_the_body(r, a, frame)
+
+
+def _side(r: float) -> str:
+    return "left" if r < 0.0 else "right"
+
+
+def _around_the_hip_bone(r: float, a: float, frame: BodyFrame) -> str:
+    """Soft tissue beside a bone that is not in the midline: the pelvis inside of it, muscle outside."""
+    if a > frame.anterior_wall:
+        return "in front of the hip bone"
+    if a < frame.posterior_wall:
+        return "behind the hip bone"
+    return "lateral of the hip bone" if r * frame.midline < 0.0 else "inside the pelvis"
 
 
 def _epidural_quadrant(r: float, a: float, frame: BodyFrame) -> str:

@@ -16,6 +16,9 @@ _HOME = {
     "draw_curves": "figures_curves",
     "draw_cement": "figures_cement",
     "draw_import_check": "figures_import",
+    "draw_anatomies": "figures_anatomy",
+    "draw_study": "figures_study",
+    "draw_indices": "figures_study",
     "write_report": "report",
 }
 

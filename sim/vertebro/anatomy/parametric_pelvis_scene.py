@@ -1,0 +1,392 @@
+"""Paint the generated pelvis on any grid: soft tissue, canal and roots, discs, joints, then the bones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertebro.anatomy.parametric_canvas import Canvas
+from vertebro.anatomy.parametric_column import (
+    Bone,
+    Column,
+    build_canal,
+    build_column,
+    disc_shape,
+    foramen_shape,
+    sacral_pose,
+)
+from vertebro.anatomy.parametric_dimensions import Sex
+from vertebro.anatomy.parametric_hip_bone import Hip
+from vertebro.anatomy.parametric_pelvis_dimensions import PelvisDimensions
+from vertebro.anatomy.parametric_pelvis_soft import HU_CARTILAGE, Painter, paint_soft
+from vertebro.anatomy.parametric_sacrum_bend import Bend, BentRegion
+from vertebro.anatomy.parametric_sacrum_bone import Sacrum, inverse, slope_pose
+from vertebro.anatomy.parametric_scene import HU_ANNULUS, HU_DURA, HU_EPIDURAL, HU_NUCLEUS, HU_ROOT, FieldSpec
+from vertebro.anatomy.parametric_vertebra import arch_shapes, body_shape
+from vertebro.anatomy.random_field import normal_field
+from vertebro.anatomy.shapes import FAR, Pose, Shape, Slices, coordinates, evaluate, is_empty, smooth_min
+from vertebro.grid import VoxelGrid
+from vertebro.sources import Constant
+from vertebro.tissue import Compartment, Organ, Tissue
+from vertebro.units import mm
+
+Array = NDArray[Any]
+ALA_FACTOR = Constant(0.42, "1", 0.1, 0.8, "peretz1998", "recalled", "spongy bone of the alae over that of S1's body")
+ENDPLATE_GAIN = Constant(0.9, "1", 0.3, 2.0, "peretz1998", "recalled", "extra BV/TV under the endplate of S1")
+ROOF_GAIN = Constant(1.6, "1", 0.5, 3.0, "vertebro", "ours", "extra BV/TV in the roof of the acetabulum")
+HIP_FACTOR = Constant(1.3, "1", 0.8, 2.5, "vertebro", "ours", "spongy bone of the hip bone over that of a vertebra")
+HEAD_FACTOR = Constant(2.6, "1", 1.5, 4.0, "vertebro", "ours", "spongy bone of the femoral head over a vertebra's")
+LUMBAR = 3  # vertebrae drawn above the sacrum
+
+
+@dataclass(frozen=True, slots=True)
+class PelvisScene:
+    """Bones of one patient in the frame they are painted in.
+
+    Attributes
+    ----------
+    dim : PelvisDimensions
+    pose : Pose
+        The pelvis in this frame.
+    column : Column
+        Lumbar vertebrae, in this frame.
+    level : str
+        Which bone is the target: "S1", "HIP_L" or "HIP_R".
+    """
+
+    dim: PelvisDimensions
+    pose: Pose
+    column: Column
+    level: str
+
+    @property
+    def sacrum(self) -> Sacrum:
+        """The straight sacrum."""
+        return Sacrum(self.dim)
+
+    @property
+    def hip(self) -> Hip:
+        """The right hip in the pelvis's frame."""
+        return Hip(self.dim)
+
+    @property
+    def bend(self) -> Bend:
+        """The sacrum's line in this frame."""
+        return self.sacrum.bend(compose(self.pose, slope_pose(self.dim)))
+
+    @property
+    def scale(self) -> float:
+        """Size of the pelvis relative to the mean."""
+        return float(self.dim.hip_distance + self.dim.hip_bone_height) / (383.0 * mm)
+
+
+def compose(outer: Pose, inner: Pose) -> Pose:
+    """The pose of something given in the frame of another pose."""
+    at = outer.to_world([0.0, inner.a, inner.s])
+    return Pose(float(at[1]), float(at[2]), outer.angle + inner.angle)
+
+
+def build_scene(level: str, dim: PelvisDimensions, *, sex: Sex, stature: float | None) -> PelvisScene:
+    """Place pelvis and lumbar spine: in the frame of S1 for the sacrum, in the pelvis's own for a hip."""
+    own = slope_pose(dim)
+    pose = inverse(own) if level == "S1" else Pose()
+    column = build_column("L5", sex=sex, stature=stature)
+    last = column.bones[-1]
+    under = sacral_pose(last)
+    middle = under.to_world([0.0, 0.0, 0.5 * (last.dim.height - dim.s1_height)])
+    l5_in_s1 = inverse(Pose(float(middle[1]), float(middle[2]), under.angle))
+    place = compose(compose(pose, own), l5_in_s1)
+    bones = [replace(b, pose=compose(place, b.pose)) for b in column.bones[-LUMBAR:]]
+    bones[-1] = _seated(bones[-1], dim, compose(pose, own))
+    return PelvisScene(dim, pose, replace(column, bones=tuple(bones), target=LUMBAR - 1), level)
+
+
+def _seated(last: Bone, dim: PelvisDimensions, s1: Pose) -> Bone:
+    """L5 with its lower facets behind and inside of the upper processes of S1."""
+    tip = Sacrum(dim).process(1.0)[1]
+    turn = np.array([-0.6, -0.8, 0.0])
+    centre = last.pose.from_world(s1.to_world(tip + 5.5 * mm * turn - np.array([0.0, 0.0, 3.0]) * mm))
+    origin = last.pose.from_world(s1.to_world(np.zeros(3)))
+    normal = last.pose.from_world(s1.to_world(turn)) - origin
+    return replace(last, lower=replace(last.lower, centre=centre, normal=normal))
+
+
+def paint_pelvis(
+    canvas: Canvas, scene: PelvisScene, mean: float, spec: FieldSpec, organ: NDArray[np.uint8] | None = None
+) -> None:
+    """Paint the patient on a blank canvas (changes it and the organ map in place).
+
+    Parameters
+    ----------
+    mean : float [1]
+        Mean BV/TV of the spongy core of S1's body.
+    organ : (nr, na, ns) uint8 array of `Organ`, optional
+        Filled with what a needle must not meet.
+    """
+    painter = Painter(canvas, scene.pose, scene.scale, organ)
+    paint_soft(painter, spec.seed)
+    _paint_lumbar(painter, scene, mean, spec)
+    sacrum = _sacrum_region(canvas, scene)
+    if sacrum is not None:
+        _paint_sacral_canal(painter, scene, sacrum)
+    sides = (1.0, -1.0)
+    plates = [_hip_distance(canvas, scene, side, sacrum) for side in sides]
+    for side, plate in zip(sides, plates, strict=True):
+        _paint_joints(painter, scene, side, plate)
+    if sacrum is not None:
+        _paint_sacrum(painter, scene, sacrum, mean, spec)
+    for side, plate in zip(sides, plates, strict=True):
+        _paint_hip(painter, scene, side, plate, mean, spec)
+        _paint_femur(painter, scene, side, mean, spec)
+
+
+def _texture(grid: VoxelGrid, region: Slices, hit: NDArray[np.bool_], spec: FieldSpec, stretch: float) -> Array | float:
+    """Log-normal factor with mean 1 at the touched voxels."""
+    if spec.variation == 0:
+        return 1.0
+    shape = tuple(x.stop - x.start for x in region)
+    part = VoxelGrid(shape, grid.spacing, tuple(grid.world([x.start for x in region]).tolist()))
+    length = spec.correlation_length
+    field = normal_field(part, seed=spec.seed, correlation_length=(length, length, stretch * length))
+    sigma = np.float32(spec.variation)
+    return np.asarray(np.exp(sigma * field[hit] - sigma * sigma / 2))
+
+
+def _put_bone(
+    painter: Painter,
+    region: Slices,
+    distance: Array,
+    cortex: float | Array,
+    core: float | Array,
+    label: Compartment | Array = Compartment.PARAVERTEBRAL,
+) -> None:
+    """Paint bone on a region where arrays hold for the whole region (in place)."""
+    hit = painter.canvas.touched(distance)
+    pick = [x if np.ndim(x) == 0 else np.broadcast_to(x, hit.shape)[hit] for x in (cortex, core, label)]
+    painter.canvas.paint_bone(region, hit, distance[hit], pick[0], pick[1], pick[2])  # type: ignore[arg-type]
+    if painter.organ is not None:
+        painter.organ[region][distance < 0] = Organ.NONE
+
+
+def _paint_lumbar(painter: Painter, scene: PelvisScene, mean: float, spec: FieldSpec) -> None:
+    """Vertebrae above with discs, canal and the foramina under L5 (in place)."""
+    canvas, column, place = painter.canvas, scene.column, scene.bend.pose
+    last = column.bones[-1]
+    first = replace(last, level="S1", pose=_disc_seat(scene, last))
+    canal = build_canal(column)
+    for side in (1.0, -1.0):
+        where = Compartment.FORAMEN_RIGHT if side > 0 else Compartment.FORAMEN_LEFT
+        shape = foramen_shape(last, first, side)
+        painter.solid([shape], HU_EPIDURAL, Tissue.EPIDURAL, Organ.NERVE, where, pose=Pose())
+    low, high = canvas.grid.extent
+    box = Shape(lambda r, a, s: r, np.array([-16 * mm, low[1], low[2]]), np.array([16 * mm, high[1], high[2]]))
+    region = canvas.region([box], Pose())
+    if not is_empty(region):
+        coords = coordinates(canvas.grid, region)
+        above = np.float32(scene.sacrum.ends[0] - 1 * mm) - place.to_local(*coords)[2]
+        for shrink, hu, tissue in ((0.0, HU_EPIDURAL, Tissue.EPIDURAL), (2.4 * mm, HU_DURA, Tissue.DURA)):
+            cover = canvas.cover(np.maximum(canal.distance(*coords, shrink), above))
+            painter.cover(region, cover, hu, tissue, Organ.CANAL, Compartment.CANAL)
+    for upper, lower in ((last, first), *((u, w) for u, w in zip(column.bones, column.bones[1:], strict=False))):
+        kind = Compartment.DISC_SUPERIOR if upper is last else Compartment.PARAVERTEBRAL
+        for shrink, hu in ((0.0, HU_ANNULUS), (0.28, HU_NUCLEUS)):
+            shape, pose = disc_shape(upper, lower, shrink)
+            painter.solid([shape], hu, Tissue.DISC, Organ.NONE, kind, pose=pose)
+    for bone in column.bones:
+        shapes = [body_shape(bone.dim), *arch_shapes(bone.dim, bone.upper, bone.lower)]
+        region = canvas.region(shapes, bone.pose)
+        if is_empty(region):
+            continue
+        distance = evaluate(shapes, canvas.grid, bone.pose, region, blend=2.5 * mm, margin=5 * mm)
+        distance = np.maximum(distance, -canal.distance(*coordinates(canvas.grid, region)))
+        _put_bone(painter, region, distance, 0.6 * mm, mean * 1.3)
+
+
+def _disc_seat(scene: PelvisScene, last: Bone) -> Pose:
+    """Pose of a body as high as L5 whose upper end is the endplate of S1."""
+    at = scene.bend.pose.to_world([0.0, 0.0, scene.sacrum.ends[0] - 0.5 * last.dim.height])
+    return Pose(float(at[1]), float(at[2]), scene.bend.pose.angle)
+
+
+@dataclass(frozen=True, slots=True)
+class Solid:
+    """Signed distance [m] to a bone on its own region of the grid."""
+
+    region: Slices
+    distance: Array
+    bent: BentRegion | None = None
+
+    def on(self, region: Slices) -> Array:
+        """The distance on another region; `FAR` where it is not known."""
+        out = np.full([x.stop - x.start for x in region], FAR, np.float32)
+        common = [(max(x.start, y.start), min(x.stop, y.stop)) for x, y in zip(region, self.region, strict=True)]
+        if all(low < high for low, high in common):
+            here = tuple(slice(lo - x.start, hi - x.start) for (lo, hi), x in zip(common, region, strict=True))
+            there = tuple(slice(lo - x.start, hi - x.start) for (lo, hi), x in zip(common, self.region, strict=True))
+            out[here] = self.distance[there]
+        return out
+
+
+def _sacrum_region(canvas: Canvas, scene: PelvisScene) -> Solid | None:
+    """Distance to the sacrum, canal and tunnels taken out."""
+    sacrum, bend = scene.sacrum, scene.bend
+    shapes = [sacrum.mass(), *sacrum.additions()]
+    low, high = np.min([s.low for s in shapes], axis=0), np.max([s.high for s in shapes], axis=0)
+    bent = BentRegion.of(canvas.grid, bend, low, high, margin=6 * mm)
+    if bent is None:
+        return None
+    distance = smooth_min(bent.evaluate(shapes[:1], margin=6 * mm), bent.evaluate(shapes[1:], blend=2 * mm), 4 * mm)
+    tunnels = [t for n in (1, 2, 3) for side in (1.0, -1.0) for t in sacrum.tunnel(n, side)]
+    distance = np.maximum(distance, -bent.evaluate(tunnels, blend=2 * mm))
+    distance = np.maximum(distance, -sacrum.canal_distance(*bent.local))
+    return Solid(bent.region, np.asarray(distance, np.float32), bent)
+
+
+def _paint_sacral_canal(painter: Painter, scene: PelvisScene, solid: Solid) -> None:
+    """Fat, dural sac (down to S2) and roots in canal and tunnels (in place)."""
+    bent, sacrum, canvas = solid.bent, scene.sacrum, painter.canvas
+    assert bent is not None
+    for side in (1.0, -1.0):
+        place = Compartment.FORAMEN_RIGHT if side > 0 else Compartment.FORAMEN_LEFT
+        for number in (1, 2, 3):
+            cover = canvas.cover(bent.evaluate(sacrum.tunnel(number, side), blend=2 * mm))
+            painter.cover(bent.region, cover, HU_EPIDURAL, Tissue.EPIDURAL, Organ.NERVE, place)
+            root = canvas.cover(bent.evaluate(sacrum.root(number, side)))
+            inside = np.where(cover > 0.5, root, 0)
+            painter.cover(bent.region, inside, HU_ROOT, Tissue.DURA, Organ.NERVE, place)
+            painter.cover(bent.region, root - inside, HU_ROOT, Tissue.MUSCLE, Organ.NERVE, Compartment.PARAVERTEBRAL)
+    z = bent.local[2]
+    roof = z - np.float32(sacrum.ends[0] + 1 * mm)
+    cover = canvas.cover(np.maximum(sacrum.canal_distance(*bent.local), roof))
+    painter.cover(bent.region, cover, HU_EPIDURAL, Tissue.EPIDURAL, Organ.CANAL, Compartment.CANAL)
+    sac = np.maximum(sacrum.canal_distance(*bent.local, 2.5 * mm), np.float32(sacrum.ends[2]) - z)
+    painter.cover(
+        bent.region, canvas.cover(np.maximum(sac, roof)), HU_DURA, Tissue.DURA, Organ.CANAL, Compartment.CANAL
+    )
+
+
+def _paint_sacrum(painter: Painter, scene: PelvisScene, solid: Solid, mean: float, spec: FieldSpec) -> None:
+    """Cortex and spongy core: dense under the endplate of S1, nearly empty in the alae (in place)."""
+    bent, sacrum = solid.bent, scene.sacrum
+    assert bent is not None
+    hit = painter.canvas.touched(solid.distance)
+    r, n, z = (np.broadcast_to(x, hit.shape)[hit] for x in bent.local)
+    width = sacrum.half_width(z)
+    ala = np.clip((np.abs(r) - width) / np.float32(9 * mm), 0, 1)
+    under = np.exp(-np.maximum(np.float32(sacrum.ends[0] - 1 * mm) - z, 0) / np.float32(4 * mm))
+    pattern = 0.8 + np.float32(ENDPLATE_GAIN) * under * (1 - ala)
+    for end in sacrum.ends[1:4]:  # what is left of the discs between the segments: a dark line between two bright ones
+        off = np.abs(z - np.float32(end))
+        pattern = pattern + (1 - ala) * (
+            1.6 * np.exp(-(((off - 2.4 * mm) / mm) ** 2)) - 0.7 * np.exp(-((off / mm) ** 2))
+        )
+    rim = np.exp(-np.maximum(sacrum.lateral(n, z) - np.abs(r), 0) / np.float32(3 * mm))
+    pattern = pattern + (np.float32(ALA_FACTOR) + 0.6 * rim - pattern) * ala
+    centre, canal, _ = sacrum.canal(z)
+    behind = (n < centre) & (np.abs(r) < canal + np.float32(9 * mm))
+    process = (n < np.float32(-0.5 * scene.dim.s1_depth)) & (np.abs(r) < canal + np.float32(16 * mm))
+    behind |= process & (z > np.float32(sacrum.ends[0] - 4 * mm))
+    pattern = np.where(behind, np.float32(1.7), pattern)
+    core = np.clip(np.float32(mean) * pattern * _texture(painter.canvas.grid, bent.region, hit, spec, 2.0), 0.01, 0.8)
+    cortex = np.where(behind, 1.0 * mm, 0.55 * mm).astype(np.float32)
+    label: Any = Compartment.PARAVERTEBRAL
+    if scene.level == "S1":
+        label = np.where(behind, np.uint8(Compartment.ARCH), np.uint8(Compartment.BODY))
+    painter.canvas.paint_bone(bent.region, hit, solid.distance[hit], cortex, core, label)
+    if painter.organ is not None:
+        painter.organ[bent.region][solid.distance < 0] = Organ.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class HipSolid:
+    """A hip bone on its own region: the bone, the bone before its joints were carved, and both joints."""
+
+    region: Slices
+    distance: Array
+    sacroiliac: Array
+    hip_joint: Array
+    local: tuple[Array, Array, Array]
+
+
+def _hip_distance(canvas: Canvas, scene: PelvisScene, side: float, sacrum: Solid | None) -> HipSolid | None:
+    """Distances to one hip bone and its joints; None if it misses the grid."""
+    hip = scene.hip
+    shapes = [_on_side(shape, side) for shape in (hip.ilium(), *hip.solids())]
+    region = canvas.region(shapes, scene.pose, margin=4 * mm)
+    if is_empty(region):
+        return None
+    raw = evaluate(shapes[:1], canvas.grid, scene.pose, region, margin=6 * mm)
+    raw = smooth_min(raw, evaluate(shapes[1:], canvas.grid, scene.pose, region, blend=7 * mm, margin=6 * mm), 6 * mm)
+    r, a, s = scene.pose.to_local(*coordinates(canvas.grid, region))
+    local = (np.float32(side) * r, a, s)
+    distance = np.maximum(raw, -hip.hollow(*local))
+    joint = hip.joint(*local)
+    gap = np.float32(scene.dim.sacroiliac_gap)
+    near = np.full(raw.shape, FAR, np.float32)
+    if sacrum is not None:
+        away = sacrum.on(region)
+        _, n, z = scene.bend.to_local(*coordinates(canvas.grid, region))
+        beside = np.where(z > scene.sacrum.ends[4], scene.sacrum.lateral(n, z), -FAR) - local[0]
+        raw, distance = np.maximum(raw, beside), np.maximum(distance, beside + gap)
+        near = np.maximum(raw, away - gap - np.float32(0.3 * mm))
+        distance = np.maximum(distance, gap - away)
+    return HipSolid(region, np.asarray(distance, np.float32), near, joint, local)
+
+
+def _on_side(shape: Shape, side: float) -> Shape:
+    """A shape of the right side, or its mirror image."""
+    if side > 0:
+        return shape
+    flip = np.array([-1.0, 1.0, 1.0])
+    ends = np.sort([shape.low * flip, shape.high * flip], axis=0)
+    return Shape(lambda r, a, s: shape.distance(-r, a, s), ends[0], ends[1])
+
+
+def _paint_joints(painter: Painter, scene: PelvisScene, side: float, plate: HipSolid | None) -> None:
+    """Cartilage of the sacroiliac and the hip joint (in place); bones are painted over its edges."""
+    if plate is None:
+        return
+    for distance in (plate.sacroiliac, plate.hip_joint):
+        cover = painter.canvas.cover(distance)
+        painter.cover(plate.region, cover, HU_CARTILAGE, Tissue.DISC, Organ.NONE, Compartment.JOINT)
+
+
+def _paint_hip(
+    painter: Painter, scene: PelvisScene, side: float, plate: HipSolid | None, mean: float, spec: FieldSpec
+) -> None:
+    """One hip bone; spongy bone is dense in the roof of the cup and thins out to the wing (in place)."""
+    if plate is None:
+        return
+    hit = painter.canvas.touched(plate.distance)
+    r, a, s = (np.broadcast_to(x, hit.shape)[hit] for x in plate.local)
+    cup = np.float32(scene.dim.cup_radius)
+    away = scene.hip.from_head(r, a, s) - cup
+    roof = np.exp(-np.maximum(away, 0) / np.float32(7 * mm)) * np.clip(s / cup, 0, 1)
+    core = np.float32(mean * HIP_FACTOR) * (1 + np.float32(ROOF_GAIN) * roof)
+    core = np.clip(core * _texture(painter.canvas.grid, plate.region, hit, spec, 1.5), 0.01, 0.8)
+    cortex = np.float32(1.1 * mm) + np.float32(0.9 * mm) * np.clip(
+        (s - np.float32(60 * mm)) / np.float32(40 * mm), 0, 1
+    )
+    cortex = cortex - np.float32(0.3 * mm) * np.exp(-np.abs(away) / np.float32(2 * mm))
+    own = scene.level == ("HIP_R" if side > 0 else "HIP_L")
+    label = Compartment.BODY if own else Compartment.PARAVERTEBRAL
+    painter.canvas.paint_bone(plate.region, hit, plate.distance[hit], cortex, core, label)
+    if painter.organ is not None:
+        painter.organ[plate.region][plate.distance < 0] = Organ.NONE
+
+
+def _paint_femur(painter: Painter, scene: PelvisScene, side: float, mean: float, spec: FieldSpec) -> None:
+    """Head, neck and trochanters with thin, shaft with thick cortex (in place)."""
+    shapes = [_on_side(shape, side) for shape in scene.hip.femur()]
+    region = painter.canvas.region(shapes, scene.pose)
+    if is_empty(region):
+        return
+    distance = evaluate(shapes, painter.canvas.grid, scene.pose, region, blend=8 * mm, margin=6 * mm)
+    r, a, s = scene.pose.to_local(*coordinates(painter.canvas.grid, region))
+    away = scene.hip.from_head(np.float32(side) * r, a, s) - np.float32(0.5 * scene.dim.head)
+    cortex, share = scene.hip.femur_cortex(s)
+    dense = 0.4 + 0.6 * np.exp(-np.maximum(away, 0) / np.float32(12 * mm))
+    _put_bone(painter, region, distance, cortex, np.float32(mean * HEAD_FACTOR) * dense * share)

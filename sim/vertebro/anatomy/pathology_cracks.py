@@ -1,0 +1,197 @@
+"""Cracks as planar conduits, and holes in the cortex: what lets cement out.
+
+Between two walls a distance w apart a fluid meets the permeability w²/12. A crack is thinner than a voxel, so it is
+spread over the layer of voxels it runs through: each gets the share w/T of crack (T: thickness of the layer), so that
+volume w and conductance w³/12 per length of crack are its own on every grid. Where it crosses a shell or an endplate
+the layer in the face is gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vertebro.anatomy.anatomy import Anatomy
+from vertebro.anatomy.pathology_draft import Draft
+from vertebro.anatomy.pathology_records import EndplateCrack, SacralFracture, WallFissure
+from vertebro.grid import VoxelGrid
+from vertebro.sources import Constant
+from vertebro.tissue import Compartment, Tissue
+from vertebro.units import mm
+
+Array = NDArray[Any]
+CRACK_POROSITY = 0.97
+HU_CRACK = Constant(20.0, "HU", -100.0, 60.0, "vertebro", "ours", "blood and debris in a crack")
+LOOSE_PERMEABILITY = Constant(1e-9, "m^2", 1e-12, 1e-8, "vertebro", "ours", "torn or tumorous tissue before a breach")
+LOOSE_POROSITY = Constant(0.5, "1", 0.1, 0.9, "vertebro", "ours", "share that cement can push aside there")
+TORN_DISC = Constant(1e-12, "m^2", 1e-15, 1e-10, "vertebro", "ours", "disc under a cracked endplate: fissured nucleus")
+TORN_POROSITY = Constant(0.25, "1", 0.1, 0.6, "vertebro", "ours", "of the fissured disc")
+TORN_REACH = 12 * mm  # how far from the crack the disc is fissured
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Crack:
+    """A flat gap.
+
+    Attributes
+    ----------
+    centre, normal : (3,) float arrays
+        Point [m] and unit vector.
+    along, across : (3,) unit vectors in the plane
+    half : (2,) floats [m]
+        Half extents along and across.
+    width : float [m]
+    """
+
+    centre: Array
+    normal: Array
+    along: Array
+    across: Array
+    half: tuple[float, float]
+    width: float
+
+    def share(self, grid: VoxelGrid) -> NDArray[np.float32]:
+        """Share [1] of each voxel that is crack."""
+        offset = [x - c for x, c in zip(grid.open_mesh(), self.centre, strict=True)]
+
+        def project(axis: Array) -> Array:
+            return np.asarray(sum(x * n for x, n in zip(offset, axis, strict=True)))
+
+        away = project(self.normal)
+        layer = float(np.abs(self.normal) @ np.asarray(grid.spacing))  # thick enough that the voxels stay joined
+        inside = (away > -0.5 * layer) & (away <= 0.5 * layer)
+        for axis, half in zip((self.along, self.across), self.half, strict=True):
+            inside = inside & (np.abs(project(axis)) <= half)
+        return np.where(inside, np.float32(min(self.width / layer, 1.0)), np.float32(0))
+
+
+def crack_of(draft: Draft, record: EndplateCrack) -> Crack:
+    """The plane of an endplate crack: upright, through the endplate, from the body into the disc."""
+    upper = record.endplate == "superior"
+    sign = 1.0 if upper else -1.0
+    f = draft.frame
+    r, a = f.middle_r + record.right * f.half_width, f.middle_a + record.front * 0.5 * f.depth
+    hollow = f.bowl(upper=upper) * max(1 - 1.7 * float(f.radius(np.float64(r), np.float64(a))), 0.0)
+    point = np.array([draft.sides * r, a, float(f.rim(a, upper=upper)) - sign * hollow])
+    if draft.warp is not None:
+        point = draft.warp.push(point)
+    point[2] += sign * 0.5 * (record.reach - record.depth)
+    along = np.array([draft.sides * np.sin(record.angle), np.cos(record.angle), 0.0])
+    upright = np.array([0.0, 0.0, 1.0])
+    return Crack(
+        centre=point,
+        normal=np.cross(along, upright),
+        along=along,
+        across=upright,
+        half=(0.5 * record.length, 0.5 * (record.reach + record.depth)),
+        width=record.width,
+    )
+
+
+def fissure_of(draft: Draft, record: WallFissure) -> Crack:
+    """The plane of a posterior wall fissure: from the body through the wall into the canal."""
+    beyond = 5 * mm
+    point = draft.place(record.right, -1.0, record.up) * np.array([draft.sides, 1.0, 1.0])
+    point[1] += 0.5 * (record.depth - beyond)
+    flat = record.plane == "horizontal"
+    across = np.array([1.0, 0.0, 0.0]) if flat else np.array([0.0, 0.0, 1.0])
+    return Crack(
+        centre=point,
+        normal=np.array([0.0, 0.0, 1.0]) if flat else np.array([1.0, 0.0, 0.0]),
+        along=np.array([0.0, 1.0, 0.0]),
+        across=across,
+        half=(0.5 * (record.depth + beyond), 0.5 * record.length),
+        width=record.width,
+    )
+
+
+def sacral_cracks(draft: Draft, record: SacralFracture) -> list[Crack]:
+    """Upright cracks through the alae, and the bar between them."""
+    f = draft.frame
+    tall, deep = 1.1 * max(f.heights), 22 * mm
+    x, y, z = np.eye(3)
+    cracks = [
+        Crack(
+            centre=np.array([draft.sides * sign * record.lateral, f.middle_a - 6 * mm, f.middle_s]),
+            normal=x,
+            along=y,
+            across=z,
+            half=(deep, tall),
+            width=record.width,
+        )
+        for sign in {"left": (-1.0,), "right": (1.0,), "both": (-1.0, 1.0)}[record.side]
+    ]
+    if record.bar:
+        low = f.middle_s - 0.3 * f.heights[1]
+        wide = record.lateral
+        centre = np.array([0.0, f.middle_a, low])
+        cracks.append(Crack(centre=centre, normal=z, along=y, across=x, half=(12 * mm, wide), width=record.width))
+    return cracks
+
+
+def darken(draft: Draft, crack: Crack, *, sclerosis: float = 0.0) -> None:
+    """Show a crack on CT: its share of each bone voxel is blood; optionally a dense band beside it (in place)."""
+    share = crack.share(draft.grid) * draft.own
+    if sclerosis:
+        band = Crack(
+            centre=crack.centre,
+            normal=crack.normal,
+            along=crack.along,
+            across=crack.across,
+            half=crack.half,
+            width=1.0,
+        )
+        away = ndimage.distance_transform_edt(band.share(draft.grid) == 0, sampling=draft.grid.spacing)
+        draft.hu = np.asarray(draft.hu + sclerosis * np.exp(-((away / (3 * mm)) ** 2)) * draft.own, np.float32)
+    draft.hu = np.asarray(draft.hu + share * (float(HU_CRACK) - draft.hu), np.float32)
+
+
+def conduct(anatomy: Anatomy, crack: Crack) -> None:
+    """Open a crack for flow: pores, permeability in its plane, faces it crosses (changes the arrays in place)."""
+    share = crack.share(anatomy.grid)
+    share = np.where(anatomy.tissue == Tissue.DURA, np.float32(0), share)  # it does not cut the dural sac
+    hit = share > 0
+    part = share[hit]
+    anatomy.porosity[hit] = anatomy.porosity[hit] * (1 - part) + np.float32(CRACK_POROSITY) * part
+    anatomy.bone_fraction[hit] *= 1 - part
+    for axis in range(3):
+        along = (crack.width**2 / 12.0) * (1 - crack.normal[axis] ** 2)
+        anatomy.permeability[axis][hit] = anatomy.permeability[axis][hit] * (1 - part) + along * part
+    open_faces(anatomy, hit, crack.normal)
+    disc = np.isin(anatomy.compartment, (Compartment.DISC_SUPERIOR, Compartment.DISC_INFERIOR))
+    if (hit & disc).any():
+        _tear_disc(anatomy, hit & disc, disc)
+
+
+def _tear_disc(anatomy: Anatomy, crack: NDArray[np.bool_], disc: NDArray[np.bool_]) -> None:
+    away = ndimage.distance_transform_edt(~crack, sampling=anatomy.grid.spacing)
+    torn = disc & (away < TORN_REACH) & (anatomy.tissue == Tissue.DISC)
+    anatomy.permeability[:, torn] = np.maximum(anatomy.permeability[:, torn], float(TORN_DISC))
+    anatomy.porosity[torn] = np.maximum(anatomy.porosity[torn], np.float32(TORN_POROSITY))
+
+
+def open_faces(anatomy: Anatomy, cells: NDArray[np.bool_], normal: Array | None = None) -> None:
+    """Take the layers out of the faces between two of these cells; a crack opens none across itself (in place)."""
+    if anatomy.face_resistance is None:
+        return
+    for axis in range(3):
+        if normal is not None and abs(normal[axis]) > 0.99:
+            continue
+        here, there = [slice(None)] * 3, [slice(None)] * 3
+        here[axis], there[axis] = slice(None, -1), slice(1, None)
+        both = cells[tuple(here)] & cells[tuple(there)]
+        anatomy.face_resistance[axis][tuple(here)][both] = 0.0
+
+
+def open_holes(anatomy: Anatomy, draft: Draft) -> None:
+    """Lesions as open as they are, breaches without shell, torn tissue before them (changes the arrays in place)."""
+    hole = np.isin(anatomy.tissue, (Tissue.LESION, Tissue.CLEFT))
+    anatomy.permeability[:, hole] *= draft.openness[hole].astype(float)
+    open_faces(anatomy, draft.breach)
+    loose = draft.loose & ~np.isin(anatomy.tissue, (Tissue.VEIN, Tissue.DURA)) & ~draft.own
+    anatomy.permeability[:, loose] = np.maximum(anatomy.permeability[:, loose], float(LOOSE_PERMEABILITY))
+    anatomy.porosity[loose] = np.maximum(anatomy.porosity[loose], np.float32(LOOSE_POROSITY))

@@ -1,0 +1,226 @@
+"""What a study asks: a case, what stays fixed, what varies, and the design that turns ranges into members."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from vertebro.case import Case
+from vertebro.errors import CaseError
+from vertebro.quantity import Record
+from vertebro.study import designs
+from vertebro.study.designs import Axis
+
+MOST_MEMBERS = 100_000
+Value = float | int | str | bool
+
+
+class Vary(Record):
+    """One setting that varies: a list of values, or a range."""
+
+    values: tuple[Value, ...] = ()
+    """these values, as in a case file ("4 ml", 0.05, "kyphon-hvr")"""
+    low: Value | None = None
+    """range: its lower end, as in a case file"""
+    high: Value | None = None
+    """range: its upper end"""
+    scale: Literal["linear", "log"] = "linear"
+    """range: even in the value or in its logarithm"""
+
+    @model_validator(mode="after")
+    def _either_or(self) -> Vary:
+        ranged = self.low is not None and self.high is not None
+        if (self.low is None) != (self.high is None) or ranged == bool(self.values):
+            raise ValueError("give either values = [...] or both low and high")
+        return self
+
+
+class Study(Record):
+    """A study file."""
+
+    title: str = "Untitled study"
+    """one line for people"""
+    case: str = "first-injection"
+    """preset name, or a case file (or folder) relative to the study file"""
+    design: Literal["grid", "list", "lhs", "sobol"] = "grid"
+    """grid = every combination of the values; list = the first values together, then the second …; lhs = Latin
+    hypercube over the ranges; sobol = Saltelli's design for sensitivity indices (samples × (settings + 2) members)"""
+    samples: int = Field(64, ge=2, le=65536)
+    """lhs, sobol: size of the design; a power of two for sobol"""
+    patients: int | Literal["each"] = 1
+    """every design point meets this many patients (anatomy and vein seeds); "each" = every member is a new patient"""
+    seed: int = Field(1, ge=0, le=2**31 - 1)
+    """of the design; patients count up from the case's own seed"""
+    keep: Literal["summary", "run"] = "summary"
+    """what stays of a member: case, summary and events, or the whole run folder with fields (10 to 60 MB each)"""
+    pictures: bool = False
+    """take fluoroscopy frames on the way (first-visible times need them)"""
+    fixed: dict[str, Value] = Field({}, alias="set")
+    """dotted case keys that are the same for all members"""
+    vary: dict[str, Vary] = Field({})
+    """dotted case keys that vary"""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+    @model_validator(mode="after")
+    def _design_fits(self) -> Study:
+        if self.patients != "each" and self.patients < 1:
+            raise ValueError("patients must be at least 1")
+        ranged = [key for key, vary in self.vary.items() if vary.low is not None]
+        if self.design in ("grid", "list") and ranged:
+            raise ValueError(
+                f'a {self.design} takes values, not ranges ({", ".join(ranged)}); design = "lhs" takes both'
+            )
+        if self.design == "list" and len({len(vary.values) for vary in self.vary.values()}) > 1:
+            raise ValueError("a list needs equally many values for every setting")
+        if self.design == "sobol" and (len(self.vary) < 2 or self.samples & (self.samples - 1)):
+            raise ValueError("sobol needs at least two settings and samples = a power of two (64, 128, 256 …)")
+        both = sorted(set(self.fixed) & set(self.vary))
+        if both:
+            raise ValueError(f"both fixed and varied: {', '.join(both)}")
+        return self
+
+    @classmethod
+    def parse(cls, data: dict[str, Any], *, where: str = "study") -> Study:
+        """Validate plain data.
+
+        Raises
+        ------
+        CaseError
+            Names the key, its value and the cure.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise CaseError(
+                first["msg"].removeprefix("Value error, "),
+                where=f"{where}: {place}" if place else where,
+                value=None if isinstance(first["input"], dict | cls) else first["input"],
+                allowed=", ".join(info.alias or name for name, info in cls.model_fields.items())
+                if first["type"] == "extra_forbidden"
+                else None,
+                hint='see "vertebro sweep --help" for an example',
+            ) from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Study:
+        """Read a study file.
+
+        Raises
+        ------
+        CaseError
+            If it cannot be read, is no TOML, or says something impossible.
+        """
+        path = Path(path)
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise CaseError(f"not TOML: {error}", where=str(path)) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise CaseError(f"cannot read the study file: {error}", where=str(path)) from None
+        return cls.parse(data, where=str(path))
+
+    def base_case(self, base: Path | None = None) -> Case:
+        """The case with the fixed settings; `base` is the folder that a case file is relative to."""
+        path = (base or Path()) / self.case
+        known = path.suffix == ".toml" or path.is_dir()
+        case = Case.load(path) if known else Case.preset(self.case)
+        return case.with_settings(dict(self.fixed)) if self.fixed else case
+
+    def axes(self, base: Path | None = None) -> list[Axis]:
+        """The varied settings with ranges in SI; every value and both ends of a range are validated against the case.
+
+        Raises
+        ------
+        CaseError
+            If a key is unknown or a value out of its range.
+        """
+        case = self.base_case(base)
+        return [_axis(case, key, vary) for key, vary in self.vary.items()]
+
+    def points(self, base: Path | None = None) -> list[dict[str, Value]]:
+        """The design: one dict of settings per point, ranges in SI."""
+        axes = self.axes(base)
+        if self.design == "grid":
+            return designs.grid(axes)
+        if self.design == "list":
+            return designs.together(axes)
+        if self.design == "lhs":
+            return designs.latin_hypercube(axes, self.samples, self.seed)
+        return designs.saltelli(axes, self.samples, self.seed)
+
+    def members(self, base: Path | None = None) -> list[Member]:
+        """Every member in order: design points, and for each its patients.
+
+        Raises
+        ------
+        CaseError
+            If there are too many, or one is impossible.
+        """
+        case, points = self.base_case(base), self.points(base)
+        copies = 1 if self.patients == "each" else self.patients
+        if len(points) * copies > MOST_MEMBERS:
+            raise CaseError("too many members", where="study", value=len(points) * copies, allowed=f"{MOST_MEMBERS}")
+        members = []
+        for number in range(len(points) * copies):
+            point, copy = divmod(number, copies)
+            settings = dict(points[point])
+            if "seed" not in settings:
+                settings["seed"] = case.seed + (number if self.patients == "each" else copy)
+            members.append(Member(number=number, point=point, settings=settings))
+        return members
+
+    def cases(self, base: Path | None = None) -> list[Case]:
+        """The case of every member, validated."""
+        case = self.base_case(base)
+        return [case.with_settings(dict(member.settings)) for member in self.members(base)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """One run of a study: its number, its design point, and the settings that make it."""
+
+    number: int
+    point: int
+    settings: dict[str, Value]
+
+    @property
+    def name(self) -> str:
+        """Folder name."""
+        return f"{self.number:05d}"
+
+
+def _axis(case: Case, key: str, vary: Vary) -> Axis:
+    if vary.values:
+        for value in vary.values:
+            case.with_settings({key: value})
+        return Axis(key=key, values=vary.values)
+    low, high = (_number(case, key, end) for end in (vary.low, vary.high))
+    if not low < high or (vary.scale == "log" and low <= 0):
+        raise CaseError(
+            "an empty range", where=f"vary.{key}", value=(vary.low, vary.high), allowed="low < high (log: above 0)"
+        )
+    whole = isinstance(low, int) and isinstance(high, int)
+    return Axis(key=key, low=float(low), high=float(high), log=vary.scale == "log", whole=whole)
+
+
+def _number(case: Case, key: str, value: Any) -> float | int:
+    """A value as the validated case holds it: SI, or a whole number."""
+    changed: Any = case.with_settings({key: value})
+    found = functools.reduce(_part, key.split("."), changed)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise CaseError("not a number: no range", where=f"vary.{key}", value=value, hint="values = [...] takes texts")
+    return found
+
+
+def _part(here: Any, name: str) -> Any:
+    return here[int(name)] if name.isdigit() else getattr(here, name)
