@@ -68,9 +68,9 @@ class PlannedPath:
             "length_mm": round(float(np.linalg.norm(path.tip - path.entry)) / mm, 1),
             "convergence_deg": round(float(np.degrees(path.convergence)), 1),
             "caudal_deg": round(float(np.degrees(path.caudal)), 1),
-            "medial_margin_mm": round(path.medial_margin / mm, 2),
-            "wall_margin_mm": round(path.wall_margin / mm, 2),
-            "nerve_margin_mm": round(path.nerve_margin / mm, 2) if np.isfinite(path.nerve_margin) else None,
+            "medial_margin_mm": _margin(path.medial_margin),
+            "wall_margin_mm": _margin(path.wall_margin),
+            "nerve_margin_mm": _margin(path.nerve_margin),
             "tip_error_mm": round(path.tip_error / mm, 2),
             "crosses_mm": _millimetres(self.crosses),
             "moved_mm": _millimetres(self.moved),
@@ -199,7 +199,8 @@ def judged(path: NeedlePath, anatomy: Anatomy, volumes: dict[str, NoGo] | None =
     surface = surface_points(needle, axis)
     near = _inside(surface, anatomy.grid)
     in_front = path.approach.startswith("anterolateral") & (axis[:, 1] > anatomy.landmarks.anterior_wall)
-    crosses, moved = {}, {}
+    crosses: dict[str, float] = {}
+    moved: dict[str, float] = {}
     for name, volume in volumes.items():
         hit = near & _in_mask(surface, anatomy.grid, volume.near)
         if volume.far is not None:
@@ -210,6 +211,11 @@ def judged(path: NeedlePath, anatomy: Anatomy, volumes: dict[str, NoGo] | None =
             if length > 0:
                 found[name] = length
     return PlannedPath(path=path, crosses=crosses, moved=moved)
+
+
+def _margin(length: float) -> float | None:
+    """Millimetres; None where the approach looks at no such thing."""
+    return round(length / mm, 2) if np.isfinite(length) else None
 
 
 def _millimetres(lengths: dict[str, float]) -> dict[str, float]:
