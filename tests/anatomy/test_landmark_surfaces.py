@@ -17,6 +17,7 @@ from vertebro.anatomy.landmark_surfaces import (
     medial_pedicle_line,
     pedicle_of,
     posterior_wall,
+    wall_rule,
 )
 from vertebro.anatomy.parametric import ParametricSpec, build_parametric
 from vertebro.errors import GeometryError
@@ -116,6 +117,16 @@ def test_the_medial_line_is_the_inner_half_of_the_isthmus(side: Any) -> None:
     assert line.beyond([0.0, 0.0, inner[2]]) == pytest.approx(sign * inner[0])
     assert line.beyond(pedicle.centre) < 0
     assert line.beyond([sign * 0.05, 0.0, inner[2]]) < -0.02
+
+
+def test_the_wall_rule_tells_the_place_where_a_tip_went_medial_too_early() -> None:
+    one = generated("L1")
+    pedicle = pedicle_of(one, "right")
+    along = np.linspace(-12e-3, 30e-3, 43)[:, None] * pedicle.axis
+    assert wall_rule(one, "right", pedicle.centre + along) is None
+    medial = pedicle.centre - [1.2 * pedicle.half_width, 0.0, 0.0]
+    assert wall_rule(one, "right", np.stack([pedicle.centre, medial, [0.0, 0.0, 0.0]])) == 1
+    assert wall_rule(one, "right", [[0.0, 0.0, 0.0], [-5e-3, 5e-3, 0.0]]) is None
 
 
 def test_roots_run_below_their_pedicle_outwards_and_down() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.from_ct import import_ct
-from vertebro.anatomy.landmark_surfaces import endplate_planes, posterior_wall
+from vertebro.anatomy.landmark_surfaces import endplate_planes, posterior_wall, wall_rule
 from vertebro.anatomy.no_go import no_go_volumes
 from vertebro.anatomy.parametric import ParametricSpec, build_parametric
 from vertebro.approaches import APPROACHES, PlannedPath, ideal_paths, judged, plan_path, to_skin
@@ -59,6 +59,15 @@ def test_ideal_paths_are_free_and_end_in_the_body(level: str) -> None:
         placed = check_placement(plan.path.needle("plan"), one.grid, one.compartment, **walls)
         assert placed.tip_compartment == "body", name
         assert not {"canal", "foramen_left", "foramen_right"} & {b.compartment for b in placed.breaches}, name
+
+
+@pytest.mark.parametrize("level", ["L1", "T8"])
+def test_ideal_transpedicular_paths_keep_the_wall_rule(level: str) -> None:
+    one = patient(level)
+    for side in ("left", "right"):
+        path = ways(level)[f"transpedicular-{side}"].path
+        tips = path.entry + np.linspace(0.3, 1.0, 200)[:, None] * (path.tip - path.entry)
+        assert wall_rule(one, side, tips) is None
 
 
 @pytest.mark.parametrize("level", ["L1", "T8"])
