@@ -118,17 +118,20 @@ def calibrate(job: Job, scout: Scout, core_hu: float | None, contrast: float | N
             "offset_sd_hu": round(float(np.sqrt(line.covariance[1, 1])), 1),
             "applied": bool(significant and certain and setting == "auto"),
         }
-        reason = (
-            "the references contradict the scanner's scale"
-            if significant
-            else "the references agree with the scanner's scale"
-        )
-        if significant and not certain:
-            reason += "; not applied: fat and muscle alone do not give a slope (no air, no blood without contrast)"
-        elif significant and setting == "none":
-            reason += "; not applied because calibration is none"
+        reason = _verdict(significant, certain, setting)
     report["reason"] = reason
     return report | _density(core_hu, line, bool(report["applied"]), contrast)
+
+
+def _verdict(significant: bool, certain: bool, setting: str) -> str:
+    if not certain:
+        return (
+            "too uncertain to correct by: fat and muscle alone do not give a slope (no air, no blood without contrast)"
+        )
+    if not significant:
+        return "the references agree with the scanner's scale"
+    text = "the references contradict the scanner's scale"
+    return text if setting == "auto" else f"{text}; not applied because calibration is none"
 
 
 def corrected(ct: Volume, report: dict[str, Any]) -> Volume:

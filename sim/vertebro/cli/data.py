@@ -79,9 +79,10 @@ def calibration_lines(report: dict[str, Any]) -> list[str]:
     )
     lines = [f"  CT numbers: {found or 'no reference tissue found'}"]
     if "slope" in report:
+        used = "applied" if report["applied"] else "not applied"
         lines.append(
             f"    HU' = ({report['slope']:.3f} ± {report['slope_sd']:.3f}) HU "
-            f"{report['offset_hu']:+.1f} ± {report['offset_sd_hu']:.1f}: {'applied' if report['applied'] else 'not applied'}"
+            f"{report['offset_hu']:+.1f} ± {report['offset_sd_hu']:.1f}: {used}"
         )
     lines.append(f"    {report['reason']}")
     if report["vbmd_mg_cm3"] is not None:

@@ -234,7 +234,8 @@ def _legend(figure: Figure, anatomy: Anatomy, top: float) -> None:
         present = set(np.unique(anatomy.surround.organ[::4, ::4, ::4]))
         names = [(organ, colour) for organ, colour in ORGANS.items() if organ in present and organ is not Organ.CANAL]
         lines += [Line2D([], [], color=colour, lw=0, marker="s", label=organ.name.lower()) for organ, colour in names]
+    rows = 1 if len(lines) < 15 else 2
     figure.legend(
-        handles=lines, loc="upper center", bbox_to_anchor=(0.5, top), ncols=-(-len(lines) // (1 if len(lines) < 15 else 2)), frameon=False, fontsize=7.5,
-        columnspacing=0.9, handletextpad=0.4, handlelength=1.3,
+        handles=lines, loc="upper center", bbox_to_anchor=(0.5, top), ncols=-(-len(lines) // rows), frameon=False,
+        fontsize=7.5, columnspacing=0.9, handletextpad=0.4, handlelength=1.3,
     )  # fmt: skip
