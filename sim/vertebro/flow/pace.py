@@ -36,7 +36,7 @@ class Pace:
     def __init__(self, front_step: float, max_step: float) -> None:
         self.front_step, self.max_step = front_step, max_step
         self.life = self.age = self.mean = 0.0
-        self._last = (0.0, 0.0)
+        self._last = self._before = (0.0, 0.0)
 
     @property
     def left(self) -> float:
@@ -69,7 +69,9 @@ class Pace:
 
     def _trend(self, pressure: float, now: float) -> float:
         """Seconds until the pressure will have changed too far."""
-        (before, then), self._last = self._last, (pressure, now)
+        if now != self._last[1]:  # else a field was found again for the same moment
+            self._before = self._last
+        (before, then), self._last = self._before, (pressure, now)
         change, time = abs(pressure - before), now - then
         return PRESSURE_CHANGE * abs(pressure) * time / change if time > 0.0 and change > 0.0 else math.inf
 
