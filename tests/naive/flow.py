@@ -365,8 +365,6 @@ def pass_on(rate, outlet, vein, room, held, here, ratio, power, sharp, dt, now, 
     below = sums[kf.DOWN] / out if out > 0 else held
     face[kf.OUT] *= through / room
     stream(face, piston)
-    if piston and leaves > 0:
-        face[kf.GATE, 3] = 0.5
     if exits == 0:
         face[kf.LEFT] = 0.0
         kept = min(1.0, held + cement * dt / room)

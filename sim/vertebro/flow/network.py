@@ -209,19 +209,25 @@ class Network:
         after = self._tried(s, now, seconds)
         drive = self._drive()
         if after is not self.state and drive > 0.0:
-            change = np.abs(self.resistance(after, now) - self.resistance(self.state, now)) * np.abs(self.state.flow)
-            seconds *= min(1.0, DROP_CHANGE * drive / max(float(change.max(initial=0.0)), 1e-300))
+            change = self._drop(self.resistance(after, now) - self.resistance(self.state, now))
+            seconds *= min(1.0, DROP_CHANGE * drive / max(change, 1e-300))
         return seconds
+
+    def _drop(self, change: Float) -> float:
+        """What a change of the segments' resistances makes of the pressure [Pa]: a sum in series, a mean in parallel."""
+        flow = np.abs(self.state.flow)
+        largest = float(flow.max(initial=0.0))
+        return float(np.einsum("m,m,m", flow, flow, np.abs(change))) / largest if largest > 0.0 else 0.0
 
     def agrees(self, p: Float, res: Float, s: Float, now: float, ahead: float) -> bool:
         """Whether the present flows go with the conductances that they were found with; notes the time ahead."""
         state, drive = self.state, self._drive()
         state.ahead = ahead
-        segment = np.abs(self.resistance(self._tried(s, now, ahead), now) - 1.0 / self._segment_g) * np.abs(state.flow)
+        segment = self._drop(self.resistance(self._tried(s, now, ahead), now) - 1.0 / self._segment_g)
         new, used = self._mouth_resistance(self.levels(p), res, now), np.zeros(len(state.drawn))
         np.divide(1.0, self._mouth_g, out=used, where=self._mouth_g > 0.0)
         mouth = np.abs(new - used) * np.abs(state.drawn)
-        return max(float(segment.max(initial=0.0)), float(mouth.max(initial=0.0))) <= DROP_ERROR * drive
+        return max(segment, float(mouth.max(initial=0.0))) <= DROP_ERROR * drive
 
     def _drive(self) -> float:
         """Largest difference of pressure that acts on the network [Pa]."""
