@@ -17,8 +17,9 @@ from vertebro.flow.vessels import VesselNetwork, VesselState
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]
-DROP_CHANGE = 0.2  # of the driving pressure: change of a segment's drop while one pressure field serves
-DROP_ERROR = 0.03  # of the driving pressure: error of a drop from which on the field is found again
+DROP_CHANGE = 0.15  # of the driving pressure: change of a segment's drop while one pressure field serves
+DROP_ERROR = 0.02  # of the driving pressure: error of a drop from which on the field is found again
+ARRIVAL = 0.01  # of what is injected meanwhile: volume that may flow through mouths as if the front were not there yet
 MOUTH_FILL = 0.5  # fill of a cell from which on injected fluid enters its vessels
 MOST_PARTS = 16  # parts of a step in which the network's own pressures are found
 SLIT = 0.2  # conductance · length / (volume/length · radius²): 1/8 in ducts, 1/3 in slits
@@ -212,6 +213,24 @@ class Network:
             change = self._drop(self.resistance(after, now) - self.resistance(self.state, now))
             seconds *= min(1.0, DROP_CHANGE * drive / max(change, 1e-300))
         return seconds
+
+    def arrival(self, p: Float, t: Float, s: Float, source: Float, seconds: float) -> float:
+        """Part of `seconds` before the front reaches a mouth where that matters: its flow is found anew then."""
+        flat, fill, inside = t.reshape(3, -1), s.reshape(-1), np.flatnonzero(self._inside & self.conducts)
+        cells = self.cells[inside]
+        here, inflow = p.reshape(-1)[cells], source.reshape(-1)[cells].copy()
+        for d, stride in enumerate(self._strides.tolist()):
+            for near, face in ((cells + stride, flat[d, cells]), (cells - stride, flat[d, cells - stride])):
+                inflow += face * np.maximum(p.reshape(-1)[near] - here, 0.0) * (fill[near] > MOUTH_FILL)
+        drawn = np.zeros((2, len(self.cells)))
+        np.add.at(drawn[0], self.mouth_cell, np.abs(self.state.drawn))
+        np.add.at(drawn[1], self.mouth_cell, self.state.drawn)
+        room = np.where(drawn[1] > 0.0, 1.0, MOUTH_FILL)[inside]
+        room = np.minimum(1.0 - fill[cells], room) * self.box.pore.reshape(-1)[cells]
+        coming = (inflow > 0.0) & (room > 0.0)
+        wait = 1.02 * room[coming] / inflow[coming]
+        matters = drawn[0, inside][coming] * (seconds - wait) > ARRIVAL * float(source.sum()) * seconds
+        return min(seconds, float(wait[matters].min(initial=math.inf)))
 
     def _drop(self, change: Float) -> float:
         """What a change of the segments' resistances makes of the pressure [Pa]: a sum in series, a mean in parallel."""

@@ -205,6 +205,7 @@ class Stepper:
         """Solve again until the vessels' flows go with what they hold in the middle of the time the field serves."""
         for again in range(MOST_AGAIN + 1):
             longest = self.pace.life if self.keep else min(self.pace.life, self._call)
+            longest = network.arrival(flow.p, flow.t, front.s, flow.source, longest)
             self.pace.shorten(network.life(front.s, now, longest))
             if network.agrees(flow.p, flow.res, front.s, now, 0.5 * min(longest, self.pace.life)) or again == MOST_AGAIN:
                 break
