@@ -19,6 +19,7 @@ Float = NDArray[np.float64]
 Index = NDArray[np.int64]
 DROP_CHANGE = 0.15  # of the driving pressure: change of a segment's drop while one pressure field serves
 DROP_ERROR = 0.02  # of the driving pressure: error of a drop from which on the field is found again
+FLOW_CHANGE = 0.25  # of what flows through the mouths while one pressure field serves, by its last trend
 ARRIVAL = 0.01  # of what is injected meanwhile: volume that may flow through mouths as if the front were not there yet
 MOUTH_FILL = 0.5  # fill of a cell from which on injected fluid enters its vessels
 MOST_PARTS = 16  # parts of a step in which the network's own pressures are found
@@ -72,6 +73,7 @@ class Network:
         self._reduced = np.zeros((0, 0))
         self._inflow = np.zeros(0)
         self._level = np.zeros(len(self.cells))
+        self._last = self._before = (np.zeros(k), math.nan)
 
     def _place_mouths(self) -> None:
         """Cells of the couplings, each once, in the order of the couplings: mirrored problems get the same."""
@@ -214,7 +216,7 @@ class Network:
             seconds *= min(1.0, DROP_CHANGE * drive / max(change, 1e-300))
         return seconds
 
-    def arrival(self, p: Float, t: Float, s: Float, source: Float, seconds: float) -> float:
+    def arrival(self, p: Float, t: Float, s: Float, source: Float, now: float, seconds: float) -> float:
         """Part of `seconds` before the front reaches a mouth where that matters: its flow is found anew then."""
         flat, fill, inside = t.reshape(3, -1), s.reshape(-1), np.flatnonzero(self._inside & self.conducts)
         cells = self.cells[inside]
@@ -230,7 +232,16 @@ class Network:
         coming = (inflow > 0.0) & (room > 0.0)
         wait = 1.02 * room[coming] / inflow[coming]
         matters = drawn[0, inside][coming] * (seconds - wait) > ARRIVAL * float(source.sum()) * seconds
-        return min(seconds, float(wait[matters].min(initial=math.inf)))
+        return min(seconds, self._trend(now, float(source.sum())), float(wait[matters].min(initial=math.inf)))
+
+    def _trend(self, now: float, supply: float) -> float:
+        """Seconds until the flows through the mouths will have changed too far."""
+        if now != self._last[1]:
+            self._before = self._last
+        self._last = (self.state.drawn, now)
+        (before, then), drawn = self._before, self.state.drawn
+        change, whole = float(np.abs(drawn - before).sum()), max(supply, float(np.abs(drawn).sum()))
+        return FLOW_CHANGE * whole * (now - then) / change if now > then and change > 0.0 else math.inf
 
     def _drop(self, change: Float) -> float:
         """What a change of the segments' resistances makes of the pressure [Pa]: a sum in series, a mean in parallel."""
