@@ -30,6 +30,8 @@ def import_case(
     spacing: str | float = 0.8e-3,
     scheme: str = "auto",
     resample_labels: bool = False,
+    subregions: str | Path | None = None,
+    calibration: str = "auto",
     seed: int = 1,
     title: str = "",
     licence: str = "",
@@ -40,14 +42,14 @@ def import_case(
     Parameters
     ----------
     ct, labels : path
-        CT file or DICOM folder; label map in TotalSegmentator or VerSe numbers.
+        CT file or DICOM folder; label map in TotalSegmentator or VerSe numbers, or a folder of masks.
     level : str
         ``"L1"`` …
     out : path
         New folder.
     spacing : float [m] or text
         Edge of a simulation voxel, 0.4 to 1.5 mm.
-    scheme, resample_labels, progress
+    scheme, resample_labels, subregions, calibration, progress
         As `vertebro.anatomy.from_ct.import_ct`.
     seed : int
         Of what a CT cannot show: the veins and the scatter of permeability.
@@ -77,10 +79,11 @@ def import_case(
         seed=seed,
         label_scheme=scheme,
         resample_labels=resample_labels,
+        subregions=subregions,
+        calibration=calibration,
+        licence=licence or None,
         progress=progress,
     )
-    if licence:
-        anatomy.provenance["licence"] = licence
     case = imported_case(anatomy.level, title=title or f"{anatomy.level} of {Path(ct).name}", spacing=edge)
     with whole_or_nothing(folder) as partial:
         save_anatomy(anatomy, partial / "anatomy.h5")
@@ -91,7 +94,9 @@ def import_case(
         "shape": list(anatomy.grid.shape),
         "spacing_mm": edge * 1e3,
         "body_volume_ml": anatomy.body_volume * 1e6,
-        "mean_body_hu": anatomy.provenance.get("mean_body_hu"),
+        "mean_body_hu": anatomy.provenance["quality"]["core_hu_mean"],
+        "levels": [level.name for level in anatomy.spine],
+        "calibration": anatomy.provenance["calibration"],
         "warnings": list(anatomy.provenance.get("warnings", [])),
     }
 
