@@ -95,9 +95,7 @@ class Matcher:
         """Weighted correlation at parameters x: place, rotation vector, ln size; -1 where too little is in view."""
         matrix = Rotation.from_rotvec(x[3:6]).as_matrix() * np.exp(x[6:]) / self._spacing[:, None]
         shift = (x[:3] - self._origin) / self._spacing
-        alike, share = match_template(
-            self.image, self.inside, self.points, self.look, self.weight, matrix, shift, thin
-        )
+        alike, share = match_template(self.image, self.inside, self.points, self.look, self.weight, matrix, shift, thin)
         return float(alike) if share > LEAST_IN_VIEW else -1.0
 
 

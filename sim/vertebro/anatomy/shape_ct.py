@@ -89,7 +89,7 @@ def paint_ct(job: Job, own: Volume, scout: Scout, interior: ShapeInterior, seed:
     marks = measure_landmarks(scout, posterior_skin=float(scout.grid.extent[0, 1]))
     height = marks.superior_endplate - marks.inferior_endplate
     depth = marks.anterior_wall - marks.posterior_wall
-    spec = _spec(job.level, height, depth, interior, seed)
+    spec = _spec(job.level, height, interior, seed)
     trunk = build_parametric(spec).surround
     canvas = Canvas(trunk.grid, trunk.hu.astype(np.float32), None)
     distance = _distances(job, own, trunk.grid, scout.ras_from_world)
@@ -104,10 +104,9 @@ def paint_ct(job: Job, own: Volume, scout: Scout, interior: ShapeInterior, seed:
     return Volume(data=hu, ras_from_voxel=affine, name=f"synthetic CT around {job.labels.name}", digest="")
 
 
-def _spec(level: str, height: float, depth: float, interior: ShapeInterior, seed: int) -> ParametricSpec:
-    """The generated patient whose vertebra has about this size."""
-    mean = dimensions(level)
-    factor = np.sqrt(height / mean.height * depth / mean.depth)
+def _spec(level: str, height: float, interior: ShapeInterior, seed: int) -> ParametricSpec:
+    """The generated patient whose vertebra is about as high, so that the neighbours keep a disc's distance."""
+    factor = height / dimensions(level).height
     stature = float(np.clip(MEAN_STATURE["mean"] * factor ** (1 / STATURE_EXPONENT), *STATURES))
     return ParametricSpec(
         level=level,

@@ -146,6 +146,7 @@ def _provenance(
     if is_surface(source.path):
         out["axes"] = source.axes.strip().upper()
     made_up = "only the bone's shape is real: CT numbers, trabecular bone, soft tissue and the trunk are synthetic"
-    kept = [text for text in out["warnings"] if "another grid" not in text and "field of view" not in text]
+    false = ("another grid", "field of view", "contrast medium")  # of the painted picture, not of the bone
+    kept = [text for text in out["warnings"] if not any(part in text for part in false)]
     out["warnings"] = [made_up, *remarks, *kept]
     return out

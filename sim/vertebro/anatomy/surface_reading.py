@@ -223,7 +223,9 @@ def _scale(points: Floats, unit: str, name: str) -> tuple[float, list[str]]:
             )
         return UNITS[unit], []
     if len(fits) == 1:
-        note = [] if fits == ["mm"] else [f"the surface was taken to be in {fits[0]} by its size ({size:.3g}), not in mm"]
+        note = (
+            [] if fits == ["mm"] else [f"the surface was taken to be in {fits[0]} by its size ({size:.3g}), not in mm"]
+        )
         return UNITS[fits[0]], note
     raise DataError(
         "the unit of the surface cannot be told from its size",
