@@ -1,4 +1,4 @@
-"""A synthetic CT around given bone shapes: the generated trunk with its vertebra taken out and the real shape put in."""
+"""A synthetic CT around given bone shapes: the generated trunk, its vertebra taken out and the real shape put in."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _paint_soft(canvas: Canvas, job: Job, distance: dict[int, NDArray[np.float32
     grid = canvas.grid
     bone = distance[job.number] < 0
     wall = np.interp(grid.axes()[2], scout.grid.axes()[2], wall_line(scout.tube, scout.grid))
-    r, a, s = grid.open_mesh()
+    _, a, s = grid.open_mesh()
     near = np.abs(s) < 45 * mm
     body = bone & (a > wall[None, None, :])
     nothing = np.zeros(grid.shape, bool)
@@ -187,8 +187,8 @@ def _paint_bone(
     box = ndimage.find_objects(hit.astype(np.uint8))[0]
     hit = hit[box]
     mean, height, depth = size
-    r, a, s = (np.broadcast_to(x, canvas.grid.shape)[box][hit].astype(np.float32) for x in canvas.grid.open_mesh())
-    behind = _behind(scout, canvas.grid, a, s, box, hit)  # 0 in the body, grows into the arch
+    _, a, s = (np.broadcast_to(x, canvas.grid.shape)[box][hit].astype(np.float32) for x in canvas.grid.open_mesh())
+    behind = _behind(scout, canvas.grid, a, box, hit)  # 0 in the body, grows into the arch
     if not own:
         s = np.zeros_like(s)
     a, s = a * np.float32(mean.depth / depth), s * np.float32(mean.height / height)
@@ -197,8 +197,8 @@ def _paint_bone(
     canvas.paint_bone(box, hit, distance[box][hit], cortex, np.clip(core, 0.01, 0.8))
 
 
-def _behind(scout: Scout, grid: VoxelGrid, a: Any, s: Any, box: Any, hit: Bools) -> Any:
-    """Distance [m] behind the posterior wall, negative in the body: what the generator knows as distance to the body."""
+def _behind(scout: Scout, grid: VoxelGrid, a: Any, box: Any, hit: Bools) -> Any:
+    """Distance [m] behind the posterior wall, negative in the body; stands for the distance to the body."""
     wall = np.interp(grid.axes()[2], scout.grid.axes()[2], wall_line(scout.tube, scout.grid)).astype(np.float32)
     plane = np.broadcast_to(wall[None, None, box[2]], hit.shape)[hit]
     return np.asarray(plane - a)

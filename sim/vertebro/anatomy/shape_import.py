@@ -14,7 +14,7 @@ import numpy as np
 
 from vertebro.anatomy import labels as numbering
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.anatomy.ct_job import Job, bone_distance, body_distance, make_job, superior_hint
+from vertebro.anatomy.ct_job import Job, body_distance, bone_distance, make_job, superior_hint
 from vertebro.anatomy.frame import find_frame
 from vertebro.anatomy.from_ct import Progress, import_volumes
 from vertebro.anatomy.interior_settings import InteriorSettings
