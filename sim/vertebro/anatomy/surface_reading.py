@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 SURFACE_SUFFIXES = (".stl", ".ply", ".vtp", ".obj")
 UNITS = {"mm": mm, "cm": cm, "m": 1.0, "inch": 25.4 * mm}
 SIZE_RANGE = (45 * mm, 140 * mm)  # longest edge of the box around a whole vertebra; thoracic child to large lumbar
-HOLE = 4 * mm  # wider holes are not closed: the shape there would be a guess
+HOLE = 4 * mm  # radius; wider holes are not closed: the shape there would be a guess
 SPECK = 0.02  # pieces below this share of the largest one are dropped
 _LETTERS = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
 
@@ -190,13 +190,13 @@ def _closed(mesh: Any, name: str) -> tuple[Any, list[str]]:
         size = float(np.max(np.array(mesh.bounds[1::2]) - np.array(mesh.bounds[::2])))
         mesh = mesh.fill_holes(HOLE / (90 * mm) * size).triangulate().clean()  # the unit is not known yet
         if not mesh.n_open_edges:
-            remarks.append(f"holes of less than {HOLE / mm:.0f} mm with {before} edges were filled")
+            remarks.append(f"holes of less than {HOLE / mm:.0f} mm radius with {before} edges were filled")
     if mesh.n_open_edges:
         raise DataError(
             "the surface is open",
             where=name,
             value=f"{mesh.n_open_edges} edges belong to one triangle only",
-            allowed=f"a watertight surface; holes up to about {HOLE / mm:.0f} mm are filled",
+            allowed=f"a watertight surface; holes up to about {HOLE / mm:.0f} mm radius are filled",
             hint="close it in a mesh editor (MeshLab: Close Holes; Blender: Make Manifold)",
         )
     if not mesh.is_manifold:
