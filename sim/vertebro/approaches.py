@@ -22,6 +22,7 @@ from vertebro.anatomy.landmark_surfaces import exiting_root
 from vertebro.anatomy.no_go import NoGo, no_go_volumes
 from vertebro.errors import CaseError
 from vertebro.procedure import NeedlePath, anterolateral, parapedicular, posterolateral, surface_points, transpedicular
+from vertebro.procedure.approach_pelvis import PELVIC_APPROACHES, PelvicMap, pelvic_path
 from vertebro.procedure.breach import station_count
 from vertebro.tissue import Compartment, Organ
 from vertebro.units import mm
@@ -29,9 +30,10 @@ from vertebro.units import mm
 Side = Literal["left", "right"]
 Floats = NDArray[np.float64]
 
-APPROACHES = ("transpedicular", "parapedicular", "posterolateral", "anterolateral")
+APPROACHES = ("transpedicular", "parapedicular", "posterolateral", "anterolateral", *PELVIC_APPROACHES)
 SIDES: tuple[Side, Side] = ("left", "right")
 _AIR = -300.0  # HU
+_NO_NEEDLE = (Organ.NERVE, Organ.ARTERY, Organ.VEIN, Organ.BOWEL, Organ.BLADDER)  # on the way to a hip bone
 _UNSEEN = 0.35  # voxels by which a surface may graze a mask before it counts: what the grid cannot show
 _MOST_POINTS = 4000
 _MOBILE = ("artery", "vein", "thyroid")  # in front of the neck's spine
@@ -90,24 +92,81 @@ def ideal_paths(anatomy: Anatomy, *, gauge: int | None = None) -> tuple[PlannedP
     -------
     tuple of PlannedPath
         Neck: anterolateral. Chest: transpedicular and parapedicular. Loin: transpedicular and posterolateral.
-        Empty for other bones.
+        Sacrum: short and long axis. Hip bone: acetabular, from the side and from behind. Empty for other bones.
     """
-    region = re.match(r"[CTL](?=\d)", anatomy.level)
-    if region is None:
-        return ()
-    names, usual = _BY_REGION[region[0]]
+    names, usual, sides = _applicable(anatomy)
     volumes = no_go_volumes(anatomy)
     number = usual if gauge is None else gauge
     plans = []
     for name in names:
-        for side in SIDES:
-            if name != "anterolateral" and _pedicle(anatomy, side) is None:
+        for side in sides:
+            if name in _THROUGH_PEDICLES and _pedicle(anatomy, side) is None:
                 continue
             path = to_skin(plan_path(anatomy, name, side, gauge=number), anatomy)
             plans.append(judged(path, anatomy, volumes))
     return tuple(plans)
 
 
+def _applicable(anatomy: Anatomy) -> tuple[tuple[str, ...], int, tuple[Side, ...]]:
+    """Approaches, usual gauge and sides of a bone; no names for a bone without an approach."""
+    if _is_hip(anatomy):
+        return ("acetabular", "acetabular-posterior"), 11, (_hip_side(anatomy),)
+    if _is_sacrum(anatomy):
+        return ("short-axis", "long-axis"), 13, SIDES
+    region = re.match(r"[CTL](?=\d)", anatomy.level)
+    return (*_BY_REGION[region[0]], SIDES) if region else ((), 11, ())
+
+
+def _has_joint(anatomy: Anatomy) -> bool:
+    return bool(np.any(anatomy.compartment == Compartment.JOINT))
+
+
+def _is_hip(anatomy: Anatomy) -> bool:
+    return anatomy.landmarks.canal_centre is None and _has_joint(anatomy)
+
+
+def _is_sacrum(anatomy: Anatomy) -> bool:
+    return anatomy.landmarks.canal_centre is not None and _has_joint(anatomy)
+
+
+def _hip_side(anatomy: Anatomy) -> Side:
+    return "left" if anatomy.landmarks.midline > 0 else "right"
+
+
+def _fitting(anatomy: Anatomy) -> str:
+    """Approaches that a bone has, for messages."""
+    return ", ".join((*_applicable(anatomy)[0], "points"))
+
+
+def _pelvic(anatomy: Anatomy, approach: str, side: Side, gauge: int, depth: float | None) -> NeedlePath:
+    """A path into the sacrum's ala or the bone above the hip joint."""
+    hip = approach.startswith("acetabular")
+    if not (_is_hip(anatomy) if hip else _is_sacrum(anatomy)):
+        raise CaseError(
+            f"this approach leads into {'a hip bone' if hip else 'the sacrum'}, the case has {anatomy.level}",
+            where="approach",
+            value=approach,
+            allowed=_fitting(anatomy),
+            hint=f"anatomy.level = {'HIP_L or HIP_R' if hip else 'S1'}",
+        )
+    if hip and side != _hip_side(anatomy):
+        raise CaseError("the hip is on the other side", where="side", value=side, allowed=_hip_side(anatomy))
+    surround = anatomy.surround
+    nerves = np.empty((0, 3))
+    if surround.organ is not None and hip:
+        nerves = surround.grid.world(np.argwhere(np.isin(surround.organ, _NO_NEEDLE)))
+    scene = PelvicMap(
+        grid=anatomy.grid,
+        compartment=anatomy.compartment,
+        picture_grid=surround.grid,
+        picture=surround.hu,
+        nerves=nerves,
+    )
+    name = next(known for known in PELVIC_APPROACHES if known == approach)
+    return pelvic_path(name, side=side, scene=scene, gauge=gauge, **({} if depth is None else {"depth": depth}))
+
+
+_THROUGH_PEDICLES = ("transpedicular", "parapedicular", "posterolateral")
 _BY_REGION: dict[str, tuple[tuple[str, ...], int]] = {
     "C": (("anterolateral",), 15),
     "T": (("transpedicular", "parapedicular"), 13),
@@ -138,6 +197,8 @@ def plan_path(
     """
     if approach not in APPROACHES:
         raise CaseError("unknown approach", where="approach", value=approach, allowed=", ".join(APPROACHES))
+    if approach in PELVIC_APPROACHES:
+        return _pelvic(anatomy, approach, side, gauge, depth)
     marks = anatomy.landmarks
     aim: dict[str, Any] = {"side": side, "gauge": gauge, "target_lateral": lateral}
     if depth is not None:
@@ -148,7 +209,7 @@ def plan_path(
         return anterolateral(**aim, **walls, anterior_skin=_anterior_skin(anatomy), medial=medial, lateral=outer)
     pedicle = _pedicle(anatomy, side)
     if pedicle is None or marks.canal_half_axes is None:
-        raise CaseError("this bone has no pedicle", where="approach", value=approach, allowed="entry + tip")
+        raise CaseError("this bone has no pedicle", where="approach", value=approach, allowed=_fitting(anatomy))
     sizes: dict[str, Any] = {
         "pedicle_centre": pedicle.centre,
         "pedicle_axis": pedicle.axis,
