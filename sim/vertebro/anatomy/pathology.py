@@ -55,9 +55,7 @@ OPACIFIERS = {"BaSO4": "barium sulfate", "ZrO2": "zirconium dioxide"}
 SCLEROSIS = 130.0  # HU beside a healing sacral crack
 
 
-def with_pathology(
-    anatomy: Anatomy, records: Sequence[Record], *, neighbours: tuple[SpineLevel, ...] = ()
-) -> Anatomy:
+def with_pathology(anatomy: Anatomy, records: Sequence[Record], *, neighbours: tuple[SpineLevel, ...] = ()) -> Anatomy:
     """Apply a list of records.
 
     Parameters
@@ -194,12 +192,9 @@ def _tell_surround(draft: Draft, anatomy: Anatomy) -> None:
         before = bent.hu
     change = draft.hu - before
     grid = draft.wide_grid
-    index = [
-        (x - o) / h for x, o, h in zip(grid.open_mesh(), draft.grid.origin, draft.grid.spacing, strict=True)
-    ]
+    index = [(x - o) / h for x, o, h in zip(grid.open_mesh(), draft.grid.origin, draft.grid.spacing, strict=True)]
     near = tuple(
-        np.flatnonzero((i.ravel() >= 0) & (i.ravel() <= n - 1))
-        for i, n in zip(index, draft.grid.shape, strict=True)
+        np.flatnonzero((i.ravel() >= 0) & (i.ravel() <= n - 1)) for i, n in zip(index, draft.grid.shape, strict=True)
     )
     box = tuple(slice(int(n[0]), int(n[-1]) + 1) for n in near)
     part = [np.asarray(i).ravel()[b] for i, b in zip(index, box, strict=True)]
@@ -228,7 +223,9 @@ def _cast(grid: VoxelGrid, level: SpineLevel, record: OldCement, sides: float) -
     size = (3 * record.volume / (4 * np.pi * 1.35 * 1.05 * 0.70)) ** (1 / 3)
     half = size * np.array([1.35, 1.05, 0.70])
     offset = [x - c for x, c in zip(grid.open_mesh(), level.centre + np.array([0, 2e-3, 0]), strict=True)]
-    along = [sum(x * n for x, n in zip(offset, axis, strict=True)) / h for axis, h in zip(level.axes, half, strict=True)]
+    along = [
+        sum(x * n for x, n in zip(offset, axis, strict=True)) / h for axis, h in zip(level.axes, half, strict=True)
+    ]
     radius = np.sqrt(sum(x * x for x in along))
     lumps = normal_field(grid, seed=record.seed + 3000, correlation_length=4e-3, mirrored=sides < 0)
     distance = (radius - 1) * float(half.min()) + 0.16 * size * lumps * (radius < 2)

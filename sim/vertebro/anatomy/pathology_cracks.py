@@ -75,7 +75,7 @@ def crack_of(draft: Draft, record: EndplateCrack) -> Crack:
     sign = 1.0 if upper else -1.0
     f = draft.frame
     r, a = f.middle_r + record.right * f.half_width, f.middle_a + record.front * 0.5 * f.depth
-    hollow = f.bowl(upper=upper) * max(1 - 1.7 * float(f.radius(np.float64(r), np.float64(a))), 0.0)
+    hollow = f.bowl(upper=upper) * max(1 - 1.7 * float(f.radius(np.asarray(r), np.asarray(a))), 0.0)
     point = np.array([draft.sides * r, a, float(f.rim(a, upper=upper)) - sign * hollow])
     if draft.warp is not None:
         point = draft.warp.push(point)

@@ -171,9 +171,7 @@ def paint_myeloma(draft: Draft, record: Myeloma) -> None:
         centre = draft.place(*place)
         centre[0] *= draft.sides
         reach = radius + 2 * max(draft.grid.spacing)
-        box = tuple(
-            slice(*np.searchsorted(x, [c - reach, c + reach])) for x, c in zip((r, a, s), centre, strict=True)
-        )
+        box = tuple(slice(*np.searchsorted(x, [c - reach, c + reach])) for x, c in zip((r, a, s), centre, strict=True))
         x, y, z = (line[b] - c for line, b, c in zip((r, a, s), box, centre, strict=True))
         away = np.sqrt(x[:, None, None] ** 2 + y[None, :, None] ** 2 + z[None, None, :] ** 2) - radius
         total[box] = np.maximum(total[box], cover(draft, away))

@@ -23,6 +23,10 @@ End = Literal["superior", "inferior"]
 
 
 class _Fracture(Record):
+    kind: str = ""
+    """which fracture"""
+    grade: int = 2
+    """Genant grade"""
     anterior: Loss | None = None
     """share of the anterior height that is lost; absent = as the grade says"""
     middle: Loss | None = None

@@ -83,9 +83,7 @@ class Warp:
             miss = target - self.pull_points(y)
             if np.abs(miss).max() < 1e-7:
                 break
-            columns = [
-                (self.pull_points(y + d) - self.pull_points(y - d)) / (2 * step) for d in step * np.eye(3)
-            ]
+            columns = [(self.pull_points(y + d) - self.pull_points(y - d)) / (2 * step) for d in step * np.eye(3)]
             move = np.linalg.solve(np.stack(columns, axis=-1), miss[..., None])[..., 0]
             y = y + np.clip(move, -2 * mm, 2 * mm)
         return y.reshape(np.shape(points))
@@ -108,15 +106,13 @@ class Warp:
             rows.append([(p - m) / step for p, m in zip(*ends, strict=True)])
         u, v, w = rows
         return np.asarray(
-            u[0] * (v[1] * w[2] - v[2] * w[1])
-            - u[1] * (v[0] * w[2] - v[2] * w[0])
-            + u[2] * (v[0] * w[1] - v[1] * w[0])
+            u[0] * (v[1] * w[2] - v[2] * w[1]) - u[1] * (v[0] * w[2] - v[2] * w[0]) + u[2] * (v[0] * w[1] - v[1] * w[0])
         )
 
     def _inside(self, a: Array, behind: float = 0.0) -> Array:
         """a limited to the body (and `behind` the wall), rounded."""
         f = self.frame
-        return smooth_max(smooth_min(a, np.float64(f.front), SOFT), np.float64(f.back - behind), SOFT)
+        return smooth_max(smooth_min(a, np.asarray(f.front), SOFT), np.asarray(f.back - behind), SOFT)
 
     def _unbend(self, a: Array, s: Array) -> tuple[Array, Array]:
         f, n = self.frame, self.sine
@@ -197,9 +193,7 @@ def fracture_warp(fracture: Fracture, frame: Frame) -> Warp:
         dent = sum(warp.dent) + 0.8 * (middle - 0.5 * (front + back))
         if not abs(sine) < 0.7 or not abs(dent) < 0.85 * heights[1]:
             break
-        warp = replace(
-            warp, sine=sine, sink=warp.sink + 0.8 * back, dent=((1 - lower) * dent, lower * dent)
-        )
+        warp = replace(warp, sine=sine, sink=warp.sink + 0.8 * back, dent=((1 - lower) * dent, lower * dent))
         if max(abs(front), abs(middle), abs(back)) < 0.02 * mm:
             return warp
     raise CaseError(
