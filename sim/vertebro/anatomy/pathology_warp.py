@@ -118,9 +118,10 @@ class Warp:
         f, n = self.frame, self.sine
         c = np.sqrt(1 - n * n) - 1.0
         lower, upper = self.rims(a)
-        eff = self._inside(a, SPLAY)
-        behind = _ramp((f.back - a) / (8 * mm))  # the arch moves above its middle only
         hinge = float(f.rim(f.back, upper=True)) - self.sink
+        upright = a - n * smooth_max(s - hinge, np.asarray(0.0), SOFT)  # the bones above lean: so does the limit
+        eff = a - upright + self._inside(upright, SPLAY)
+        behind = _ramp((f.back - a) / (8 * mm))  # the arch moves above its middle only
         lower = lower + behind * (f.middle_s - 2 * mm - lower)
         upper = upper + behind * (hinge + 2 * DISC - n * (eff - f.back) - upper)
         share = np.clip((s - lower) / (upper - lower), 0, 1)
