@@ -61,8 +61,8 @@ class Crack:
         def project(axis: Array) -> Array:
             return np.asarray(sum(x * n for x, n in zip(offset, axis, strict=True)))
 
-        away = project(self.normal)
         layer = float(np.abs(self.normal) @ np.asarray(grid.spacing))  # thick enough that the voxels stay joined
+        away = project(self.normal) - 1e-6 * layer  # midway between two voxels it takes one of them
         inside = (away > -0.5 * layer) & (away <= 0.5 * layer)
         for axis, half in zip((self.along, self.across), self.half, strict=True):
             inside = inside & (np.abs(project(axis)) <= half)

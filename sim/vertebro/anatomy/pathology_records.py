@@ -126,9 +126,9 @@ class WallFissure(Record):
 
     kind: Literal["wall-fissure"] = "wall-fissure"
     """posterior wall fissure"""
-    right: Share = 0.15
+    right: Share = 0.3
     """place, share of the half width"""
-    up: Share = 0.25
+    up: Share = 0.1
     """place, share of the half height"""
     plane: Literal["horizontal", "vertical"] = "horizontal"
     """how the fissure lies in the wall"""
