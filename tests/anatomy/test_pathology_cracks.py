@@ -119,8 +119,11 @@ def _open_faces(one: Any, *outside: Compartment) -> int:
 def test_an_endplate_crack_opens_its_own_endplate_only() -> None:
     upper = sick(EndplateCrack(endplate="superior"))
     lower = sick(EndplateCrack(endplate="inferior"))
-    assert _open_faces(upper, SUPERIOR) > 3 and _open_faces(upper, Compartment.DISC_INFERIOR) == 0
-    assert _open_faces(lower, Compartment.DISC_INFERIOR) > 3 and _open_faces(lower, SUPERIOR) == 0
+    inferior = Compartment.DISC_INFERIOR
+    assert _open_faces(upper, SUPERIOR) > 3
+    assert _open_faces(upper, inferior) == 0
+    assert _open_faces(lower, inferior) > 3
+    assert _open_faces(lower, SUPERIOR) == 0
     assert _open_faces(sick(), SUPERIOR) == 0
 
 
