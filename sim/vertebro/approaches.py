@@ -36,6 +36,7 @@ _AIR = -300.0  # HU
 _NO_NEEDLE = (Organ.NERVE, Organ.ARTERY, Organ.VEIN, Organ.BOWEL, Organ.BLADDER)  # on the way to a hip bone
 _UNSEEN = 0.35  # voxels by which a surface may graze a mask before it counts: what the grid cannot show
 _MOST_POINTS = 4000
+_MOBILE = ("artery", "vein", "thyroid")  # in front of the neck's spine
 # where the neck's structures lie when no label shows them, mm: beside the midline, in front of the anterior wall (ours)
 _VISCERA, _SHEATH = (11.0, (6.0, 16.0, 26.0)), (27.0, (6.0, 12.0, 18.0))
 
@@ -50,10 +51,13 @@ class PlannedPath:
         Entry on the skin, ideal target, margins.
     crosses : dict
         Name of a no-go volume → length [m] of the needle that lies in it; empty when the way is free.
+    moved : dict
+        The same for what the operator's fingers push aside first: vessels and thyroid in front of the neck's spine.
     """
 
     path: NeedlePath
     crosses: dict[str, float]
+    moved: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, lengths in millimetres, angles in degrees."""
@@ -66,11 +70,12 @@ class PlannedPath:
             "length_mm": round(float(np.linalg.norm(path.tip - path.entry)) / mm, 1),
             "convergence_deg": round(float(np.degrees(path.convergence)), 1),
             "caudal_deg": round(float(np.degrees(path.caudal)), 1),
-            "medial_margin_mm": round(path.medial_margin / mm, 2),
-            "wall_margin_mm": round(path.wall_margin / mm, 2),
-            "nerve_margin_mm": round(path.nerve_margin / mm, 2) if np.isfinite(path.nerve_margin) else None,
+            "medial_margin_mm": _margin(path.medial_margin),
+            "wall_margin_mm": _margin(path.wall_margin),
+            "nerve_margin_mm": _margin(path.nerve_margin),
             "tip_error_mm": round(path.tip_error / mm, 2),
-            "crosses_mm": {name: round(length / mm, 1) for name, length in self.crosses.items()},
+            "crosses_mm": _millimetres(self.crosses),
+            "moved_mm": _millimetres(self.moved),
         }
 
 
@@ -98,7 +103,7 @@ def ideal_paths(anatomy: Anatomy, *, gauge: int | None = None) -> tuple[PlannedP
             if name in _THROUGH_PEDICLES and _pedicle(anatomy, side) is None:
                 continue
             path = to_skin(plan_path(anatomy, name, side, gauge=number), anatomy)
-            plans.append(PlannedPath(path=path, crosses=crossings(path, anatomy, volumes)))
+            plans.append(judged(path, anatomy, volumes))
     return tuple(plans)
 
 
@@ -236,11 +241,16 @@ def to_skin(path: NeedlePath, anatomy: Anatomy) -> NeedlePath:
     return dataclasses.replace(path, entry=path.tip + steps[seen][solid[-1]] * back)
 
 
-def crossings(path: NeedlePath, anatomy: Anatomy, volumes: dict[str, NoGo] | None = None) -> dict[str, float]:
-    """Length [m] of the needle whose surface lies in each no-go volume; names that it misses are left out.
+def judged(path: NeedlePath, anatomy: Anatomy, volumes: dict[str, NoGo] | None = None) -> PlannedPath:
+    """A path with the length [m] of needle whose surface lies in each no-go volume; what it misses is left out.
 
     On the simulation grid by the near masks, beyond it by the surround's. A graze below a third of a voxel is not
     seen.
+
+    Parameters
+    ----------
+    volumes : dict of NoGo, optional
+        From `no_go_volumes`, to save making them again.
     """
     volumes = no_go_volumes(anatomy) if volumes is None else volumes
     needle = path.needle("plan")
@@ -248,16 +258,29 @@ def crossings(path: NeedlePath, anatomy: Anatomy, volumes: dict[str, NoGo] | Non
     step = needle.length / count
     axis = needle.entry + ((np.arange(count) + 0.5) * step)[:, None] * needle.direction
     surface = surface_points(needle, axis)
-    found = {}
+    near = _inside(surface, anatomy.grid)
+    in_front = path.approach.startswith("anterolateral") & (axis[:, 1] > anatomy.landmarks.anterior_wall)
+    crosses: dict[str, float] = {}
+    moved: dict[str, float] = {}
     for name, volume in volumes.items():
-        hit = _in_mask(surface, anatomy.grid, volume.near)
+        hit = near & _in_mask(surface, anatomy.grid, volume.near)
         if volume.far is not None:
-            outside = ~_inside(surface, anatomy.grid)
-            hit |= outside & _in_mask(surface, anatomy.surround.grid, volume.far)
-        length = float(np.count_nonzero(hit.any(axis=1)) * step)
-        if length > 0:
-            found[name] = length
-    return found
+            hit |= ~near & _in_mask(surface, anatomy.surround.grid, volume.far)
+        aside = in_front if name in _MOBILE else np.zeros(count, bool)
+        for found, where in ((crosses, ~aside), (moved, aside)):
+            length = float(np.count_nonzero(hit.any(axis=1) & where) * step)
+            if length > 0:
+                found[name] = length
+    return PlannedPath(path=path, crosses=crosses, moved=moved)
+
+
+def _margin(length: float) -> float | None:
+    """Millimetres; None where the approach looks at no such thing."""
+    return round(length / mm, 2) if np.isfinite(length) else None
+
+
+def _millimetres(lengths: dict[str, float]) -> dict[str, float]:
+    return {name: round(length / mm, 1) for name, length in lengths.items()}
 
 
 def _pedicle(anatomy: Anatomy, side: Side) -> Pedicle | None:

@@ -14,7 +14,7 @@ from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
 from vertebro.anatomy.pathology import with_pathology
 from vertebro.anatomy.store import load_anatomy
-from vertebro.approaches import plan_path
+from vertebro.approaches import plan_path, to_skin
 from vertebro.case import Case, NeedleInput, StepInput
 from vertebro.case_anatomy import DENSITIES, GENERATED_ONLY, MEAN_BONE_FRACTION, AnatomyInput
 from vertebro.errors import CaseError, PlacementError
@@ -294,6 +294,8 @@ def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
     except CaseError as error:
         error.where = f"needles ({spec.name}).{error.where}"
         raise
+    if spec.approach in ("posterolateral", "anterolateral"):  # far from the midline, where the skin is elsewhere
+        path = to_skin(path, anatomy)
     return dataclasses.replace(path.needle(spec.name), opening=spec.opening)
 
 

@@ -147,7 +147,7 @@ def _height(bone: _Bone) -> float:
 
 def _front_ratio(bone: _Bone) -> float:
     """Heights a little inside the back and the front, taken on to the walls."""
-    behind, ahead = 3.0 * mm, 4.2 * mm
+    behind, ahead = 3.0 * mm, min(4.2 * mm, 0.14 * bone.dim.depth)
     back, front = _height(bone), _height_near(bone, 0.5 * bone.dim.depth - ahead)
     slope = (front - back) / (bone.dim.depth - ahead - behind)
     return (front + slope * ahead) / (back - slope * behind)
@@ -172,35 +172,44 @@ def _canal_depth(bone: _Bone) -> float:
 def _pedicle(bone: _Bone, side: float) -> tuple[float, float, float, float]:
     """Width and height across the pedicle's axis at its isthmus, and that axis's transverse and sagittal angle.
 
-    The axis runs through the middles of the coronal sections around the isthmus, those of nearly the least area (at
-    least four).
+    The axis runs through the middles of sections around the isthmus, those of nearly the least area (at least four);
+    sections are coronal, in the neck turned to face the pedicle.
     """
-    centre = pedicle_centre(bone.dim, side)
-    a = bone.grid.axes()[1]
-    near = np.flatnonzero(np.abs(a - centre[1]) <= 2.6 * mm)
-    sections = [_section(bone, side, int(j)) for j in near]
-    areas = np.array([section[0] for section in sections])
+    turn = np.radians(40.0) if bone.dim.region == "cervical" else 0.0
+    axis = np.array([-side * np.sin(turn), np.cos(turn), 0.0])
+    offsets = (np.arange(-2.6, 0.81, 0.2) if turn == 0 else np.arange(0.6, 4.3, 0.2)) * mm
+    sections = [_section(bone, pedicle_centre(bone.dim, side) + t * axis, axis) for t in offsets]
+    areas = np.array([area for area, *_ in sections])
     keep = areas <= max(1.06 * areas.min(), np.sort(areas)[3])
-    r, s = (np.polyfit(a[near][keep], np.array([section[i] for section in sections])[keep], 1)[0] for i in (1, 2))
-    widths, heights = (np.array([section[i] for section in sections])[keep] for i in (3, 4))
-    transverse, sagittal = float(np.arctan(-side * r)), float(np.arctan(-s))
-    return float(widths.min()) * np.cos(transverse), float(heights.min()) * np.cos(sagittal), transverse, sagittal
+    middles, widths, heights = (np.array([section[i] for section in sections])[keep] for i in (1, 2, 3))
+    line = np.polyfit(offsets[keep], middles, 1)[0]
+    transverse, sagittal = float(np.arctan2(-side * line[0], line[1])), float(np.arctan2(-line[2], line[1]))
+    return (
+        float(np.median(widths)) * np.cos(transverse - turn),
+        float(np.median(heights)) * np.cos(sagittal),
+        transverse,
+        sagittal,
+    )
 
 
-def _section(bone: _Bone, side: float, j: int) -> tuple[float, float, float, float, float]:
-    """Area, middle (r, s), width and height of the pedicle's part in one coronal section."""
-    centre, grid = pedicle_centre(bone.dim, side), bone.grid
-    r, _, s = grid.axes()
-    window = np.abs(r - centre[0]) < 0.8 * bone.dim.pedicle_width + 1.5 * mm
-    plane = bone.whole[:, j] & window[:, None]
+def _section(bone: _Bone, centre: Array, axis: Array, step: float = 0.25 * mm) -> tuple[float, Array, float, float]:
+    """Area, middle (3,), width and height of the pedicle's part in the section across an axis."""
+    across, up = np.array([axis[1], -axis[0], 0.0]), np.array([0.0, 0.0, 1.0])
+    wide = 0.8 * bone.dim.pedicle_width + 1.5 * mm
+    u, w = np.arange(-wide, wide + step, step), np.arange(-15 * mm, 15 * mm + step, step)
+    points = centre + u[:, None, None] * across + w[None, :, None] * up
+    plane = (
+        ndimage.map_coordinates(bone.whole.astype(np.float32), bone.grid.index(points).transpose(2, 0, 1), order=1)
+        > 0.5
+    )
     parts, _ = ndimage.label(plane)
-    i, _, k = grid.nearest(centre)
+    i, k = len(u) // 2, len(w) // 2
     part = parts == parts[i, k] if parts[i, k] else plane
     rows, columns = np.nonzero(part)
-    middle = float(r[rows].mean()), float(s[columns].mean())
-    at = int(round(float(rows.mean()))), int(round(float(columns.mean())))
-    width, height = _run(part[:, at[1]], at[0], grid.spacing[0]), _run(part[at[0]], at[1], grid.spacing[2])
-    return len(rows) * grid.spacing[0] * grid.spacing[2], *middle, width, height
+    middle = centre + u[rows].mean() * across + w[columns].mean() * up
+    at = round(float(rows.mean())), round(float(columns.mean()))
+    width, height = _run(part[:, at[1]], at[0], step), _run(part[at[0]], at[1], step)
+    return len(rows) * step * step, middle, width, height
 
 
 def _pedicles(part: int) -> Callable[[_Bone], float]:

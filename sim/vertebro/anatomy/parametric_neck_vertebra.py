@@ -22,7 +22,7 @@ from vertebro.anatomy.shapes import Shape, bar, ellipsoid, frame_along, slab
 from vertebro.units import mm
 
 Array = NDArray[Any]
-FORAMEN = 3.1 * mm  # half width of the transverse foramen
+FORAMEN = 2.8 * mm  # half width of the transverse foramen
 FORKED = 50 * mm  # a spinous process longer than this (C7) ends in one knob
 
 
@@ -60,7 +60,7 @@ def uncus_shapes(dim: Dimensions) -> list[Shape]:
 def transverse_foramen(dim: Dimensions, side: float) -> Array:
     """Centre (3,) [m] of the transverse foramen, beside the body in front of the pedicle."""
     centre = pedicle_centre(dim, side)
-    return np.array([side * (abs(centre[0]) + 1.2 * mm), centre[1] + 6.4 * mm, 0.0])
+    return np.array([side * (abs(centre[0]) + 2.4 * mm), centre[1] + 6.8 * mm, 0.0])
 
 
 def foramen_holes(dim: Dimensions) -> list[Shape]:
@@ -85,7 +85,7 @@ def _transverse(dim: Dimensions, side: float) -> list[Shape]:
     """Two bars around the foramen: the costal one from the body, the true one from the pillar, joined outside."""
     hole = transverse_foramen(dim, side)
     outer = 0.5 * dim.process_width - 2.0 * mm
-    front = np.array([side * (outer - 2.5 * mm), hole[1] + 4.4 * mm, -2.5 * mm])
+    front = np.array([side * (outer - 0.8 * mm), hole[1] + 4.4 * mm, -2.5 * mm])
     behind = np.array([side * outer, hole[1] - 3.6 * mm - np.tan(dim.transverse_back) * 2 * mm, -2.5 * mm])
     body = np.array([side * 0.42 * dim.lower_width, hole[1] + 4.6 * mm, -1.0 * mm])
     pillar = pedicle_centre(dim, side) + np.array([side * 3.0, -2.0, -1.5]) * mm

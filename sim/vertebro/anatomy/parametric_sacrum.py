@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from vertebro.anatomy.parametric_canvas import Canvas
 from vertebro.anatomy.parametric_column import Bone, Canal, sacral_pose
-from vertebro.anatomy.parametric_dimensions import Dimensions
-from vertebro.anatomy.shapes import Shape, bar, coordinates, ellipsoid, evaluate, frame_along, is_empty, slab
+from vertebro.anatomy.shapes import Shape, Slices, bar, coordinates, ellipsoid, evaluate, frame_along, is_empty, slab
 from vertebro.units import mm
 
+Array = NDArray[Any]
 CORTEX, CORE = 0.9 * mm, 0.09
 
 
-def paint_sacrum(canvas: Canvas, last: Bone, canal: Canal) -> None:
-    """Sacrum and iliac wings (changes the canvas in place)."""
+def paint_sacrum(canvas: Canvas, last: Bone, canal: Canal, clearance: Callable[[Slices], Array] | None) -> None:
+    """Sacrum and iliac wings (changes the canvas in place).
+
+    Parameters
+    ----------
+    last : Bone
+        L5.
+    clearance : callable, optional
+        ``clearance(region) -> distance`` [m] kept from L5, so that the lumbosacral joints have a space.
+    """
     pose = sacral_pose(last)
-    for shapes, hollow in ((sacrum_shapes(last.dim), True), (iliac_shapes(), False)):
+    for shapes, hollow in ((sacrum_shapes(last), True), (iliac_shapes(), False)):
         region = canvas.region(shapes, pose)
         if is_empty(region):
             continue
         distance = evaluate(shapes, canvas.grid, pose, region, blend=4 * mm)
         if hollow:
             distance = np.maximum(distance, -canal.distance(*coordinates(canvas.grid, region)))
+        if hollow and clearance is not None:
+            distance = np.maximum(distance, clearance(region))
         hit = canvas.touched(distance)
         canvas.paint_bone(region, hit, distance[hit], CORTEX, CORE)
 
 
-def sacrum_shapes(above: Dimensions) -> list[Shape]:
-    """Bodies of S1 to S3, alae and the median crest, in the frame of S1."""
+def sacrum_shapes(last: Bone) -> list[Shape]:
+    """Bodies of S1 to S3, alae, median crest and the articular processes in front of those of L5, in S1's frame."""
+    above, pose = last.dim, sacral_pose(last)
+    joint = pose.from_world(last.pose.to_world(last.lower.centre - 4.0 * mm * last.lower.normal))
     half = 0.5 * above.lower_width
     lean = frame_along([0.0, -0.42, -1.0], up=(0.0, 1.0, -0.42))
     shapes = [
@@ -40,8 +56,10 @@ def sacrum_shapes(above: Dimensions) -> list[Shape]:
         wing = np.array([[side * 20, -4, 4], [side * 48, -14, -6], [side * 40, -24, -40]]) * mm
         shapes.append(bar(wing[0], wing[1], 13 * mm, 11 * mm))
         shapes.append(bar(wing[1], wing[2], 9 * mm, 12 * mm))
-        facet = np.array([[side * 18, -26, 6], [side * 21, -30, 20]]) * mm
-        shapes.append(bar(facet[0], facet[1], 5 * mm, 5 * mm))
+        facet = joint * np.array([side, 1.0, 1.0])
+        root = np.array([side * 22, -20, -8]) * mm
+        shapes.append(bar(root, facet - np.array([0.0, 0.0, 2.0]) * mm, 5.0 * mm, 5.0 * mm))
+        shapes.append(ellipsoid(facet + np.array([0.0, 0.0, 1.0]) * mm, np.array([5.0, 4.5, 8.0]) * mm))
     return shapes
 
 

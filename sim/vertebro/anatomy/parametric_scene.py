@@ -84,7 +84,7 @@ def _paint(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec: Fiel
     above: Placed | None = None
     for bone in column.bones:
         above = _paint_vertebra(canvas, bone, above, canal, mean, spec, own=bone is column.main)
-    paint_sacrum(canvas, column.bones[-1], canal)
+    paint_sacrum(canvas, column.bones[-1], canal, above.clearance if above is not None else None)
 
 
 def _paint_trunk(canvas: Canvas, column: Column, trunk: Trunk, spec: FieldSpec) -> None:

@@ -53,6 +53,7 @@ _HEART = np.array(
 _BACK = float(-_OUTLINE[-1, 1])
 RIM = 1.025  # outline over the measured width, which the rounding of the rim takes off again
 WAIST = 0.15  # share by which the body is narrower at mid height, sides; front and back less
+STRAIGHTER = np.array([0.82, 1.0, 0.86])  # of a pedicle's bar: fillets with its neighbours turn the outside back
 BOWL = 2.2 * mm  # depth of the endplates' concavity
 
 
@@ -199,6 +200,11 @@ def facet_axes(joint: Joint) -> Array:
 def pedicle_shapes(dim: Dimensions, side: float) -> list[Shape]:
     """One pedicle: a bar of elliptic section, wider at both ends."""
     centre, axis = pedicle_centre(dim, side), pedicle_axis(dim, side)
+    if dim.region != "cervical":
+        tall = max(dim.pedicle_height / (12.5 * mm) - 1.0, 0.0) * (dim.region == "thoracic")
+        wide = max(dim.pedicle_width / (13.0 * mm) - 1.0, 0.0)
+        axis = axis * (STRAIGHTER - np.array([0.9 * wide, 0.0, 0.6 * tall]))
+        axis = axis / np.linalg.norm(axis)
     half = 0.5 * dim.pedicle_width, 0.5 * dim.pedicle_height
     reach = (7.0 * mm, 8.0 * mm) if dim.region != "cervical" else (4.5 * mm, 6.0 * mm)
     return [bar(centre - reach[0] * axis, centre + reach[1] * axis, *half, flare=0.18)]
@@ -256,8 +262,9 @@ def spinous(dim: Dimensions) -> list[Shape]:
     back = -0.5 * dim.depth - dim.canal_depth
     start = np.array([0.0, back - 2.5 * mm, -0.35 * dim.drop])
     tip = np.array([0.0, -0.5 * dim.depth - dim.reach, -dim.drop])
-    axes = frame_along(tip - start)
     steep = float(np.clip((dim.drop / dim.reach - 0.30) / 0.45, 0.0, 1.0))
+    tip[2] -= 2.4 * mm * (dim.region == "thoracic")  # a leaning knob's hindmost point lies above its middle
+    axes = frame_along(tip - start)
     tall = (0.40 - 0.17 * steep) * dim.height
     end = tip - axes[0] * (abs(axes[0, 2]) * tall + 1.0 * mm)  # the leaning plate's upper corner stays inside the knob
     plate = slab(0.5 * (start + end), [0.5 * float(np.linalg.norm(end - start)), 2.1 * mm, tall], axes, 1.9 * mm)
