@@ -133,6 +133,8 @@ def paint_metastasis(draft: Draft, record: Metastasis) -> None:
     if record.breach != "none":
         allowed = np.where(open_wall(draft, distance, centre, record.breach, depth), depth + 0.5 * mm, allowed)
     share = cover(draft, distance) * cover(draft, -allowed) * draft.own
+    if record.pattern != "blastic":
+        _clear_ghost(draft, cover(draft, distance), arch | (draft.breach & draft.own))
     patches = draft.wobble(record.seed + 5, 5e-3)
     blastic = float(HU_BLASTIC) * np.clip(1 + 0.12 * draft.wobble(record.seed + 9, 2.5e-3), 0.75, 1.3)
     if record.pattern == "lytic":
@@ -145,6 +147,14 @@ def paint_metastasis(draft: Draft, record: Metastasis) -> None:
         replace_bone(draft, share * eaten, float(HU_TUMOUR), Tissue.LESION, record.flow_factor)
     if record.mass > 0 and record.breach != "none":
         _paint_mass(draft, record, centre, distance)
+
+
+def _clear_ghost(draft: Draft, share: Array, eaten: NDArray[np.bool_]) -> None:
+    """Take the eaten cortex's partial volume out of the voxels just outside, other bones excepted (in place)."""
+    other = np.isin(draft.tissue, (Tissue.CANCELLOUS, Tissue.CORTICAL))
+    outside = ndimage.binary_dilation(eaten) & ~draft.own & ~other
+    soft = np.minimum(draft.hu, float(HU_TUMOUR))
+    draft.hu = np.asarray(draft.hu + share * outside * (soft - draft.hu), np.float32)
 
 
 def _paint_mass(draft: Draft, record: Metastasis, centre: Array, distance: Array) -> None:
