@@ -22,6 +22,7 @@ from vertebro.anatomy.landmark_surfaces import exiting_root
 from vertebro.anatomy.no_go import NoGo, no_go_volumes
 from vertebro.errors import CaseError
 from vertebro.procedure import NeedlePath, anterolateral, parapedicular, posterolateral, surface_points, transpedicular
+from vertebro.procedure.approach_pelvis import PELVIC_APPROACHES, PelvicMap, pelvic_path
 from vertebro.procedure.breach import station_count
 from vertebro.tissue import Compartment, Organ
 from vertebro.units import mm
@@ -29,11 +30,13 @@ from vertebro.units import mm
 Side = Literal["left", "right"]
 Floats = NDArray[np.float64]
 
-APPROACHES = ("transpedicular", "parapedicular", "posterolateral", "anterolateral")
+APPROACHES = ("transpedicular", "parapedicular", "posterolateral", "anterolateral", *PELVIC_APPROACHES)
 SIDES: tuple[Side, Side] = ("left", "right")
 _AIR = -300.0  # HU
+_NO_NEEDLE = (Organ.NERVE, Organ.ARTERY, Organ.VEIN, Organ.BOWEL, Organ.BLADDER)  # on the way to a hip bone
 _UNSEEN = 0.35  # voxels by which a surface may graze a mask before it counts: what the grid cannot show
 _MOST_POINTS = 4000
+_MOBILE = ("artery", "vein", "thyroid")  # in front of the neck's spine
 # where the neck's structures lie when no label shows them, mm: beside the midline, in front of the anterior wall (ours)
 _VISCERA, _SHEATH = (11.0, (6.0, 16.0, 26.0)), (27.0, (6.0, 12.0, 18.0))
 
@@ -48,10 +51,13 @@ class PlannedPath:
         Entry on the skin, ideal target, margins.
     crosses : dict
         Name of a no-go volume → length [m] of the needle that lies in it; empty when the way is free.
+    moved : dict
+        The same for what the operator's fingers push aside first: vessels and thyroid in front of the neck's spine.
     """
 
     path: NeedlePath
     crosses: dict[str, float]
+    moved: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, lengths in millimetres, angles in degrees."""
@@ -64,11 +70,12 @@ class PlannedPath:
             "length_mm": round(float(np.linalg.norm(path.tip - path.entry)) / mm, 1),
             "convergence_deg": round(float(np.degrees(path.convergence)), 1),
             "caudal_deg": round(float(np.degrees(path.caudal)), 1),
-            "medial_margin_mm": round(path.medial_margin / mm, 2),
-            "wall_margin_mm": round(path.wall_margin / mm, 2),
-            "nerve_margin_mm": round(path.nerve_margin / mm, 2) if np.isfinite(path.nerve_margin) else None,
+            "medial_margin_mm": _margin(path.medial_margin),
+            "wall_margin_mm": _margin(path.wall_margin),
+            "nerve_margin_mm": _margin(path.nerve_margin),
             "tip_error_mm": round(path.tip_error / mm, 2),
-            "crosses_mm": {name: round(length / mm, 1) for name, length in self.crosses.items()},
+            "crosses_mm": _millimetres(self.crosses),
+            "moved_mm": _millimetres(self.moved),
         }
 
 
@@ -85,24 +92,81 @@ def ideal_paths(anatomy: Anatomy, *, gauge: int | None = None) -> tuple[PlannedP
     -------
     tuple of PlannedPath
         Neck: anterolateral. Chest: transpedicular and parapedicular. Loin: transpedicular and posterolateral.
-        Empty for other bones.
+        Sacrum: short and long axis. Hip bone: acetabular, from the side and from behind. Empty for other bones.
     """
-    region = re.match(r"[CTL](?=\d)", anatomy.level)
-    if region is None:
-        return ()
-    names, usual = _BY_REGION[region[0]]
+    names, usual, sides = _applicable(anatomy)
     volumes = no_go_volumes(anatomy)
     number = usual if gauge is None else gauge
     plans = []
     for name in names:
-        for side in SIDES:
-            if name != "anterolateral" and _pedicle(anatomy, side) is None:
+        for side in sides:
+            if name in _THROUGH_PEDICLES and _pedicle(anatomy, side) is None:
                 continue
             path = to_skin(plan_path(anatomy, name, side, gauge=number), anatomy)
-            plans.append(PlannedPath(path=path, crosses=crossings(path, anatomy, volumes)))
+            plans.append(judged(path, anatomy, volumes))
     return tuple(plans)
 
 
+def _applicable(anatomy: Anatomy) -> tuple[tuple[str, ...], int, tuple[Side, ...]]:
+    """Approaches, usual gauge and sides of a bone; no names for a bone without an approach."""
+    if _is_hip(anatomy):
+        return ("acetabular", "acetabular-posterior"), 11, (_hip_side(anatomy),)
+    if _is_sacrum(anatomy):
+        return ("short-axis", "long-axis"), 13, SIDES
+    region = re.match(r"[CTL](?=\d)", anatomy.level)
+    return (*_BY_REGION[region[0]], SIDES) if region else ((), 11, ())
+
+
+def _has_joint(anatomy: Anatomy) -> bool:
+    return bool(np.any(anatomy.compartment == Compartment.JOINT))
+
+
+def _is_hip(anatomy: Anatomy) -> bool:
+    return anatomy.landmarks.canal_centre is None and _has_joint(anatomy)
+
+
+def _is_sacrum(anatomy: Anatomy) -> bool:
+    return anatomy.landmarks.canal_centre is not None and _has_joint(anatomy)
+
+
+def _hip_side(anatomy: Anatomy) -> Side:
+    return "left" if anatomy.landmarks.midline > 0 else "right"
+
+
+def _fitting(anatomy: Anatomy) -> str:
+    """Approaches that a bone has, for messages."""
+    return ", ".join((*_applicable(anatomy)[0], "points"))
+
+
+def _pelvic(anatomy: Anatomy, approach: str, side: Side, gauge: int, depth: float | None) -> NeedlePath:
+    """A path into the sacrum's ala or the bone above the hip joint."""
+    hip = approach.startswith("acetabular")
+    if not (_is_hip(anatomy) if hip else _is_sacrum(anatomy)):
+        raise CaseError(
+            f"this approach leads into {'a hip bone' if hip else 'the sacrum'}, the case has {anatomy.level}",
+            where="approach",
+            value=approach,
+            allowed=_fitting(anatomy),
+            hint=f"anatomy.level = {'HIP_L or HIP_R' if hip else 'S1'}",
+        )
+    if hip and side != _hip_side(anatomy):
+        raise CaseError("the hip is on the other side", where="side", value=side, allowed=_hip_side(anatomy))
+    surround = anatomy.surround
+    nerves = np.empty((0, 3))
+    if surround.organ is not None and hip:
+        nerves = surround.grid.world(np.argwhere(np.isin(surround.organ, _NO_NEEDLE)))
+    scene = PelvicMap(
+        grid=anatomy.grid,
+        compartment=anatomy.compartment,
+        picture_grid=surround.grid,
+        picture=surround.hu,
+        nerves=nerves,
+    )
+    name = next(known for known in PELVIC_APPROACHES if known == approach)
+    return pelvic_path(name, side=side, scene=scene, gauge=gauge, **({} if depth is None else {"depth": depth}))
+
+
+_THROUGH_PEDICLES = ("transpedicular", "parapedicular", "posterolateral")
 _BY_REGION: dict[str, tuple[tuple[str, ...], int]] = {
     "C": (("anterolateral",), 15),
     "T": (("transpedicular", "parapedicular"), 13),
@@ -133,6 +197,8 @@ def plan_path(
     """
     if approach not in APPROACHES:
         raise CaseError("unknown approach", where="approach", value=approach, allowed=", ".join(APPROACHES))
+    if approach in PELVIC_APPROACHES:
+        return _pelvic(anatomy, approach, side, gauge, depth)
     marks = anatomy.landmarks
     aim: dict[str, Any] = {"side": side, "gauge": gauge, "target_lateral": lateral}
     if depth is not None:
@@ -143,7 +209,7 @@ def plan_path(
         return anterolateral(**aim, **walls, anterior_skin=_anterior_skin(anatomy), medial=medial, lateral=outer)
     pedicle = _pedicle(anatomy, side)
     if pedicle is None or marks.canal_half_axes is None:
-        raise CaseError("this bone has no pedicle", where="approach", value=approach, allowed="entry + tip")
+        raise CaseError("this bone has no pedicle", where="approach", value=approach, allowed=_fitting(anatomy))
     sizes: dict[str, Any] = {
         "pedicle_centre": pedicle.centre,
         "pedicle_axis": pedicle.axis,
@@ -175,11 +241,16 @@ def to_skin(path: NeedlePath, anatomy: Anatomy) -> NeedlePath:
     return dataclasses.replace(path, entry=path.tip + steps[seen][solid[-1]] * back)
 
 
-def crossings(path: NeedlePath, anatomy: Anatomy, volumes: dict[str, NoGo] | None = None) -> dict[str, float]:
-    """Length [m] of the needle whose surface lies in each no-go volume; names that it misses are left out.
+def judged(path: NeedlePath, anatomy: Anatomy, volumes: dict[str, NoGo] | None = None) -> PlannedPath:
+    """A path with the length [m] of needle whose surface lies in each no-go volume; what it misses is left out.
 
     On the simulation grid by the near masks, beyond it by the surround's. A graze below a third of a voxel is not
     seen.
+
+    Parameters
+    ----------
+    volumes : dict of NoGo, optional
+        From `no_go_volumes`, to save making them again.
     """
     volumes = no_go_volumes(anatomy) if volumes is None else volumes
     needle = path.needle("plan")
@@ -187,16 +258,29 @@ def crossings(path: NeedlePath, anatomy: Anatomy, volumes: dict[str, NoGo] | Non
     step = needle.length / count
     axis = needle.entry + ((np.arange(count) + 0.5) * step)[:, None] * needle.direction
     surface = surface_points(needle, axis)
-    found = {}
+    near = _inside(surface, anatomy.grid)
+    in_front = path.approach.startswith("anterolateral") & (axis[:, 1] > anatomy.landmarks.anterior_wall)
+    crosses: dict[str, float] = {}
+    moved: dict[str, float] = {}
     for name, volume in volumes.items():
-        hit = _in_mask(surface, anatomy.grid, volume.near)
+        hit = near & _in_mask(surface, anatomy.grid, volume.near)
         if volume.far is not None:
-            outside = ~_inside(surface, anatomy.grid)
-            hit |= outside & _in_mask(surface, anatomy.surround.grid, volume.far)
-        length = float(np.count_nonzero(hit.any(axis=1)) * step)
-        if length > 0:
-            found[name] = length
-    return found
+            hit |= ~near & _in_mask(surface, anatomy.surround.grid, volume.far)
+        aside = in_front if name in _MOBILE else np.zeros(count, bool)
+        for found, where in ((crosses, ~aside), (moved, aside)):
+            length = float(np.count_nonzero(hit.any(axis=1) & where) * step)
+            if length > 0:
+                found[name] = length
+    return PlannedPath(path=path, crosses=crosses, moved=moved)
+
+
+def _margin(length: float) -> float | None:
+    """Millimetres; None where the approach looks at no such thing."""
+    return round(length / mm, 2) if np.isfinite(length) else None
+
+
+def _millimetres(lengths: dict[str, float]) -> dict[str, float]:
+    return {name: round(length / mm, 1) for name, length in lengths.items()}
 
 
 def _pedicle(anatomy: Anatomy, side: Side) -> Pedicle | None:

@@ -14,7 +14,7 @@ from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
 from vertebro.anatomy.pathology import with_pathology
 from vertebro.anatomy.store import load_anatomy
-from vertebro.approaches import plan_path
+from vertebro.approaches import plan_path, to_skin
 from vertebro.case import Case, NeedleInput, StepInput
 from vertebro.case_anatomy import DENSITIES, GENERATED_ONLY, MEAN_BONE_FRACTION, AnatomyInput
 from vertebro.errors import CaseError, PlacementError
@@ -37,14 +37,12 @@ from vertebro.procedure import (
     check_placement,
     check_schedule,
 )
-from vertebro.procedure.approach_pelvis import PELVIC_APPROACHES, PelvicMap, pelvic_path
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
-from vertebro.tissue import Compartment, Organ, Tissue
+from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
 Progress = Callable[[str, float], None]
 _LEVEL_STREAM = 700_011  # added to the seed: independent of everything else it draws
-NO_GO = (Organ.NERVE, Organ.ARTERY, Organ.VEIN, Organ.BOWEL, Organ.BLADDER)  # on a needle's way outside the bone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -291,53 +289,14 @@ def _needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
             tip=np.asarray(spec.tip) * mm,
             opening=spec.opening,
         )
-    if spec.approach in PELVIC_APPROACHES:
-        return _pelvic_needle(spec, anatomy)
     try:
         path = plan_path(anatomy, spec.approach, spec.side, gauge=spec.gauge, depth=spec.depth, lateral=spec.lateral)
     except CaseError as error:
         error.where = f"needles ({spec.name}).{error.where}"
         raise
+    if spec.approach in ("posterolateral", "anterolateral"):  # far from the midline, where the skin is elsewhere
+        path = to_skin(path, anatomy)
     return dataclasses.replace(path.needle(spec.name), opening=spec.opening)
-
-
-def _pelvic_needle(spec: NeedleInput, anatomy: Anatomy) -> Needle:
-    """A needle into the sacrum's ala or the bone above the hip joint."""
-    marks, where = anatomy.landmarks, f"needles ({spec.name})"
-    hip = spec.approach.startswith("acetabular")
-    if hip != (marks.canal_centre is None) or not np.any(anatomy.compartment == Compartment.JOINT):
-        raise CaseError(
-            f"this approach leads into {'a hip bone' if hip else 'the sacrum'}, the case has {anatomy.level}",
-            where=f"{where}.approach",
-            value=spec.approach,
-            allowed=_fitting(anatomy),
-            hint=f"anatomy.level = {'HIP_L or HIP_R' if hip else 'S1'}",
-        )
-    own = "left" if marks.midline > 0 else "right"
-    if hip and spec.side != own:
-        raise CaseError("the hip is on the other side", where=f"{where}.side", value=spec.side, allowed=own)
-    surround = anatomy.surround
-    nerves = np.empty((0, 3))
-    if surround.organ is not None and hip:
-        nerves = surround.grid.world(np.argwhere(np.isin(surround.organ, NO_GO)))
-    scene = PelvicMap(
-        grid=anatomy.grid,
-        compartment=anatomy.compartment,
-        picture_grid=surround.grid,
-        picture=surround.hu,
-        nerves=nerves,
-    )
-    approach = next(name for name in PELVIC_APPROACHES if name == spec.approach)
-    path = pelvic_path(approach, side=spec.side, scene=scene, gauge=spec.gauge, depth=spec.depth)
-    return dataclasses.replace(path.needle(spec.name), opening=spec.opening)
-
-
-def _fitting(anatomy: Anatomy) -> str:
-    """Approaches that this bone has."""
-    if anatomy.landmarks.canal_centre is None:
-        return "acetabular, acetabular-posterior, points"
-    sacrum = np.any(anatomy.compartment == Compartment.JOINT)
-    return ("short-axis, long-axis, " if sacrum else "") + "transpedicular, parapedicular, points"
 
 
 def _step(spec: StepInput) -> Step:

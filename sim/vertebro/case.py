@@ -10,6 +10,7 @@ True
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -356,9 +357,12 @@ def _explain(error: ValidationError, where: str) -> CaseError:
     first = faults[0]
     context = first.get("ctx") or {}
     place = ".".join(str(part) for part in (*first["loc"], *([context["key"]] if "key" in context else [])))
-    allowed = context.get("allowed") or context.get("expected")
+    allowed = context.get("allowed") or context.get("expected") or context.get("expected_tags")
     hint = context.get("hint", "vertebro new first-injection prints every key with its unit and range")
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"].startswith("union_tag"):
+        message, place = "a kind of record that does not exist", f"{place}.kind"
+        hint = _closest(str(context.get("tag", "")), re.findall(r"'([^']*)'", str(allowed))) or hint
     if first["type"] == "extra_forbidden":
         known = _known_keys(first["loc"])
         message, allowed = "unknown key", ", ".join(known)
@@ -376,10 +380,18 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
     for part in place[:-1]:
         if isinstance(part, int):
             continue
+        if isinstance(model, dict):  # one of several kinds of record: pydantic names the kind in the place
+            model = model[part]
+            continue
         annotation = model.model_fields[part].annotation
         model = (
             annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else annotation.__args__[0]
         )
+        kinds = getattr(getattr(model, "__origin__", None), "__args__", None)
+        if kinds:
+            model = {kind.model_fields["kind"].default: kind for kind in kinds}
+    if isinstance(model, dict):
+        return ["kind"]
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

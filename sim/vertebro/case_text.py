@@ -58,8 +58,10 @@ def _lines(record: BaseModel, prefix: str) -> Iterator[str]:
             tables.append((key, value))
             continue
         yield f"# {_comment(info)}"
-        text = "" if value is None else json.dumps(_plain_value(value, info), ensure_ascii=False)
-        yield f"{key} = {text}" if value is not None else f"# {key} ="
+        if value is None or value == ():  # an empty list stays a comment: its tables can be added anywhere below
+            yield f"# {key} ="
+        else:
+            yield f"{key} = {json.dumps(_plain_value(value, info), ensure_ascii=False)}"
     for key, value in tables:
         yield from _table(f"{prefix}{key}", value)
 

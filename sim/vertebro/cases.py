@@ -14,6 +14,7 @@ def _inject(needle: str, volume: str, rate: str = "3 ml/min") -> dict[str, Any]:
 
 # an elderly woman with wide veins; marrow that resists more than a liquid (physics.md 3.4), as leaks in life suggest
 _WIDE_VEINS = {"segmental_radius": "1 mm"}
+_LOW = {"depth": 0.6, "lateral": "9 mm"}  # under the broken endplate
 _TOUGH_MARROW = {"viscosity": "10 Pa.s"}
 
 CASES: dict[str, dict[str, Any]] = {
@@ -93,5 +94,50 @@ CASES: dict[str, dict[str, Any]] = {
         "needles": [{"name": "left", "approach": "acetabular", "side": "left", "gauge": 11, "depth": 0.5}],
         "steps": [_inject("left", "6 ml")],
         "imaging": {"field": "240 mm"},
+    },
+    "osteoporotic-wedge": {
+        "title": "Acute wedge fracture of L1 (Genant 2), both pedicles, 2 ml each",
+        "anatomy": {"pathology": [{"kind": "wedge", "grade": 2}]},
+        "needles": [_LEFT | _LOW, _RIGHT | _LOW],
+        "steps": [_inject("left", "2 ml"), {"do": "wait", "duration": "20 s"}, _inject("right", "2 ml")],
+    },
+    "endplate-crack": {
+        "title": "Wedge fracture with a cracked upper endplate: cement finds the disc",
+        "anatomy": {
+            "pathology": [{"kind": "wedge", "grade": 1}, {"kind": "endplate-crack", "width": "0.8 mm"}],
+        },
+        "marrow": {"viscosity": "1 Pa.s"},
+        "needles": [_LEFT],
+        "steps": [_inject("left", "4 ml")],
+    },
+    "kummell-cleft": {
+        "title": "Kuemmell's disease: a gas-filled cleft open to the front fills first, then leaks",
+        "anatomy": {
+            "pathology": [
+                {"kind": "wedge", "grade": 2},
+                {"kind": "cleft", "opening": "anterior", "front": 0.45},
+            ],
+        },
+        "marrow": {"viscosity": "1 Pa.s"},
+        "needles": [_LEFT],
+        "steps": [_inject("left", "4 ml")],
+    },
+    "lytic-metastasis": {
+        "title": "Lytic metastasis that has eaten the left wall: cement leaves through the hole",
+        "anatomy": {
+            "pathology": [
+                {"kind": "metastasis", "right": -0.45, "front": 0.2, "breach": "left", "flow_factor": 0.8},
+            ],
+        },
+        "marrow": {"viscosity": "1 Pa.s"},
+        "cement": {"preset": "generic-high", "age_at_start": "5 min"},
+        "needles": [_LEFT | {"depth": 0.6, "lateral": "8 mm"}],
+        "steps": [_inject("left", "4 ml")],
+    },
+    "haemangioma": {
+        "title": "Haemangioma: thick trabeculae, a blood lake and wide draining veins, slow injection",
+        "anatomy": {"pathology": [{"kind": "haemangioma"}]},
+        "needles": [_LEFT],
+        "steps": [_inject("left", "5 ml", "2 ml/min")],
     },
 }

@@ -107,9 +107,9 @@ def test_curves_are_the_same_bytes_every_time(run: Run) -> None:
     assert figure_bytes(draw_curves(run), "svg") == figure_bytes(draw_curves(run), "svg")
 
 
-def test_import_sheet_shows_six_planes_and_the_size(run: Run, tmp_path: Path) -> None:
+def test_import_sheet_shows_planes_spine_views_and_the_size(run: Run, tmp_path: Path) -> None:
     figure = draw_import_check(run.anatomy, tmp_path / "check.png")
-    assert len(figure.axes) == 6
+    assert len(figure.axes) == 11  # six close planes, two along the spine, one across, two X-ray views
     assert "44 × 30 × 25 mm" in figure.texts[0].get_text()
     assert (tmp_path / "check.png").stat().st_size > 10_000
 

@@ -9,11 +9,16 @@ back to the scanner.
 
 **Bone from CT numbers.** A voxel of spongy bone is a mixture of marrow and bone tissue, and CT numbers mix linearly:
 BV/TV = (HU − HU_m)/(HU_b − HU_m), porosity φ = 1 − BV/TV. Rods of thickness t give K = φ³t²/(80(1−φ)²), 1.28 to 2
-times larger along the spine than across. An osteoporotic core of 80 HU has φ ≈ 0.93 and K ≈ 4e-8 m², as measured.
+times larger along the spine than across, the more the more bone is lost; other laws go by name. An osteoporotic core
+of 80 HU has φ ≈ 0.93 and K ≈ 4e-8 m², as measured.
 Density explains little of the measured scatter, so K carries a log-normal multiplier that ensembles sample.
 
 **Walls thinner than voxels.** The cortical shell (0.35 mm) and the endplates are layers in the faces between voxels:
-a resistance thickness/permeability [1/m]. Foramina, where a vein passes, have none.
+a resistance thickness/permeability [1/m] from a thickness map, front thicker than back, endplates thinnest in the
+middle. Faces of a staircase count by the surface they stand for. Foramina, where a vein passes, have none.
+
+**What an operator reads.** `posterior_wall`, `endplate_planes` and `medial_pedicle_line` measure any anatomy;
+`no_go_volumes` names what a needle must not meet.
 
 **Ways out.** Marrow leaves through a synthetic basivertebral vein into the plexus in front of the dura, through
 segmental veins at the waist, and slowly through the shell; each vein and the grid's border is an `Exit` at a
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
     from vertebro.anatomy.assemble import assemble
     from vertebro.anatomy.from_ct import import_ct
     from vertebro.anatomy.interior_settings import InteriorSettings
+    from vertebro.anatomy.landmark_surfaces import endplate_planes, medial_pedicle_line, posterior_wall, wall_rule
+    from vertebro.anatomy.no_go import no_go_volumes
     from vertebro.anatomy.parametric import ParametricSpec, build_parametric
     from vertebro.anatomy.sample import fetch_sample
     from vertebro.anatomy.store import load_anatomy, save_anatomy
@@ -58,6 +65,11 @@ _HOMES = {
     "assemble": "assemble",
     "import_ct": "from_ct",
     "InteriorSettings": "interior_settings",
+    "endplate_planes": "landmark_surfaces",
+    "medial_pedicle_line": "landmark_surfaces",
+    "posterior_wall": "landmark_surfaces",
+    "wall_rule": "landmark_surfaces",
+    "no_go_volumes": "no_go",
     "ParametricSpec": "parametric",
     "build_parametric": "parametric",
     "fetch_sample": "sample",
@@ -75,10 +87,15 @@ __all__ = [
     "Surround",
     "assemble",
     "build_parametric",
+    "endplate_planes",
     "fetch_sample",
     "import_ct",
     "load_anatomy",
+    "medial_pedicle_line",
+    "no_go_volumes",
+    "posterior_wall",
     "save_anatomy",
+    "wall_rule",
 ]
 
 

@@ -33,12 +33,12 @@ MUSCLE_ENHANCED_HU = Constant(59.0, "HU", 45.0, 80.0, "kaesmacher2017", "ours", 
 BLOOD_HU = Constant(42.0, "HU", 30.0, 58.0, "lee2017", "recalled", "aorta without contrast medium")
 AIR_HU = Constant(-1000.0, "HU", -1024.0, -975.0, "icru44", "recalled", "beside the patient")
 VBMD_SLOPE = Constant(0.82, "mg/cm^3/HU", 0.76, 0.90, "goodsitt1992", "seen", "hydroxyapatite per HU, solid phantoms")
-SPREAD = {"fat": 7.0, "muscle": 11.0, "blood": 8.0, "air": 12.0}  # HU, ours: of each reference between patients
+SPREAD = {"fat": 7.0, "muscle": 11.0, "blood": 8.0, "air": 20.0}  # HU, ours: of each reference between patients
 SLOPE_RANGE = (0.75, 1.33)
 SLOPE_SPREAD = 0.06  # a slope less certain than this is reported, not applied
 SIGNIFICANCE, CONTRADICTION = 0.99, 0.999
 FEWEST = 300  # voxels of a reference
-UNIFORM_AIR = 25.0  # HU between the quartiles of smoothed air; lung varies by far more
+AIR_HALF_WIDTH, AIR_SHARE, BRIGHTEST_AIR = 25.0, 0.35, -880.0  # HU, 1, HU: what tells air from lung
 _REACH = 100 * mm
 _SMOOTH = 2.0 * mm
 _PIXEL = 1.4 * mm
@@ -118,13 +118,20 @@ def calibrate(job: Job, scout: Scout, core_hu: float | None, contrast: float | N
             "offset_sd_hu": round(float(np.sqrt(line.covariance[1, 1])), 1),
             "applied": bool(significant and certain and setting == "auto"),
         }
-        reason = "the references contradict the scanner's scale" if significant else "the scanner's scale fits"
-        if significant and not certain:
-            reason += "; not applied: fat and muscle alone do not give a slope (no air, no blood without contrast)"
-        elif significant and setting == "none":
-            reason += "; not applied because calibration is none"
+        reason = _verdict(significant, certain, setting)
     report["reason"] = reason
     return report | _density(core_hu, line, bool(report["applied"]), contrast)
+
+
+def _verdict(significant: bool, certain: bool, setting: str) -> str:
+    if not certain:
+        return (
+            "too uncertain to correct by: fat and muscle alone do not give a slope (no air, no blood without contrast)"
+        )
+    if not significant:
+        return "the references agree with the scanner's scale"
+    text = "the references contradict the scanner's scale"
+    return text if setting == "auto" else f"{text}; not applied because calibration is none"
 
 
 def corrected(ct: Volume, report: dict[str, Any]) -> Volume:
@@ -240,9 +247,13 @@ def _air(raw: NDArray[np.float32], smooth: NDArray[np.float32], part: Volume) ->
     faces = [np.take(parts, edge, axis=n) for n in range(3) if n != ends for edge in (2, 3, -3, -4)]
     outside = np.unique(np.concatenate([face.ravel() for face in faces]))
     air = np.isin(parts, outside[outside > 0])
-    if not air.any() or float(np.subtract(*np.percentile(smooth[air], (75, 25)))) > UNIFORM_AIR:
-        return np.zeros_like(air)  # a narrow field of view: this is lung
-    return air
+    if not air.any():
+        return air
+    usual = float(np.median(smooth[air][smooth[air] < np.percentile(smooth[air], 60)]))
+    core = air & (np.abs(smooth - usual) < AIR_HALF_WIDTH)
+    # a narrow field of view shows lung at its sides: brighter, and never so uniform
+    uniform = np.count_nonzero(core) > AIR_SHARE * np.count_nonzero(air)
+    return core if uniform and usual < BRIGHTEST_AIR else np.zeros_like(air)
 
 
 def _blood(job: Job) -> Reference | None:

@@ -19,10 +19,12 @@ from vertebro.anatomy.resampling import resample, signed_distance
 from vertebro.anatomy.volumes import Volume, read_volume, same_grid
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
-from vertebro.units import mm
+from vertebro.units import ml, mm
 
 FAR = 30 * mm  # distance assumed beyond the box around a label
 _LABEL_REACH = 130 * mm
+DISC_MIDDLE = 0.58  # of the way from one vertebra's middle to the next; the disc's own middle lies near 0.5
+LARGEST_BLEEDING = 0.25
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -134,6 +136,10 @@ def make_job(
     check_sides(middles, found, parts, marks.name)
     if not same_grid(marks, scan):
         job.remarks.append("the labels lie on another grid than the CT; they were carried over by position")
+    if not (scan.oriented and labels.oriented):
+        job.remarks.append(
+            "a header gives no orientation: left, right, head and foot are assumed from the voxels' order; check them"
+        )
     if scan.spacing.max() > 3.0 * mm:
         job.remarks.append(f"thick slices ({scan.spacing.max() / mm:.1f} mm): walls and endplates are approximate")
     return job
@@ -143,7 +149,48 @@ def bone_distance(job: Job, number: int | None) -> Volume | None:
     """Signed distance [m] to a label in a box 15 mm around it, None where the label is absent."""
     if number is None:
         return None
-    return _distance(job.labels.with_data(job.labels.data == number), job.remarks)
+    mask = job.labels.data == number
+    if number == job.number:
+        mask &= ~_bleeding(job, mask)
+    return _distance(job.labels.with_data(mask), job.remarks)
+
+
+def _bleeding(job: Job, mask: Bools) -> Bools:
+    """Voxels of the level's label in a neighbour's body: in front, beyond the middle of the disc between them.
+
+    Raises
+    ------
+    DataError
+        If that is a large part of the label.
+    """
+    out = np.zeros(mask.shape, bool)
+    own = _centroid(job, job.number)
+    if own is None:
+        return out
+    index = np.argwhere(mask)
+    away = job.labels.world(index) - own
+    for name, other in (("above", job.above), ("below", job.below)):
+        middle = _centroid(job, other)
+        if middle is None:
+            continue
+        pitch = float(np.linalg.norm(middle - own))
+        along = (middle - own) / pitch
+        forward = np.array([0.0, 1.0, 0.0]) - along[1] * along
+        beyond = (away @ along > DISC_MIDDLE * pitch) & (away @ forward > 0)
+        share = float(beyond.mean())
+        if share > LARGEST_BLEEDING:
+            raise DataError(
+                f"the label of {job.level} runs into the vertebra {name}",
+                where=job.labels.name,
+                value=f"{100 * share:.0f} % of it lie beyond the disc",
+                allowed=f"at most {100 * LARGEST_BLEEDING:.0f} %",
+                hint="correct the label map: two vertebrae carry one number",
+            )
+        if beyond.any():
+            out[tuple(index[beyond].T)] = True
+            volume = np.count_nonzero(beyond) * float(np.prod(job.labels.spacing)) / ml
+            job.remarks.append(f"{volume:.2f} ml of {job.level}'s label lie in the body {name}: left out")
+    return out
 
 
 def body_distance(job: Job) -> Volume | None:

@@ -182,6 +182,30 @@ def medial_pedicle_line(anatomy: Anatomy, side: Side, count: int = 25) -> Pedicl
     return PedicleLine(side=side, points=points)
 
 
+def wall_rule(anatomy: Anatomy, side: Side, tips: ArrayLike) -> int | None:
+    """First of the tip positions that breaks the wall rule, None if none does.
+
+    The rule of transpedicular access: in the frontal view the tip must not cross the pedicle's medial border before it
+    has passed the posterior wall in the lateral view.
+
+    Parameters
+    ----------
+    side : {"left", "right"}
+    tips : (n, 3) float array [m]
+        Successive positions of the tip, world frame.
+
+    Raises
+    ------
+    GeometryError
+        If the bone has no such pedicle or no posterior wall.
+    """
+    line, wall = medial_pedicle_line(anatomy, side), posterior_wall(anatomy)
+    for number, tip in enumerate(np.asarray(tips, float)):
+        if tip[1] <= anatomy.landmarks.posterior_wall and not wall.passed(tip) and line.beyond(tip) > 0:
+            return number
+    return None
+
+
 def pedicle_of(anatomy: Anatomy, side: Side) -> Pedicle:
     """The pedicle of a side.
 

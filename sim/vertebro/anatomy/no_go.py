@@ -149,7 +149,8 @@ def _sampled(anatomy: Anatomy, organ: Organ) -> Masks:
     index = [np.rint((line - origin) / step).astype(int) for line, origin, step in lines]
     inside = [(i >= 0) & (i < n) for i, n in zip(index, surround.grid.shape, strict=True)]
     safe = [np.clip(i, 0, n - 1) for i, n in zip(index, surround.grid.shape, strict=True)]
-    return np.asarray((surround.organ[np.ix_(*safe)] == organ) & np.logical_and.reduce(np.ix_(*inside)))
+    within = inside[0][:, None, None] & inside[1][None, :, None] & inside[2][None, None, :]
+    return np.asarray((surround.organ[np.ix_(*safe)] == organ) & within)
 
 
 def _far(anatomy: Anatomy) -> dict[str, Masks]:

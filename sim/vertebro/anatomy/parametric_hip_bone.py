@@ -1,13 +1,14 @@
 """Hip bone and proximal femur as signed-distance shapes in the frame of the pelvis.
 
 The origin lies midway between the femoral heads, the anterior iliac spines stand above the symphysis. The ilium is a
-curved plate: a smooth middle surface r = X(a, s) with a thickness, cut out by its outline as seen from the side. Columns,
-rami, ischium and cup are solids melted into it.
+curved plate: a smooth middle surface r = X(a, s) with a thickness, cut out by its outline as seen from the side.
+Columns, rami, ischium and cup are solids melted into it.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,13 +109,13 @@ class Hip:
         outer = self.dim.cup_radius
         up = (0.0, 1.0, 0.0)
         brim = [at(60, -42, 66), at(63, -18, 44), at(62, 8, 22), at(55, 27, 4)]
-        shapes = [bar(p, q, 6.5 * mm, 8.0 * mm) for p, q in zip(brim, brim[1:], strict=False)]
+        shapes = [bar(p, q, 6.5 * mm, 8.0 * mm) for p, q in itertools.pairwise(brim)]
         shapes += [
             self._cup(),
             ellipsoid(mid + np.array([1 * mm, 2 * mm, outer + 10 * mm]), np.array([17, 25, 18]) * mm),
             ellipsoid(mid + np.array([2 * mm, 30 * mm, outer - 2 * mm]), np.array([10, 11, 14]) * mm),
-            bar(at(66, -38, 40), mid + [-6 * mm, -outer - 3 * mm, -4 * mm], 9 * mm, 9 * mm, up=up),
-            bar(mid + [-6 * mm, -outer - 2 * mm, -2 * mm], at(66, -30, -45), 10 * mm, 11 * mm, up=up),
+            bar(at(66, -38, 40), mid + np.array([-6 * mm, -outer - 3 * mm, -4 * mm]), 9 * mm, 9 * mm, up=up),
+            bar(mid + np.array([-6 * mm, -outer - 2 * mm, -2 * mm]), at(66, -30, -45), 10 * mm, 11 * mm, up=up),
             bar(at(66, -30, -42), at(57, -21, -70), 11 * mm, 12 * mm, up=up),
             ellipsoid(at(58.5, -6, -2), np.array([30, 3.0, 34]) * mm, frame_along([0.22, 1.0, 0.0], up=(0.12, 0, 1))),
             bar(at(62, -32, 2), at(50, -47, -9), 4 * mm, 7 * mm),

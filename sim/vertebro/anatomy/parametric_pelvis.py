@@ -1,7 +1,7 @@
 """A generated pelvis as a target: the sacrum (level "S1") or one hip bone around its acetabulum ("HIP_L", "HIP_R").
 
-**Sacrum.** The world frame is that of S1: s along the normal of its upper endplate, a forward in the median plane, origin
-in the middle of its body. The whole bone is BODY (bodies and alae) and ARCH (laminae, crests, upper articular
+**Sacrum.** The world frame is that of S1: s along the normal of its upper endplate, a forward in the median plane,
+origin in the middle of its body. The whole bone is BODY (bodies and alae) and ARCH (laminae, crests, upper articular
 processes); root canals are FORAMEN_LEFT/RIGHT, the sacroiliac joints JOINT, the lumbosacral disc DISC_SUPERIOR.
 
 **Hip.** The world frame is parallel to the patient's, the anterior iliac spines above the symphysis; its origin lies in
@@ -70,7 +70,7 @@ def build_pelvis(spec: ParametricSpec, settings: InteriorSettings) -> Anatomy:
     paint_pelvis(near, placed.scene, spec.mean_bone_fraction, spec)
     _join(labels.compartment)
     paint_pelvis(far, placed.scene, spec.mean_bone_fraction, spec, organ)
-    arrays = [labels.tissue, labels.compartment, near.hu, far.hu, organ]
+    arrays: list[Array] = [labels.tissue, labels.compartment, near.hu, far.hu, organ]
     grids = [_shifted(grid, placed.origin) for grid in (near_grid, far_grid)]
     level, marks, centre = spec.level, _landmarks(placed, labels.compartment, near_grid), placed.origin
     if spec.mirrored:
@@ -88,7 +88,7 @@ def build_pelvis(spec: ParametricSpec, settings: InteriorSettings) -> Anatomy:
         patient_from_world=_patient_from_world(placed.scene.pose, centre),
         settings=replace(settings, veins=False),
         seed=spec.seed,
-        provenance={"source": "parametric", "spec": _plain(asdict(spec))},
+        provenance={"source": "parametric", "spec": _plain(asdict(replace(spec, pathology=())))},
     )
     drains = _root_veins(anatomy, settings) if settings.veins and placed.side == 0 else ()
     return replace(anatomy, exits=(*drains, *anatomy.exits), spine=_spine(placed))
@@ -115,7 +115,7 @@ def pelvis_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
 
 def place(spec: ParametricSpec) -> Placed:
     """The scene of a spec and where its world frame lies."""
-    dim = pelvis_dimensions(sex=spec.sex, stature=spec.stature, seed=spec.seed)
+    dim = pelvis_dimensions(sex=spec.sex, stature=spec.stature, seed=spec.seed, size_variation=spec.size_variation)
     scene = build_scene(spec.level, dim, sex=spec.sex, stature=spec.stature)
     if spec.level == "S1":
         return Placed(scene, np.zeros(3), 0.0)
@@ -135,8 +135,8 @@ def target_grid(placed: Placed, spacing: float) -> VoxelGrid:
         return VoxelGrid.around((-half, back, low), (half, front, sacrum.ends[0] + 17 * mm), spacing)
     reach, medial, lateral = dim.cup_radius + 24 * mm, dim.cup_radius + 17 * mm, dim.cup_radius + 14 * mm
     edges = np.sort(placed.origin[0] + placed.side * np.array([-medial, lateral]))
-    low = np.array([edges[0], -reach, -dim.cup_radius - 12 * mm])
-    return VoxelGrid.around(low, (edges[1], reach, placed.origin[2] + 36 * mm), spacing)
+    corner = (float(edges[0]), -reach, -dim.cup_radius - 12 * mm)
+    return VoxelGrid.around(corner, (edges[1], reach, placed.origin[2] + 36 * mm), spacing)
 
 
 def surround_grid(placed: Placed, spec: ParametricSpec) -> VoxelGrid:

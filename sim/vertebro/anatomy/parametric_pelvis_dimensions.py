@@ -109,7 +109,9 @@ class PelvisDimensions:
         return 0.5 * self.head + self.joint_space
 
 
-def pelvis_dimensions(*, sex: Sex = "mean", stature: float | None = None, seed: int | None = None) -> PelvisDimensions:
+def pelvis_dimensions(
+    *, sex: Sex = "mean", stature: float | None = None, seed: int = 0, size_variation: float = 0.0
+) -> PelvisDimensions:
     """Dimensions of a pelvis.
 
     Parameters
@@ -117,9 +119,10 @@ def pelvis_dimensions(*, sex: Sex = "mean", stature: float | None = None, seed: 
     sex : {"female", "male", "mean"}
     stature : float [m], optional
         1.3…2.1 m; the mean of the sex when left out. Lengths grow with it, angles do not.
-    seed : int, optional
-        Draws every dimension from its published spread, cut at two standard deviations; None gives the means. The
-        "mean" of both sexes is nobody in particular and always has the means.
+    seed : int
+        Draws every dimension from its published spread.
+    size_variation : float [1]
+        How many standard deviations the seed's spread has; a dimension stays within `LIMIT` of them. 0 gives the means.
 
     Raises
     ------
@@ -133,14 +136,14 @@ def pelvis_dimensions(*, sex: Sex = "mean", stature: float | None = None, seed: 
         raise CaseError("stature", where="stature", value=height, allowed="1.3 to 2.1 m")
     factor = (height / MEAN_STATURE[sex]) ** STATURE_EXPONENT
     drawn = np.zeros(len(PELVIS))
-    if seed is not None and sex != "mean":
+    if size_variation > 0:
         random = np.random.default_rng([seed, 71])
         own, common = random.standard_normal(len(PELVIS)), random.standard_normal()
         drawn = np.clip(0.7 * own + 0.7 * common, -LIMIT, LIMIT)  # large people are large everywhere
         angles = np.array([row.unit == "deg" for row in PELVIS.values()])
         drawn[angles] = np.clip(own[angles], -LIMIT, LIMIT)
     values = {
-        name: (row.mean(sex) + row.sd * z) * (deg if row.unit == "deg" else mm * factor)
+        name: (row.mean(sex) + row.sd * size_variation * z) * (deg if row.unit == "deg" else mm * factor)
         for (name, row), z in zip(PELVIS.items(), drawn, strict=True)
     }
     return PelvisDimensions(**values)

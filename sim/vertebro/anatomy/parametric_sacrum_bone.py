@@ -6,6 +6,7 @@ surface; canal and root tunnels are taken out of it, processes and crests are ad
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,7 +130,7 @@ class Sacrum:
             back = float(self.back(np.array(height)))
             out.append(ellipsoid([0.0, back - 0.3 * reach * mm, height], np.array([3.2, 0.75 * reach + 1.5, 8.5]) * mm))
         keel = [[0.0, float(self.back(np.array(z))) - 1.5 * mm, z] for z in (z0 - 14 * mm, 0.5 * (z2 + z3), z3)]
-        out += [bar(p, q, 2.2 * mm, 4.0 * mm, up=(0.0, 1.0, 0.0)) for p, q in zip(keel, keel[1:], strict=False)]
+        out += [bar(p, q, 2.2 * mm, 4.0 * mm, up=(0.0, 1.0, 0.0)) for p, q in itertools.pairwise(keel)]
         for side in (1.0, -1.0):
             root, tip = self.process(side)
             out.append(bar(root, tip, 6.0 * mm, 5.0 * mm, up=(0.0, 1.0, 0.0)))
@@ -186,7 +187,7 @@ class Sacrum:
         centre, width, half = self.canal(z)
         width, half = np.maximum(width - shrink, 1 * mm), np.maximum(half - shrink, 1 * mm)
         y = (n - centre) / half
-        x = np.abs(r) / (width * (1 + np.float32(0.32) * np.clip(y, -1, 1)) / np.float32(1.32))
+        x = np.abs(r) / (width * (1 + np.float32(0.32) * np.clip(y, -1, 1)) / np.float32(1.08))
         level = (np.abs(x) ** np.float32(2.6) + np.abs(y) ** np.float32(2.6) + np.float32(1e-6)) ** (1 / 2.6)
         side = (level - 1) * np.minimum(width, half)
         return np.asarray(np.maximum(side, np.float32(self.ends[4] - 4 * mm) - z))

@@ -86,7 +86,7 @@ def with_pathology(anatomy: Anatomy, records: Sequence[Record], *, neighbours: t
     old = [record for record in records if isinstance(record, OldCement)]
     for record in old:
         _paint_old_cement(draft, record, draft.grid, draft.hu)
-    _tell_surround(draft, anatomy)
+    _tell_surround(draft)
     for record in old:
         _paint_old_cement(draft, record, draft.wide_grid, draft.wide_hu)
     broken = _assembled(draft, anatomy, records)
@@ -183,14 +183,9 @@ def _assembled(draft: Draft, anatomy: Anatomy, records: Sequence[Record]) -> Ana
     return replace(made, spine=draft.spine if anatomy.spine else made.spine)
 
 
-def _tell_surround(draft: Draft, anatomy: Anatomy) -> None:
+def _tell_surround(draft: Draft) -> None:
     """Carry what was painted on the simulation grid over to the surround, so that X-rays see it (in place)."""
-    before = anatomy.hu
-    if draft.warp is not None:
-        bent = take_apart(anatomy, ())
-        bend(bent, draft.warp)
-        before = bent.hu
-    change = draft.hu - before
+    change = draft.hu - draft.plain
     grid = draft.wide_grid
     index = [(x - o) / h for x, o, h in zip(grid.open_mesh(), draft.grid.origin, draft.grid.spacing, strict=True)]
     near = tuple(

@@ -61,8 +61,8 @@ class Crack:
         def project(axis: Array) -> Array:
             return np.asarray(sum(x * n for x, n in zip(offset, axis, strict=True)))
 
-        away = project(self.normal)
         layer = float(np.abs(self.normal) @ np.asarray(grid.spacing))  # thick enough that the voxels stay joined
+        away = project(self.normal) - 1e-6 * layer  # midway between two voxels it takes one of them
         inside = (away > -0.5 * layer) & (away <= 0.5 * layer)
         for axis, half in zip((self.along, self.across), self.half, strict=True):
             inside = inside & (np.abs(project(axis)) <= half)
@@ -75,7 +75,7 @@ def crack_of(draft: Draft, record: EndplateCrack) -> Crack:
     sign = 1.0 if upper else -1.0
     f = draft.frame
     r, a = f.middle_r + record.right * f.half_width, f.middle_a + record.front * 0.5 * f.depth
-    hollow = f.bowl(upper=upper) * max(1 - 1.7 * float(f.radius(np.float64(r), np.float64(a))), 0.0)
+    hollow = f.bowl(upper=upper) * max(1 - 1.7 * float(f.radius(np.asarray(r), np.asarray(a))), 0.0)
     point = np.array([draft.sides * r, a, float(f.rim(a, upper=upper)) - sign * hollow])
     if draft.warp is not None:
         point = draft.warp.push(point)

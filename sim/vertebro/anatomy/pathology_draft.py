@@ -15,7 +15,6 @@ from vertebro.anatomy.pathology_frame import Frame, measure
 from vertebro.anatomy.pathology_warp import Warp
 from vertebro.anatomy.random_field import normal_field
 from vertebro.grid import VoxelGrid
-from vertebro.materials import bone
 from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
@@ -36,6 +35,8 @@ class Draft:
     tissue, compartment : (nr, na, ns) uint8 arrays
         Without veins.
     hu : (nr, na, ns) float32 array [HU]
+    plain : (nr, na, ns) float32 array [HU]
+        The same without anything painted; the surround learns the difference.
     openness : (nr, na, ns) float32 array [1]
         Factor on the permeability of lesions.
     breach : (nr, na, ns) bool array
@@ -60,6 +61,7 @@ class Draft:
     tissue: NDArray[np.uint8]
     compartment: NDArray[np.uint8]
     hu: NDArray[np.float32]
+    plain: NDArray[np.float32]
     openness: NDArray[np.float32]
     breach: NDArray[np.bool_]
     loose: NDArray[np.bool_]
@@ -122,6 +124,7 @@ def take_apart(anatomy: Anatomy, neighbours: tuple[SpineLevel, ...]) -> Draft:
         tissue=tissue,
         compartment=place,
         hu=anatomy.hu.astype(np.float32, copy=True),
+        plain=anatomy.hu.astype(np.float32, copy=True),
         openness=np.ones(anatomy.grid.shape, np.float32),
         breach=np.zeros(anatomy.grid.shape, bool),
         loose=np.zeros(anatomy.grid.shape, bool),
@@ -157,12 +160,16 @@ def bend(draft: Draft, warp: Warp) -> None:
     for i, n in zip(index, draft.grid.shape, strict=True):
         outside |= (i < -0.5) | (i > n - 0.5)
     near = tuple(np.clip(np.rint(i), 0, n - 1).astype(np.intp) for i, n in zip(index, draft.grid.shape, strict=True))
-    hu = ndimage.map_coordinates(draft.hu, index, order=1, mode="nearest", output=np.float32)
-    hu[outside] = _sample(draft.wide_hu, draft.wide_grid, [x[outside] for x in source])
+    beyond = _sample(draft.wide_hu, draft.wide_grid, [x[outside] for x in source])
+    moved = {}
+    for name in ("hu", "plain"):
+        moved[name] = ndimage.map_coordinates(getattr(draft, name), index, order=1, mode="nearest", output=np.float32)
+        moved[name][outside] = beyond
     for name in ("tissue", "compartment", "openness", "breach", "loose"):
         setattr(draft, name, np.ascontiguousarray(getattr(draft, name)[near]))
     ratio = np.where(np.isin(draft.compartment, (Compartment.BODY,)), warp.volume_ratio(r, a, s), 1.0)
-    draft.hu = _compressed(hu, ratio.astype(np.float32), draft)
+    for name, hu in moved.items():
+        setattr(draft, name, _compressed(hu, ratio.astype(np.float32), draft))
     _bend_surround(draft, warp)
     draft.landmarks = _moved_landmarks(draft.landmarks, warp)
     draft.spine = tuple(_moved_level(level, warp) for level in draft.spine)
@@ -230,11 +237,3 @@ def _moved_level(level: SpineLevel, warp: Warp) -> SpineLevel:
     front = turned[1] / np.linalg.norm(turned[1])
     right = level.axes[0]
     return replace(level, centre=centre, axes=np.stack([right, front, np.cross(right, front)]))
-
-
-def bone_share(draft: Draft) -> NDArray[np.float32]:
-    """BV/TV [1] the CT numbers stand for, without floor."""
-    return np.asarray(
-        bone.bone_fraction_from_hu(draft.hu, hu_marrow=draft.settings.hu_marrow, hu_bone=draft.settings.hu_bone),
-        np.float32,
-    )

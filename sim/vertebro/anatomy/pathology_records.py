@@ -23,6 +23,10 @@ End = Literal["superior", "inferior"]
 
 
 class _Fracture(Record):
+    kind: str = ""
+    """which fracture"""
+    grade: int = 2
+    """Genant grade"""
     anterior: Loss | None = None
     """share of the anterior height that is lost; absent = as the grade says"""
     middle: Loss | None = None
@@ -122,9 +126,9 @@ class WallFissure(Record):
 
     kind: Literal["wall-fissure"] = "wall-fissure"
     """posterior wall fissure"""
-    right: Share = 0.15
+    right: Share = 0.3
     """place, share of the half width"""
-    up: Share = 0.25
+    up: Share = 0.1
     """place, share of the half height"""
     plane: Literal["horizontal", "vertical"] = "horizontal"
     """how the fissure lies in the wall"""
@@ -262,7 +266,7 @@ LOSSES: dict[tuple[str, int], tuple[float, float, float]] = {
     ("biconcave", 1): (0.05, 0.24, 0.03),
     ("biconcave", 2): (0.12, 0.38, 0.10),
     ("biconcave", 3): (0.25, 0.58, 0.20),
-    ("crush", 1): (0.20, 0.23, 0.16),
+    ("crush", 1): (0.19, 0.22, 0.14),
     ("crush", 2): (0.30, 0.33, 0.27),
     ("crush", 3): (0.48, 0.52, 0.44),
     ("plana", 3): (0.76, 0.80, 0.62),

@@ -3,9 +3,10 @@
 The map is written for the broken spine, as grids ask it (`Warp.pull`): every voxel looks up where its tissue came
 from. In the broken body heights are stretched back, so the map cannot fold: its Jacobian is the old volume over the
 new one, positive everywhere. Three parts follow each other: walls bulge outward (and the upper posterior wall into the
-canal), the body and everything above bends about the posterior upper rim and sinks, the endplates dent. Bones above
-follow rigidly along the midline; behind the body the arch stays, the neighbours' joints open; organs in front sink
-with the anterior wall. `Warp.push` is the inverse for single points, such as landmarks.
+canal), the body and everything above bends about the posterior upper rim while everything below rises by the lost
+posterior height, the endplates dent. The neighbours follow rigidly along the midline; the arch keeps its form and its
+place at the upper posterior wall, the neighbours' joints give way; organs in front sink with the anterior wall.
+`Warp.push` is the inverse for single points, such as landmarks.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Warp:
     sine : float [1]
         Sine of the wedge angle: how far the spine above tips forward.
     sink : float [m]
-        Loss of posterior height.
+        Loss of posterior height: the spine below comes up by it, since the pedicles hold the upper half.
     dent : (2,) floats [m]
         Upper and lower endplate.
     bulge : float [1]
@@ -91,8 +92,8 @@ class Warp:
     def rims(self, a: Array) -> tuple[Array, Array]:
         """s [m] of the broken body's lower and upper rim lines at a (limited to the body)."""
         inside = self._inside(a)
-        drop = self.sink + self.sine * (inside - self.frame.back)
-        return self.frame.rim(inside, upper=False), self.frame.rim(inside, upper=True) - drop
+        drop = self.sine * (inside - self.frame.back)
+        return self.frame.rim(inside, upper=False) + self.sink, self.frame.rim(inside, upper=True) - drop
 
     def volume_ratio(self, r: Array, a: Array, s: Array, step: float = 0.2 * mm) -> Array:
         """Volume before over volume after (the Jacobian of `pull`), by central differences."""
@@ -112,23 +113,30 @@ class Warp:
     def _inside(self, a: Array, behind: float = 0.0) -> Array:
         """a limited to the body (and `behind` the wall), rounded."""
         f = self.frame
-        return smooth_max(smooth_min(a, np.float64(f.front), SOFT), np.float64(f.back - behind), SOFT)
+        return smooth_max(smooth_min(a, np.asarray(f.front), SOFT), np.asarray(f.back - behind), SOFT)
 
     def _unbend(self, a: Array, s: Array) -> tuple[Array, Array]:
         f, n = self.frame, self.sine
         c = np.sqrt(1 - n * n) - 1.0
         lower, upper = self.rims(a)
-        eff = self._inside(a, SPLAY)
-        behind = _ramp((f.back - a) / (8 * mm))  # the arch moves above its middle only
-        hinge = float(f.rim(f.back, upper=True)) - self.sink
-        lower = lower + behind * (f.middle_s - 2 * mm - lower)
-        upper = upper + behind * (hinge + 2 * DISC - n * (eff - f.back) - upper)
-        share = np.clip((s - lower) / (upper - lower), 0, 1)
-        w = self.impaction * (1 - behind)
-        t = (1 - w) * share + w * share**3
+        hinge = float(f.rim(f.back, upper=True))
+        upright = a - n * smooth_max(s - hinge, np.asarray(0.0), SOFT)  # the bones above lean: so does the limit
+        eff = a - upright + self._inside(upright, SPLAY)
+        behind = _ramp((f.back - a) / (8 * mm))
+        # behind the body the arch stays: it tips above its middle only, and what lies below it rises
+        start = lower + behind * (f.middle_s - 2 * mm - lower)
+        end = upper + behind * (hinge + 2 * DISC - n * (eff - f.back) - upper)
+        t = self._taken(s, start, end, behind)
+        rise = self._taken(s, lower - behind * 2 * DISC, upper + behind * (lower + 4 * mm - upper), behind)
         back_a = a + t * (c * (eff - f.back) - n * (s - hinge))
-        back_s = s + t * (self.sink + n * (eff - f.back) + c * (s - hinge))
+        back_s = s + t * (n * (eff - f.back) + c * (s - hinge)) + self.sink * (rise - 1)
         return back_a, back_s
+
+    def _taken(self, s: Array, start: Array, end: Array, behind: Array) -> Array:
+        """Share of a displacement reached between two heights; more of it under the upper end in the body."""
+        share = np.clip((s - start) / (end - start), 0, 1)
+        w = self.impaction * (1 - behind)
+        return np.asarray((1 - w) * share + w * share**3)
 
     def _undent(self, r: Array, a: Array, s: Array) -> Array:
         f = self.frame

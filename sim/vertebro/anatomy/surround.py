@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ LIMIT_LOW = np.array([-190.0, -150.0, -115.0]) * mm  # reach of the pictures aro
 LIMIT_HIGH = np.array([190.0, 190.0, 115.0]) * mm
 _COARSE = 3.0 * mm
 _SKIN_HU = -300.0
+_GAS_HU, _LUNG_HU = -600.0, -915.0
 
 
 def patient_mask(ct: Volume) -> NDArray[np.bool_]:
@@ -31,7 +33,8 @@ def patient_mask(ct: Volume) -> NDArray[np.bool_]:
     (ni, nj, nk) bool array on the CT's own voxels, wider than the skin by about 3 mm.
     """
     steps = np.maximum(np.rint(_COARSE / ct.spacing).astype(int), 1)
-    small = ct.data[:: steps[0], :: steps[1], :: steps[2]] > _SKIN_HU
+    thin = ct.data[:: steps[0], :: steps[1], :: steps[2]]
+    small = thin > _SKIN_HU
     radius = np.maximum(np.rint(6.0 * mm / (ct.spacing * steps)).astype(int), 1)
     element = np.ones(2 * radius + 1, bool)
     core = ndimage.binary_opening(np.pad(small, [(r, r) for r in 2 * radius], mode="edge"), structure=element)
@@ -42,7 +45,7 @@ def patient_mask(ct: Volume) -> NDArray[np.bool_]:
     body = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
     # the opening rounds corners off: take back what is connected within its reach
     body = ndimage.binary_dilation(body, iterations=2, mask=small)
-    body = ndimage.binary_dilation(_filled_axially(body, ct.axes))
+    body = ndimage.binary_dilation(_filled_axially(body, thin, ct.axes))
     for axis, step in enumerate(steps):
         body = np.repeat(body, step, axis=axis)
     return np.asarray(body[tuple(slice(0, n) for n in ct.data.shape)])
@@ -134,16 +137,23 @@ def soft_outside(
     hu[~inside_field(ct, grid, ras_from_world)] = value
 
 
-def _filled_axially(mask: NDArray[np.bool_], axes: str) -> NDArray[np.bool_]:
-    """Fill lungs and bowel gas: background of each axial slice that does not reach the slice's edge."""
+def _filled_axially(mask: NDArray[np.bool_], hu: NDArray[Any], axes: str) -> NDArray[np.bool_]:
+    """Fill lungs and bowel gas: background of each axial slice that does not reach the slice's edge, or is no air.
+
+    A narrow field of view cuts the lungs open; they reach the edge, but read brighter than air.
+    """
     axis = next(n for n, letter in enumerate(axes) if letter in "SI")
-    stack = np.moveaxis(mask, axis, 0)
+    stack, values = np.moveaxis(mask, axis, 0), np.moveaxis(hu, axis, 0)
     in_plane = np.zeros((3, 3, 3), int)
     in_plane[1, 1, :] = in_plane[1, :, 1] = 1
     parts, count = ndimage.label(~stack, structure=in_plane)
     open_air = np.zeros(count + 1, bool)
     for edge in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
         open_air[np.unique(edge)] = True
+    dark = values < _GAS_HU  # the rims of skin and lung do not count
+    size = np.bincount(parts[dark], minlength=count + 1)
+    mean = np.bincount(parts[dark], weights=values[dark], minlength=count + 1) / np.maximum(size, 1)
+    open_air &= (mean < _LUNG_HU) | (size == 0)
     open_air[0] = False
     return np.moveaxis(~open_air[parts], 0, axis)
 

@@ -40,12 +40,15 @@ class Volume:
         File or folder name without its path.
     digest : str
         SHA-256 of the bytes read.
+    oriented : bool
+        Whether the file said how the voxels lie in the patient; without, left and right are a guess.
     """
 
     data: NDArray[Any]
     ras_from_voxel: NDArray[np.float64]
     name: str
     digest: str
+    oriented: bool = True
 
     @property
     def spacing(self) -> NDArray[np.float64]:
@@ -112,9 +115,9 @@ def read_volume(path: str | Path) -> Volume:
     elif path.suffix.lower() == ".zip":
         volume = _read_zip(path)
     elif path.name.lower().endswith(SUFFIXES):
-        if path.name.lower().endswith((".nii", ".nii.gz")):
-            check_nifti(path)
+        oriented = check_nifti(path) if path.name.lower().endswith((".nii", ".nii.gz")) else True
         volume = _from_image(_read_image(path), path.name, _digest([path]))
+        volume = replace(volume, oriented=oriented and not _bare(volume))
     else:
         raise DataError("unknown kind of image file", where="path", value=path.name, allowed=_FORMATS)
     _check_voxels(volume)
@@ -127,6 +130,12 @@ def same_grid(a: Volume, b: Volume, tolerance: float = 1e-4) -> bool:
         return False
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in a.data.shape], indexing="ij")).reshape(3, -1).T
     return bool(np.max(np.abs(a.world(corners) - b.world(corners))) <= tolerance)
+
+
+def _bare(volume: Volume) -> bool:
+    """Whether the geometry is what a writer without any leaves: 1 mm voxels, no turn, first voxel at the origin."""
+    turn = np.abs(volume.ras_from_voxel[:3, :3])
+    return bool(np.allclose(turn, np.eye(3) * mm, atol=1e-9) and np.allclose(volume.ras_from_voxel[:3, 3], 0.0))
 
 
 def _read_image(path: Path) -> sitk.Image:

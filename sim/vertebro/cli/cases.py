@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,10 +48,12 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Validate a case, place its needles and say what would be run."""
+    from vertebro.approaches import ideal_paths
     from vertebro.build import build
 
     case, base = read_case(case_file)
     scene = build(case, base=base)
+    ways = [plan.to_dict() for plan in ideal_paths(scene.anatomy)]
     findings = [placement.to_dict() for placement in scene.placements]
     lines = [f"ok: {case.title}", f"  {scene.anatomy.level}, body {scene.anatomy.body_volume * 1e6:.1f} ml"]
     lines += [
@@ -59,7 +61,19 @@ def check(
         for p in scene.placements
     ]
     lines += [f"  cement: {scene.cement.title}"]
-    emit({"ok": True, "title": case.title, "needles": findings}, "\n".join(lines), as_json)
+    lines += [_way_text(way) for way in ways]
+    emit({"ok": True, "title": case.title, "needles": findings, "ways_in": ways}, "\n".join(lines), as_json)
+
+
+def _way_text(way: dict[str, Any]) -> str:
+    margins = {"pedicle": way["wall_margin_mm"], "root": way["nerve_margin_mm"]}
+    room = ", ".join(f"{name} {value:g} mm" for name, value in margins.items() if value is not None)
+    met = ", ".join(f"{name} {length:g} mm" for name, length in way["crosses_mm"].items())
+    moved = ", ".join(way["moved_mm"])
+    return (
+        f"  way in: {way['approach']} {way['gauge']} G, {way['convergence_deg']:.0f} deg, room: {room}; "
+        f"{'crosses ' + met if met else 'free'}{'; held aside: ' + moved if moved else ''}"
+    )
 
 
 def schema(as_json: JsonOption = True) -> None:

@@ -26,6 +26,7 @@ NERVE_RADIUS = Constant(2.5 * mm, "m", 1.5 * mm, 4 * mm, "vertebro", "ours", "ex
 SIDEWAYS = Constant(45 * deg, "rad", 35 * deg, 60 * deg, "vertebro", "ours", "usual angle of a posterolateral path")
 HOLD_ASIDE = Constant(8 * mm, "m", 0.0, 15 * mm, "vertebro", "ours", "fingers push the carotid sheath outwards")
 NECK_DEPTH = Constant(0.60, "1", 0.4, 0.75, "vertebro", "ours", "share of the body passed from the front: centre")
+FROM_FRONT = Constant(30 * deg, "rad", 15 * deg, 45 * deg, "vertebro", "ours", "usual angle of an anterolateral path")
 ENOUGH = 5 * mm  # more distance than this is no better
 _STEP = 1 * mm
 _REACH = 110 * mm  # along the path behind the tip
@@ -179,7 +180,7 @@ def anterolateral(
     bore = gauge_of(gauge).outer_diameter / 2.0
     held = outer + np.where(outer[:, 1:2] > anterior_wall, 1.0, 0.0) * np.array([sign * hold_aside, 0.0, 0.0])
     visceral, vascular = _from_points(shaft, inner) - bore, _from_points(shaft, held) - bore
-    unusual = 0.02 * mm / deg * (np.abs(caudal) + 0.25 * np.abs(convergence - 25 * deg))
+    unusual = 0.05 * mm / deg * (np.abs(caudal) + np.abs(convergence - FROM_FRONT))
     best = int(np.argmax(_worth(np.minimum(visceral, vascular), ENOUGH) - unusual))
     return NeedlePath(
         entry=target + back[:, best] * (anterior_skin - target[1]) / back[1, best],

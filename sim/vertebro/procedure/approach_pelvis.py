@@ -96,8 +96,8 @@ def pelvic_path(
     Returns
     -------
     NeedlePath
-        `medial_margin` is the room between the needle's surface and canal, root canals and nerves, `wall_margin` that to
-        the joint; both negative where the needle enters them, infinite where there is none.
+        `medial_margin` is the room between the needle's surface and canal, root canals and nerves, `wall_margin` that
+        to the joint; both negative where the needle enters them, infinite where there is none.
 
     Raises
     ------
@@ -151,12 +151,12 @@ def _textbook(approach: str, sign: float) -> Float:
 def _measure(scene: PelvicMap) -> _Rooms:
     place, spacing = scene.compartment, scene.grid.spacing
     bone = np.isin(place, (Compartment.BODY, Compartment.ARCH))
-    fields = [ndimage.distance_transform_edt(bone, sampling=spacing)]
-    for never in (np.isin(place, _NERVES), place == Compartment.JOINT):
-        fields.append(
-            ndimage.distance_transform_edt(~never, sampling=spacing) if never.any() else np.full(place.shape, np.inf)
-        )
-    return _Rooms(*fields)
+    never = (np.isin(place, _NERVES), place == Compartment.JOINT)
+    rooms = (
+        ndimage.distance_transform_edt(~mask, sampling=spacing) if mask.any() else np.full(place.shape, np.inf)
+        for mask in never
+    )
+    return _Rooms(ndimage.distance_transform_edt(bone, sampling=spacing), *rooms)
 
 
 def _target(approach: str, sign: float, scene: PelvicMap, rooms: _Rooms, direction: Float, depth: float) -> Float:
@@ -171,9 +171,12 @@ def _target(approach: str, sign: float, scene: PelvicMap, rooms: _Rooms, directi
     cells = np.argwhere(zone & (rooms.bone > 2 * mm))
     if not len(cells):
         raise PlacementError(
-            "no bone for the tip", where=f"approach {approach}", value=scene.compartment.shape, allowed="a sacrum or hip bone",
+            "no bone for the tip",
+            where=f"approach {approach}",
+            value=f"{int(zone.sum())} voxels",
+            allowed="a sacrum or hip bone",
             hint="check that the level fits the approach",
-        )  # fmt: skip
+        )
     points = scene.grid.world(cells)
     along = points @ _axis(approach, direction)
     wished = along.min() + depth * (along.max() - along.min())

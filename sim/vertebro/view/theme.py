@@ -37,7 +37,7 @@ SCALE_BAR: Final = 10.0  # mm
 LEAK_WORDS: Final = {
     "B": "through the basivertebral vein into the epidural space",
     "S": "into a segmental vein",
-    "C": "through a cortical defect into the tissue beside the vertebra",
+    "C": "through a cortical defect into the tissue beside the bone",
     "D": "through an endplate into the disc",
     "track": "back along the needle track",
     "canal": "into the spinal canal",

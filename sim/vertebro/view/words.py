@@ -10,6 +10,7 @@ from vertebro.view import theme
 GRAVE = ("canal", "B", "foramen", "embolus")  # cement near nerves or in the blood: what a reader hears first
 LONGEST_PLACE = 80  # characters
 NEGLIGIBLE_ML = 0.005
+PELVIC_BONES = {"S1": "sacrum", "HIP_L": "left hip bone", "HIP_R": "right hip bone"}
 
 
 def verdict(summary: dict[str, Any]) -> str:
@@ -57,12 +58,13 @@ def sentences(summary: dict[str, Any], case_facts: dict[str, str]) -> list[str]:
         Texts ``level``, ``cement``, ``age`` and ``needles`` for the opening.
     """
     told = [
-        f"In a simulated {case_facts['level']} vertebra, {case_facts['cement']} was injected through "
+        f"In a simulated {bone_name(case_facts['level'])}, {case_facts['cement']} was injected through "
         f"{case_facts['needles']}, "
         f"starting {case_facts['age']} after mixing and taking {clock(summary['simulated_s'])}."
     ]
     told.append(
-        f"At the end {ml(summary['volume_in_body_ml'])} lay in the vertebral body, {percent(summary['fill_fraction'])} "
+        f"At the end {ml(summary['volume_in_body_ml'])} lay in {treated_part(case_facts['level'])}, "
+        f"{percent(summary['fill_fraction'])} "
         f"of its {summary['body_volume_ml']:.1f} mL."
     )
     told.append(
@@ -71,6 +73,16 @@ def sentences(summary: dict[str, Any], case_facts: dict[str, str]) -> list[str]:
     )
     told.extend(_leak_sentence(leak) for leak in ordered_leaks(summary)[:4])
     return told
+
+
+def bone_name(level: str) -> str:
+    """``"L1"`` → ``"L1 vertebra"``; the sacrum and the hip bones by their names."""
+    return PELVIC_BONES.get(level, f"{level} vertebra")
+
+
+def treated_part(level: str) -> str:
+    """What cement fills in a bone: the body of a vertebra, the whole of another bone."""
+    return "the bone" if level in PELVIC_BONES else "the vertebral body"
 
 
 def _leak_sentence(leak: dict[str, Any]) -> str:
