@@ -10,10 +10,12 @@ from scipy import ndimage
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import ParametricSpec, build_parametric
+from vertebro.anatomy.parametric_chest import build_chest
 from vertebro.anatomy.parametric_column import build_column
 from vertebro.anatomy.parametric_dimensions import LEVELS, dimensions
 from vertebro.anatomy.parametric_neck_vertebra import transverse_foramen
-from vertebro.anatomy.parametric_ribs import rib_joints
+from vertebro.anatomy.parametric_ribs import rib_joints, rib_shapes
+from vertebro.anatomy.parametric_trunk import build_trunk
 from vertebro.anatomy.parametric_vertebra import facet_normal, transverse_line
 from vertebro.errors import CaseError
 from vertebro.tissue import Compartment, Organ, Tissue
@@ -29,7 +31,7 @@ def built(level: str, mirrored: bool = False) -> Anatomy:
 
 
 def test_the_levels_are_c6_and_t4_to_l5() -> None:
-    assert LEVELS == ("C6", *(f"T{n}" for n in range(4, 13)), *(f"L{n}" for n in range(1, 6)))
+    assert ("C6", *(f"T{n}" for n in range(4, 13)), *(f"L{n}" for n in range(1, 6))) == LEVELS
 
 
 @pytest.mark.parametrize("level", ["C7", "T3", "L6", "T13", "", "l1"])
@@ -75,17 +77,17 @@ def test_ribs_touch_the_body_and_the_transverse_process_but_do_not_fuse(level: s
     assert tubercle[1] < head[1]
 
 
-def test_a_twelfth_rib_is_short_and_there_is_none_at_l2() -> None:
-    one = build_parametric(ParametricSpec(level="T12", spacing=1.5e-3, surround_spacing=2e-3, surround_height=0.2))
-    grid, bone = one.surround.grid, one.surround.hu > 150
-    r, a, s = grid.axes()
-    centre = {x.name: x.centre for x in one.spine}
-    behind = a < one.landmarks.posterior_wall + 0.02
-    out = (r > 0.05) & (r < 0.07)
-    heights = s[bone[np.ix_(out, behind, np.ones(len(s), bool))].any(axis=(0, 1))]
-    assert heights.min() > centre["L2"][2]
-    front = a > one.landmarks.anterior_wall + 0.03
-    assert not bone[np.ix_(np.abs(r) < 0.09, front, np.abs(s - centre["T12"][2]) < 0.01)].any()  # it ends at the side
+def test_a_twelfth_rib_is_short_and_the_eighth_reaches_the_front() -> None:
+    column = build_column("T12", sex="mean", stature=None)
+    trunk = build_trunk(column, 1.0)
+    chest = build_chest(trunk)
+    reach = {}
+    for number in (8, 12):
+        bone = next(b for b in column.bones if b.level == f"T{number}")
+        shaft = rib_shapes(trunk, chest, bone, number, 1.0)[1][0]
+        reach[number] = max(float(x.high[1]) for x in shaft)
+        assert max(float(x.high[0]) for x in shaft) > 0.09  # both go around the flank
+    assert reach[12] < 0.03 < 0.09 < reach[8]
 
 
 def test_lungs_lie_on_both_sides_close_to_the_vertebra() -> None:

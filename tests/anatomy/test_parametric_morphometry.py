@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.anatomy.parametric import ParametricSpec, build_parametric
+from vertebro.anatomy.parametric import ParametricSpec, build_parametric, whole_bone
 from vertebro.anatomy.parametric_column import build_column
 from vertebro.anatomy.parametric_dimensions import LEVELS, NAMES, ORDER, PUBLISHED, dimensions, published
 from vertebro.anatomy.parametric_morphometry import MEASURES, Measured, morphometry
@@ -60,10 +60,10 @@ def test_measuring_notices_a_bone_that_is_not_the_mean() -> None:
     from vertebro.anatomy import parametric_morphometry as m
 
     def bone(**changes: float) -> m._Bone:
-        grid, labels = m.whole_bone(ParametricSpec(level="L2", sex="mean", spacing=0.7e-3, dimensions=changes))
+        grid, labels = whole_bone(ParametricSpec(level="L2", sex="mean", spacing=0.7e-3, dimensions=changes))
         place = labels.compartment
-        kinds = (Compartment.BODY, Compartment.ARCH, Compartment.CANAL)
-        return m._Bone(grid, *(place == kind for kind in kinds), replace(dimensions("L2"), **changes))
+        body, arch, canal = (place == kind for kind in (Compartment.BODY, Compartment.ARCH, Compartment.CANAL))
+        return m._Bone(grid, body, arch, canal, replace(dimensions("L2"), **changes))
 
     wider = bone(pedicle_width=11e-3, upper_width=47e-3, canal_depth=20e-3)
     usual = bone()

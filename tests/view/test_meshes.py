@@ -11,7 +11,9 @@ import pyvista as pv
 from scipy.spatial import cKDTree
 
 from vertebro.anatomy.parametric import ParametricSpec
-from vertebro.view.meshes import vertebra_surface
+from vertebro.anatomy.parametric_dimensions import LEVELS, dimensions
+from vertebro.errors import DataError
+from vertebro.view.meshes import SPACING, read_registry, registry_text, updated_registry, vertebra_surface
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +34,49 @@ def test_surfaces_are_closed_and_in_millimetres(root, entries):
         mesh = pv.read(root / "meshes" / entry["file"])
         assert mesh.n_open_edges == 0
         assert mesh.is_manifold
-        assert 50 < np.ptp(mesh.points[:, 0]) < 110
+        assert (root / "meshes" / entry["file"]).stat().st_size < 1e6
+        np.testing.assert_allclose(np.ptp(mesh.points, axis=0), entry["size_mm"], atol=0.01)
         assert mesh.volume == pytest.approx(entry["volume_ml"] * 1e3, rel=1e-3)
 
 
-def test_the_spinous_process_points_back_and_the_body_lies_at_the_origin(root, entries):
-    mesh = pv.read(root / "meshes" / entries[0]["file"])
-    assert mesh.points[:, 1].min() < -40 < 10 < mesh.points[:, 1].max() < 25
-    assert abs(mesh.points[:, 0].min() + mesh.points[:, 0].max()) < 1.0
+def test_the_library_levels_are_there(entries):
+    levels = {entry["level"] for entry in entries}
+    assert levels >= {"C6", "T6", "T8", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5"}
 
 
-def test_the_generator_makes_the_shipped_surface_again(root, entries):
-    shipped = pv.read(root / "meshes" / entries[0]["file"])
-    again = vertebra_surface(ParametricSpec(level=entries[0]["level"], spacing=0.8e-3))
+def test_spinous_processes_point_back_and_bodies_lie_at_the_origin(root, entries):
+    for entry in entries:
+        if entry["level"] not in LEVELS:
+            continue
+        mesh, dim = pv.read(root / "meshes" / entry["file"]), dimensions(entry["level"], sex="female")
+        assert mesh.points[:, 1].max() == pytest.approx(0.5 * dim.depth * 1e3, abs=1.5)
+        assert mesh.points[:, 1].min() == pytest.approx((-0.5 * dim.depth - dim.reach) * 1e3, abs=3.0)
+        assert np.ptp(mesh.points[:, 0]) == pytest.approx(max(dim.process_width, dim.lower_width) * 1e3, abs=4.0)
+        assert abs(mesh.points[:, 0].min() + mesh.points[:, 0].max()) < 1.0
+
+
+@pytest.mark.parametrize("level", ["C6", "L1", "T8"])
+def test_the_generator_makes_the_shipped_surface_again(root, entries, level):
+    entry = next(e for e in entries if e["level"] == level)
+    shipped = pv.read(root / "meshes" / entry["file"])
+    again = vertebra_surface(ParametricSpec(level=level, spacing=SPACING))
     distance = cKDTree(shipped.points).query(again.points)[0]
     assert np.quantile(distance, 0.99) < 1.2
     assert again.volume == pytest.approx(shipped.volume, rel=0.005)
+
+
+def test_a_registry_keeps_its_other_entries_and_replaces_a_file_of_the_same_name(tmp_path, entries):
+    path = tmp_path / "registry.toml"
+    assert read_registry(path) == []
+    path.write_text(registry_text(entries[:2]))
+    changed = {**entries[1], "triangles": 5}
+    both = updated_registry(read_registry(path), changed)
+    assert both == [entries[0], changed]
+    assert len(updated_registry(both, {**changed, "file": "other.stl"})) == 3
+
+
+def test_what_is_not_a_registry_is_refused(tmp_path):
+    path = tmp_path / "registry.toml"
+    path.write_text("meshes = 3")
+    with pytest.raises(DataError, match="registry"):
+        read_registry(path)

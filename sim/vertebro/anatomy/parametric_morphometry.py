@@ -76,8 +76,8 @@ def morphometry(levels: Sequence[str] = LEVELS, *, spacing: float = 0.5e-3) -> t
     for level in levels:
         grid, labels = whole_bone(ParametricSpec(level=level, sex="mean", spacing=spacing, variation=0.0))
         place = labels.compartment
-        parts = (place == kind for kind in (Compartment.BODY, Compartment.ARCH, Compartment.CANAL))
-        bone = _Bone(grid, *parts, dimensions(level))
+        body, arch, canal = (place == kind for kind in (Compartment.BODY, Compartment.ARCH, Compartment.CANAL))
+        bone = _Bone(grid, body, arch, canal, dimensions(level))
         for name, measure in MEASURES.items():
             known = published(level, name)
             rows.append(
@@ -95,12 +95,12 @@ def morphometry(levels: Sequence[str] = LEVELS, *, spacing: float = 0.5e-3) -> t
     return tuple(rows)
 
 
-def _span(mask: NDArray[np.bool_], step: float) -> float:
+def _span(mask: Any, step: float) -> float:
     hits = np.flatnonzero(mask)
     return float((hits[-1] - hits[0] + 1) * step) if len(hits) else 0.0
 
 
-def _run(mask: NDArray[np.bool_], at: int, step: float) -> float:
+def _run(mask: Array, at: int, step: float) -> float:
     """Length of the run of equal values around an index."""
     changes = np.flatnonzero(mask != mask[at])
     before, after = changes[changes < at], changes[changes > at]
@@ -109,7 +109,7 @@ def _run(mask: NDArray[np.bool_], at: int, step: float) -> float:
     return float((high - low - 1) * step)
 
 
-def _band(bone: _Bone, s: float, half: float = 1.5 * mm) -> NDArray[np.bool_]:
+def _band(bone: _Bone, s: float, half: float = 1.5 * mm) -> Array:
     return bone.body[:, :, np.abs(bone.grid.axes()[2] - s) <= half]
 
 

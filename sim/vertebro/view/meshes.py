@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from vertebro.anatomy.parametric import ParametricSpec, vertebra_label
 from vertebro.errors import DataError
 from vertebro.units import mm
 
-SPACING = 0.8 * mm
-TRIANGLES = 12_000
+SPACING = 0.6 * mm
+TRIANGLES = 8_000
 
 
 def vertebra_surface(spec: ParametricSpec, *, triangles: int = TRIANGLES) -> Any:
@@ -48,9 +49,9 @@ def vertebra_surface(spec: ParametricSpec, *, triangles: int = TRIANGLES) -> Any
     image.point_data["field"] = field.ravel(order="F")
     mesh = image.contour([0.5], scalars="field", method="flying_edges", compute_scalars=False).extract_largest()
     mesh = mesh.smooth_taubin(n_iter=30, pass_band=0.1)
-    mesh = mesh.decimate_pro(max(0.0, 1 - triangles / mesh.n_cells), preserve_topology=True, feature_angle=60)
+    mesh = mesh.decimate(max(0.0, 1 - triangles / mesh.n_cells))
     mesh = mesh.compute_normals(cell_normals=False, split_vertices=False, auto_orient_normals=True)
-    if mesh.n_open_edges:
+    if mesh.n_open_edges or not mesh.is_manifold:
         raise DataError("the surface is not closed", where=spec.level, value=f"{mesh.n_open_edges} open edges")
     return mesh
 
@@ -73,6 +74,31 @@ def write_mesh(level: str, path: Path, *, spacing: float = SPACING) -> dict[str,
         "licence": "Apache-2.0",
         "made_by": f"vertebro {__version__}: vertebro mesh {level} --out {path.name}",
     }
+
+
+def read_registry(path: Path) -> list[dict[str, Any]]:
+    """The entries of a registry file; none when there is no file.
+
+    Raises
+    ------
+    DataError
+        If the file is not a registry.
+    """
+    if not path.exists():
+        return []
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["mesh"]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise DataError(f"not a registry of meshes: {error}", where=str(path), hint="remove it, or repair it") from None
+    return list(entries)
+
+
+def updated_registry(entries: list[dict[str, Any]], entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries with one added, or replaced where the file's name is the same."""
+    names = [known["file"] for known in entries]
+    if entry["file"] in names:
+        return [entry if known["file"] == entry["file"] else known for known in entries]
+    return [*entries, entry]
 
 
 def registry_text(entries: list[dict[str, Any]]) -> str:
