@@ -66,6 +66,11 @@ class Job:
     remarks: list[str] = field(default_factory=list)
 
     @property
+    def oriented(self) -> bool:
+        """Whether both files say how their voxels lie in the patient."""
+        return self.ct.oriented and self.whole.oriented
+
+    @property
     def bone_ids(self) -> set[int]:
         """Ids of all vertebrae, and of sacrum and ribs where the scheme has them."""
         return bone_ids(self.scheme)
@@ -136,7 +141,7 @@ def make_job(
     check_sides(middles, found, parts, marks.name)
     if not same_grid(marks, scan):
         job.remarks.append("the labels lie on another grid than the CT; they were carried over by position")
-    if not (scan.oriented and labels.oriented):
+    if not job.oriented:
         job.remarks.append(
             "a header gives no orientation: left, right, head and foot are assumed from the voxels' order; check them"
         )
