@@ -105,9 +105,10 @@ def test_scoliosis_turns_the_frame_and_not_the_anatomy(straight: Anatomy, angle:
     other = _imported(made)
     np.testing.assert_allclose(other.patient_from_world[:3, :3], pose[:3, :3], atol=0.05)
     for before, after in zip(straight.landmarks.pedicles, other.landmarks.pedicles, strict=True):
-        np.testing.assert_allclose(after.centre, before.centre, atol=2.0 * mm)
+        # along its axis the phantom's pedicle is equally narrow everywhere
+        np.testing.assert_allclose(after.centre[[0, 2]], before.centre[[0, 2]], atol=1.5 * mm)
         assert after.half_width == pytest.approx(before.half_width, abs=1.2 * mm)
-    assert other.body_volume == pytest.approx(straight.body_volume, rel=0.08)
+    assert other.body_volume == pytest.approx(straight.body_volume, rel=0.1)
 
 
 def _patched(path: Path, offset: int, kind: str, *values: float) -> None:
@@ -128,18 +129,23 @@ def test_two_nifti_geometries_that_disagree_are_refused(tmp_path: Path) -> None:
     assert "mm apart" in str(caught.value)
 
 
-def test_a_header_without_orientation_is_said_aloud(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_header_without_orientation_is_said_aloud(tmp_path: Path, fits: bool) -> None:
+    """Readers then take the voxels to run left, back, head; where that fails the error names the cause."""
     made = phantom.make(**TINY)
+    if fits:
+        made = phantom.reordered(made, (0, 1, 2), (-1, -1, 1))
     ct = phantom.write(tmp_path / "ct.nii", np.rint(made.hu).astype(np.int16), made.affine)
     labels = phantom.write(tmp_path / "labels.nii", made.labels, made.affine)
     for path in (ct, labels):
         _patched(path, 252, "2h", 0, 0)
         assert not read_volume(path).oriented
-    try:
+    if fits:
         remarks = import_ct(ct, labels, "L1", spacing=1.5 * mm).provenance["warnings"]
-    except DataError as error:  # the guess may turn the patient so far that the labels no longer make sense
-        remarks = [str(error)]
-    assert any("no orientation" in text or "head to foot" in text or "axes could not" in text for text in remarks)
+        assert any("gives no orientation" in text for text in remarks)
+    else:
+        with pytest.raises(DataError, match="gives no orientation"):
+            import_ct(ct, labels, "L1", spacing=1.5 * mm)
 
 
 def test_voxels_of_one_millimetre_at_the_origin_carry_no_orientation(tmp_path: Path) -> None:
@@ -160,9 +166,9 @@ def test_a_label_that_bleeds_into_the_next_body_is_cut_back(straight: Anatomy) -
 
 def test_two_bodies_under_one_number_are_refused() -> None:
     made = phantom.make(shape=(62, 52, 60), spacing=(2.2, 2.4, 2.5), levels=("T12", "L1", "L2"))
-    body, _ = phantom.vertebra(*np.moveaxis(_points(made) + [0, 0, phantom.PITCH], -1, 0))
+    body, _ = phantom.vertebra(*np.moveaxis(_points(made) + np.array([0, 0, phantom.PITCH]), -1, 0))
     made.labels[body] = 31
-    with pytest.raises(DataError, match="runs into the vertebra below|no vertebral body|head to foot"):
+    with pytest.raises(DataError, match=r"runs into the vertebra below|size that no vertebra has|head to foot"):
         _imported(made)
 
 

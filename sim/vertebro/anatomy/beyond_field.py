@@ -31,7 +31,7 @@ _SKIN_HU = -300
 def is_cut(clean: Volume) -> bool:
     """Whether the sides of the field of view cut through the patient."""
     ends = next(n for n, letter in enumerate(clean.axes) if letter in "SI")
-    faces = [np.take(clean.data, edge, axis=n) for n in range(3) if n != ends for edge in (0, -1)]
+    faces = [np.moveaxis(clean.data, n, 0)[edge] for n in range(3) if n != ends for edge in (0, -1)]
     return any(float(np.mean(face > _SKIN_HU)) > CUT_SHARE for face in faces)
 
 

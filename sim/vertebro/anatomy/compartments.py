@@ -19,7 +19,7 @@ Distance = NDArray[np.float32]
 # All ours: how labels and CT numbers are read as tissue.
 CORTICAL_HU = 500.0  # compact bone of the arch and of thick walls; thinner shells are face layers, not voxels
 OTHER_BONE_HU = 200.0  # unlabelled bone (ribs, sacrum) outside the vertebra labels
-CONTRAST_MARGIN = 50.0
+CONTRAST_FACTOR, CONTRAST_MARGIN = 1.25, 50.0  # splines overshoot in thin vessels
 LUNG_HU, FAT_HU = -400.0, -30.0
 EPIDURAL_DEPTH = 2.0 * mm  # fat and veins between canal wall and thecal sac
 DISC_REACH = 18.0 * mm  # no disc is higher
@@ -164,7 +164,7 @@ def classify_tissue(
     contrast : float [HU], optional
         Of contrast medium in vessels: unlabelled parts no brighter than that may be thin vessels and are not bone.
     """
-    least = OTHER_BONE_HU if contrast is None else max(OTHER_BONE_HU, contrast + CONTRAST_MARGIN)
+    least = OTHER_BONE_HU if contrast is None else max(OTHER_BONE_HU, CONTRAST_FACTOR * contrast + CONTRAST_MARGIN)
     smooth = ndimage.gaussian_filter(hu, [0.8 * mm / h for h in grid.spacing])
     out = np.full(grid.shape, Tissue.MUSCLE, np.uint8)
     out[smooth < FAT_HU] = Tissue.FAT

@@ -17,6 +17,7 @@ from vertebro.units import mm
 
 METAL_HU = 2500.0
 HIGHEST_LABEL = 4095
+BODY_SIZE = (np.array([12.0, 10.0, 5.0]) * mm, np.array([75.0, 55.0, 42.0]) * mm)
 CONTRAST_HU = 150.0
 
 
@@ -120,6 +121,29 @@ def check_sides(middles: Mapping[int, NDArray[np.float64]], scheme: str, parts: 
 def _mean_r(parts: Volume, ids: tuple[int, ...]) -> float | None:
     index = np.argwhere(np.isin(parts.data[::2, ::2, ::2], ids))
     return float(parts.world(2 * index)[:, 0].mean()) if len(index) else None
+
+
+def check_size(size: NDArray[np.float64], level: str) -> None:
+    """Refuse a body that no vertebra has: two under one number, a fragment, an affine in the wrong unit.
+
+    Parameters
+    ----------
+    size : (3,) float array [m]
+        Width, depth and height of the vertebral body.
+
+    Raises
+    ------
+    DataError
+    """
+    if np.any(size < BODY_SIZE[0]) or np.any(size > BODY_SIZE[1]):
+        low, high = (" x ".join(f"{x / mm:g}" for x in edge) for edge in BODY_SIZE)
+        raise DataError(
+            f"the body of {level} has a size that no vertebra has",
+            where="labels",
+            value=" x ".join(f"{x / mm:.0f}" for x in size) + " mm (width x depth x height)",
+            allowed=f"{low} to {high} mm",
+            hint="check the label map (two vertebrae under one number?) and the voxel size in the header",
+        )
 
 
 def check_on_bone(ct_values: NDArray[np.floating[Any]], distance: NDArray[np.floating[Any]], name: str) -> None:

@@ -31,7 +31,7 @@ LEAST_CEMENT = 0.3 * ml
 CEMENT_DEPTH = 2.0 * mm  # a blob this thick is no cortical wall
 STREAK_RIM = 3.0 * mm  # around metal nothing can be believed
 STREAK_REACH = 20.0 * mm  # within this, bone blacker than fat is a streak
-STREAK_HU = -150.0
+STREAK_HU, STREAK_EDGE = -150.0, 3.0 * mm
 _REACH = 40 * mm
 
 
@@ -83,7 +83,10 @@ def find_foreign(job: Job, own: Volume, contrast_nearby: float | None) -> Foreig
     if metal.any():
         away = ndimage.distance_transform_edt(~metal, sampling=near.spacing)
         bone = np.isin(values_at(job.labels, near), sorted(job.bone_ids))
-        unreliable = (away < STREAK_RIM) | ((away < STREAK_REACH) & bone & (hu < STREAK_HU))
+        streak = (away < STREAK_REACH) & bone & (hu < STREAK_HU)
+        unreliable = away < STREAK_RIM
+        if streak.any():  # with its edges, which are bone and streak mixed
+            unreliable |= ndimage.distance_transform_edt(~streak, sampling=near.spacing) < STREAK_EDGE
     aorta = _aorta(job)
     contrast = contrast_nearby if aorta is None else (aorta if aorta > BLOOD_LIMIT else None)
     report["aorta_hu"] = None if aorta is None else round(aorta, 1)

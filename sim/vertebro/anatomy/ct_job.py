@@ -14,6 +14,7 @@ from vertebro.anatomy import labels as numbering
 from vertebro.anatomy.ct_checks import check_hounsfield, check_labels, check_on_bone, check_sides, quality
 from vertebro.anatomy.frame import Scout
 from vertebro.anatomy.label_folder import read_labels
+from vertebro.anatomy.label_middles import centroids
 from vertebro.anatomy.label_tables import BODY_PARTS, CANAL, CORD, bone_ids, ids_named
 from vertebro.anatomy.resampling import resample, signed_distance
 from vertebro.anatomy.volumes import Volume, read_volume, same_grid
@@ -64,6 +65,11 @@ class Job:
     above: int | None
     below: int | None
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def oriented(self) -> bool:
+        """Whether both files say how their voxels lie in the patient."""
+        return self.ct.oriented and self.whole.oriented
 
     @property
     def bone_ids(self) -> set[int]:
@@ -136,7 +142,7 @@ def make_job(
     check_sides(middles, found, parts, marks.name)
     if not same_grid(marks, scan):
         job.remarks.append("the labels lie on another grid than the CT; they were carried over by position")
-    if not (scan.oriented and labels.oriented):
+    if not job.oriented:
         job.remarks.append(
             "a header gives no orientation: left, right, head and foot are assumed from the voxels' order; check them"
         )
@@ -304,34 +310,6 @@ def around(volume: Volume, grid: VoxelGrid, ras_from_world: Floats, margin: floa
     index = corners @ affine[:3, :3].T + affine[:3, 3]
     pad = margin / volume.spacing
     return volume.crop(np.floor(index.min(axis=0) - pad), np.ceil(index.max(axis=0) + pad) + 1)
-
-
-def centroids(labels: Volume) -> dict[int, Floats]:
-    """RAS middle (3,) [m] of every label; from every other voxel along each axis where that meets the label."""
-    thin = labels.data[::2, ::2, ::2]
-    flat = thin.ravel()
-    count = np.bincount(flat, minlength=256)
-    sums = [np.bincount(flat, weights=np.broadcast_to(x, thin.shape).ravel()) for x in np.ogrid[_slices(thin.shape)]]
-    found = {}
-    for number in _ids(labels.data):
-        if number and number < len(count) and count[number]:
-            index = 2 * np.array([total[number] for total in sums]) / count[number]
-            found[number] = labels.world(index[None])[0]
-        elif number:
-            found[number] = labels.world(np.argwhere(labels.data == number)).mean(axis=0)
-    return found
-
-
-def _slices(shape: tuple[int, ...]) -> tuple[slice, ...]:
-    return tuple(slice(n) for n in shape)
-
-
-def _ids(data: NDArray[Any]) -> list[int]:
-    """Values in a map of uint8 or uint16; ticking off a table slice by slice is many times faster than sorting."""
-    seen = np.zeros(np.iinfo(data.dtype).max + 1, bool)
-    for k in range(data.shape[2]):
-        seen[data[:, :, k]] = True
-    return [int(i) for i in np.flatnonzero(seen)]
 
 
 def _cut_to_level(labels: Volume, number: int) -> Volume:

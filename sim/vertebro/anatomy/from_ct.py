@@ -17,6 +17,7 @@ from vertebro.anatomy.beyond_field import is_cut
 from vertebro.anatomy.canal import CanalTube, measure_tube, on_grid, ring_holes
 from vertebro.anatomy.compartments import Bones, classify_tissue, mark_compartments
 from vertebro.anatomy.ct_calibration import CALIBRATIONS, calibrate, corrected
+from vertebro.anatomy.ct_checks import check_size
 from vertebro.anatomy.ct_foreign import find_foreign, replaced
 from vertebro.anatomy.ct_job import (
     FAR,
@@ -185,6 +186,7 @@ def import_volumes(
     tell("resampling the surroundings", 0.5)
     surround = _surround(job, scout)
     landmarks = measure_landmarks(scout, _skin(job, scout, surround))
+    check_size(2 * landmarks.body_half_axes, job.level)
     tell("naming compartments", 0.75)
     grid = VoxelGrid.around(*scout_box(scout), spacing)
     hu, tissue, compartment = _voxels(job, own, scout, landmarks, grid, foreign.contrast)
@@ -237,13 +239,25 @@ def _scout(job: Job, own: Volume) -> Scout:
     up, body, canal = superior_hint(job), body_distance(job), canal_distance(job)
     try:
         return find_frame(own, up, body, canal)
-    except DataError:
+    except DataError as error:
         cord = None if canal is not None else cord_distance(job)
         if cord is None:
-            raise
+            raise error if job.oriented else _unoriented(error) from error
         scout = find_frame(own, up, body, cord)
     job.remarks.append("the arch closes no canal: the canal is guessed as 3 mm around the labelled cord")
     return scout
+
+
+def _unoriented(error: DataError) -> DataError:
+    """The same error with its likeliest cause where a header does not say how the patient lies."""
+    return DataError(
+        error.message,
+        where=error.where,
+        value=error.value,
+        allowed=error.allowed,
+        hint="the header gives no orientation, and the usual order of voxels (towards left, back, head) does not fit; "
+        "convert the DICOM series again, with its geometry",
+    )
 
 
 def _surround(job: Job, scout: Scout) -> Surround:
