@@ -180,7 +180,8 @@ def _try(
     laid = Laid(point, search, pose, grid, frame, resample(ct, grid, there))
     body, wall = _body(laid, template)
     report = _report(laid, template, body, wall)
-    report["in_view"] = round(float(np.mean(inside_field(ct, grid, there)[body < 0])), 4)
+    seen = inside_field(ct, grid, there)[body < 0]
+    report["in_view"] = round(float(seen.mean()), 4) if seen.size else 0.0
     return laid, body, report
 
 

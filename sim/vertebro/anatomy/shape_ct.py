@@ -20,6 +20,7 @@ from vertebro.anatomy.parametric_canvas import Canvas
 from vertebro.anatomy.parametric_dimensions import MEAN_STATURE, STATURE_EXPONENT, Dimensions, dimensions
 from vertebro.anatomy.random_field import normal_field
 from vertebro.anatomy.resampling import resample
+from vertebro.anatomy.shapes import crop
 from vertebro.anatomy.volumes import Volume
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
@@ -28,11 +29,12 @@ from vertebro.units import mm
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 SPACING = 1.0 * mm
-HEIGHT = 240 * mm
+HEIGHT = 210 * mm
 MUSCLE_HU, DISC_HU, EPIDURAL_HU, DURA_HU = 52.0, 85.0, -70.0, 18.0
 CARVE_HU = 130.0  # generated bone brighter than this gives way to given neighbours
 STATURES = (1.3, 2.1)
-_SIDE, _FRONT, _BACK = 64 * mm, 42 * mm, -95 * mm  # column box in which generated bones give way
+_COLUMN = np.array([[-66.0, -98.0, -1000.0], [66.0, 42.0, 1000.0]]) * mm  # box of the bones; they give way there
+_DISCS = np.array([[-66.0, -98.0, -46.0], [66.0, 42.0, 46.0]]) * mm  # box of the level's own discs and canal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,8 +93,9 @@ def paint_ct(job: Job, own: Volume, scout: Scout, interior: ShapeInterior, seed:
     depth = marks.anterior_wall - marks.posterior_wall
     spec = _spec(job.level, height, interior, seed)
     trunk = build_parametric(spec).surround
-    canvas = Canvas(trunk.grid, trunk.hu.astype(np.float32), None)
-    distance = _distances(job, own, trunk.grid, scout.ras_from_world)
+    picture = trunk.hu.astype(np.float32)
+    canvas = _part(Canvas(trunk.grid, picture, None), *_COLUMN)  # a view: only the column changes
+    distance = _distances(job, own, canvas.grid, scout.ras_from_world)
     _carve(canvas, distance, spec)
     _paint_soft(canvas, job, distance, scout)
     mean = dimensions(job.level)
@@ -100,8 +103,16 @@ def paint_ct(job: Job, own: Volume, scout: Scout, interior: ShapeInterior, seed:
         if np.any(field < 0):
             _paint_bone(canvas, field, scout, (mean, height, depth), interior, seed, own=name == job.number)
     affine = scout.ras_from_world @ trunk.grid.world_from_voxel
-    hu = np.rint(canvas.hu).astype(np.int16)
+    hu = np.rint(picture).astype(np.int16)
     return Volume(data=hu, ras_from_voxel=affine, name=f"synthetic CT around {job.labels.name}", digest="")
+
+
+def _part(canvas: Canvas, low: Floats, high: Floats) -> Canvas:
+    """A box of a canvas as a canvas of its own that shares its CT numbers."""
+    box = crop(canvas.grid, low, high)
+    shape = tuple(x.stop - x.start for x in box)
+    origin = tuple(canvas.grid.world([x.start for x in box]).tolist())
+    return Canvas(VoxelGrid(shape, canvas.grid.spacing, origin), canvas.hu[box], None)  # type: ignore[arg-type]
 
 
 def _spec(level: str, height: float, interior: ShapeInterior, seed: int) -> ParametricSpec:
@@ -142,31 +153,28 @@ def _carve(canvas: Canvas, distance: dict[int, NDArray[np.float32]], spec: Param
     if len(distance) > 1:
         solid = np.any([field < 0 for field in distance.values()], axis=0)
         _, _, s = np.nonzero(solid)
-        r, a, height = canvas.grid.open_mesh()
-        low, high = (canvas.grid.axes()[2][k] for k in (s.min(), s.max()))
-        box = (np.abs(r) < _SIDE) & (a < _FRONT) & (a > _BACK) & (height > low) & (height < high)
-        bright = ndimage.binary_dilation(box & (canvas.hu > CARVE_HU), iterations=1)
-        gone |= bright & box
+        rows = slice(int(s.min()), int(s.max()) + 1)
+        gone[:, :, rows] |= ndimage.binary_dilation(canvas.hu[:, :, rows] > CARVE_HU, iterations=1)
     canvas.hu[gone] = MUSCLE_HU
 
 
 def _paint_soft(canvas: Canvas, job: Job, distance: dict[int, NDArray[np.float32]], scout: Scout) -> None:
     """Canal and discs of the level from the shapes (changes the canvas)."""
-    grid = canvas.grid
-    bone = distance[job.number] < 0
+    whole, canvas = canvas.grid, _part(canvas, *_DISCS)
+    box, grid = crop(whole, *_DISCS), canvas.grid
+    bone = distance[job.number][box] < 0
     wall = np.interp(grid.axes()[2], scout.grid.axes()[2], wall_line(scout.tube, scout.grid))
-    _, a, s = grid.open_mesh()
-    near = np.abs(s) < 45 * mm
+    _, a, _ = grid.open_mesh()
     body = bone & (a > wall[None, None, :])
     nothing = np.zeros(grid.shape, bool)
-    above, below = (distance[n] < 0 if n in distance else nothing for n in (job.above, job.below))
+    above, below = (distance[n][box] < 0 if n in distance else nothing for n in (job.above, job.below))
     bones = Bones(body=body, arch=bone & ~body, above=above, below=below, others=nothing, holes=nothing)
     for neighbour, upward in ((above, True), (below, False)):
         canvas.hu[disc(bones, neighbour, wall, grid, upward=upward)] = DISC_HU
     tube = on_grid(scout.tube, scout.grid, grid)
     inner = float(np.clip(1 - 2.4 * mm / tube.half.mean(), 0.3, 1.0))
     for scale, hu in ((1.0, EPIDURAL_HU), (inner, DURA_HU)):
-        canvas.hu[tube.mask(grid, scale) & near & (a < wall[None, None, :] + 1.0 * mm)] = hu
+        canvas.hu[tube.mask(grid, scale) & (a < wall[None, None, :] + 1.0 * mm)] = hu
 
 
 def _paint_bone(
