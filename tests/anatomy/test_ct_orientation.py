@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from anatomy import ct_phantom as phantom
 from vertebro.anatomy.anatomy import Anatomy
+from vertebro.anatomy.ct_checks import check_size
 from vertebro.anatomy.from_ct import import_ct, import_volumes
 from vertebro.anatomy.label_tables import TOTAL_2
 from vertebro.anatomy.volumes import Volume, read_volume
@@ -164,12 +165,12 @@ def test_a_label_that_bleeds_into_the_next_body_is_cut_back(straight: Anatomy) -
     assert other.body_volume == pytest.approx(straight.body_volume, rel=0.05)
 
 
-def test_two_bodies_under_one_number_are_refused() -> None:
-    made = phantom.make(shape=(62, 52, 60), spacing=(2.2, 2.4, 2.5), levels=("T12", "L1", "L2"))
-    body, _ = phantom.vertebra(*np.moveaxis(_points(made) + np.array([0, 0, phantom.PITCH]), -1, 0))
-    made.labels[body] = 31
-    with pytest.raises(DataError, match=r"runs into the vertebra below|size that no vertebra has|head to foot"):
-        _imported(made)
+def test_a_body_of_impossible_size_is_refused() -> None:
+    """Two bodies under one number (58 mm high), or an affine in the wrong unit."""
+    check_size(np.array([42.0, 30.0, 26.0]) * mm, "L1")
+    for size in ([42.0, 30.0, 58.0], [4.2, 3.0, 2.6]):
+        with pytest.raises(DataError, match="size that no vertebra has"):
+            check_size(np.array(size) * mm, "L1")
 
 
 def _points(made: phantom.Phantom) -> np.ndarray:
