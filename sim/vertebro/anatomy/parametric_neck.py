@@ -100,7 +100,8 @@ class _Line:
         """World points of (across, ahead, height) in millimetres, interpolated every 10 mm."""
         table = np.array(rows)
         heights = np.arange(table[0, 2], table[-1, 2] + 1, 10.0)
-        return np.array([self.at(*(np.interp(h, table[:, 2], table[:, i]) for i in (0, 1)), h) for h in heights])
+        across, ahead = (np.interp(heights, table[:, 2], table[:, i]) for i in (0, 1))
+        return np.array([self.at(float(x), float(y), float(h)) for x, y, h in zip(across, ahead, heights, strict=True)])
 
 
 def _paint_visceral(canvas: Canvas, line: _Line) -> None:

@@ -226,7 +226,7 @@ def paint_section(canvas: Canvas, trunk: Trunk) -> NDArray[np.float32]:
     inner = skin + fat + wall
     steps = [(skin, "skin", Tissue.FAT), (skin + 2 * mm, "fat", Tissue.FAT)]
     steps += [(skin + fat, "muscle", Tissue.MUSCLE), (inner, "fat", Tissue.FAT)]
-    everywhere = tuple(slice(0, n) for n in canvas.grid.shape)
+    everywhere = (slice(None), slice(None), slice(None))
     plane = np.full(skin.shape, -1000.0, np.float32)
     label = np.full(plane.shape, Tissue.AIR, np.uint8)
     for distance, name, tissue in steps:
