@@ -78,8 +78,8 @@ for score in (0.0, -2.5, -4.0):
     bone = build("L1", t_score=score)
     core = (bone.compartment == 1) & (bone.tissue == 3)
     k = bone.permeability[:, core]
-    print(f"T-score {score:4.1f}: BV/TV {bone.bone_fraction[core].mean():.3f}, K along the spine {np.median(k[2]):.1e} m2, "
-          f"anisotropy {np.median(k[2] / k[0]):.2f}")
+    print(f"T-score {score:4.1f}: BV/TV {bone.bone_fraction[core].mean():.3f}, "
+          f"K along the spine {np.median(k[2]):.1e} m2, anisotropy {np.median(k[2] / k[0]):.2f}")
 
 # %% [markdown]
 # ## Pathology
