@@ -121,4 +121,5 @@ for row in found["rows"]:
 
 # %%
 curve = leak_curve(table, any_leak)
-assert curve.members == result.finished and abs(curve.probability[-1] - leak_shares(table)["any"]["share"]) < 1e-9
+assert curve.members == result.finished
+assert abs(curve.probability[-1] - leak_shares(table)["any"]["share"]) < 1e-9
