@@ -29,7 +29,7 @@ _POWER = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Painter:
-    """A canvas with the organ map that goes with it.
+    """A canvas with a pelvis in it.
 
     Attributes
     ----------
@@ -38,13 +38,11 @@ class Painter:
         The pelvis in the canvas's frame.
     scale : float [1]
         Size of the pelvis relative to the mean.
-    organ : (nr, na, ns) uint8 array of `Organ`, optional
     """
 
     canvas: Canvas
     pose: Pose
     scale: float
-    organ: NDArray[np.uint8] | None = None
 
     def solid(
         self,
@@ -69,9 +67,7 @@ class Painter:
         self, region: Any, cover: Array, hu: float, tissue: Tissue, organ: Organ, compartment: Compartment
     ) -> None:
         """Mix a tissue in by its cover and note the organ (in place)."""
-        self.canvas.blend(region, cover, hu, tissue, compartment)
-        if self.organ is not None:
-            self.organ[region][cover > 0.5] = organ
+        self.canvas.blend(region, cover, hu, tissue, compartment, organ)
 
 
 def skin_distance(r: Array, a: Array, s: Array, scale: float) -> Array:
