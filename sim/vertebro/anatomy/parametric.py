@@ -174,8 +174,7 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
     organ = np.zeros(wide.shape, np.uint8)
     near, far = Canvas.blank(grid, labels), Canvas.blank(wide, None, organ)
-    for canvas in (near, far):
-        paint_scene(canvas, pelvis, trunk, spec.mean_bone_fraction, spec)
+    paint_scene((near, far), pelvis, trunk, spec.mean_bone_fraction, spec)
     healthy = assemble(
         level=spec.level,
         grid=grid,
@@ -252,7 +251,7 @@ def whole_bone(spec: ParametricSpec) -> tuple[VoxelGrid, Labels]:
     grid = VoxelGrid.around((-side, back, -low), (side, 0.5 * dim.depth + 10 * mm, high), spec.spacing)
     labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
     trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
-    paint_scene(Canvas.blank(grid, labels), pelvis, trunk, spec.mean_bone_fraction, spec)
+    paint_scene([Canvas.blank(grid, labels)], pelvis, trunk, spec.mean_bone_fraction, spec)
     return grid, labels
 
 

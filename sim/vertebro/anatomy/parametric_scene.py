@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.parametric_bone import core_fraction, cortex_thickness
 from vertebro.anatomy.parametric_canvas import Canvas
-from vertebro.anatomy.parametric_chest import build_chest, paint_chest
+from vertebro.anatomy.parametric_chest import Chest, build_chest, paint_chest
 from vertebro.anatomy.parametric_column import (
     Bone,
     Canal,
@@ -27,7 +28,7 @@ from vertebro.anatomy.parametric_neck_vertebra import foramen_holes, uncus_shape
 from vertebro.anatomy.parametric_organs import paint_great_vessels, paint_organs
 from vertebro.anatomy.parametric_pelvis_placing import PelvisScene
 from vertebro.anatomy.parametric_pelvis_scene import paint_pelvis_below
-from vertebro.anatomy.parametric_ribs import paint_ribs
+from vertebro.anatomy.parametric_ribs import Part, build_ribs, paint_ribs
 from vertebro.anatomy.parametric_trunk import Trunk, paint_section
 from vertebro.anatomy.parametric_vertebra import JOINT_GAP, body_shape
 from vertebro.anatomy.shapes import FAR, Shape, Slices, coordinates, crop, evaluate, is_empty, smooth_min
@@ -39,8 +40,34 @@ from vertebro.units import cm, mm
 Array = NDArray[Any]
 
 
-def paint_scene(canvas: Canvas, pelvis: PelvisScene, trunk: Trunk, mean: float, spec: FieldSpec) -> None:
-    """Paint the generated patient on a blank canvas (changes it in place).
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is built once and painted on every canvas.
+
+    Attributes
+    ----------
+    pelvis : PelvisScene
+        The column and the pelvis under it.
+    trunk : Trunk
+    chest : Chest
+    canal : Canal
+    ribs : list of parts
+    """
+
+    pelvis: PelvisScene
+    trunk: Trunk
+    chest: Chest
+    canal: Canal
+    ribs: list[Part]
+
+    @property
+    def column(self) -> Column:
+        """The vertebrae."""
+        return self.pelvis.column
+
+
+def paint_scene(canvases: Sequence[Canvas], pelvis: PelvisScene, trunk: Trunk, mean: float, spec: FieldSpec) -> None:
+    """Paint the generated patient on blank canvases (changes them in place).
 
     A mirrored patient is the patient painted on the mirrored grid, then flipped: symmetric by construction.
 
@@ -51,36 +78,41 @@ def paint_scene(canvas: Canvas, pelvis: PelvisScene, trunk: Trunk, mean: float, 
     mean : float [1]
         Mean BV/TV of the spongy cores.
     """
-    if spec.mirrored:
-        mirrored = Canvas(_mirror(canvas.grid), canvas.hu, canvas.labels, canvas.organ)
-        _paint(mirrored, pelvis, trunk, mean, spec)
-        _flip(canvas)
-    else:
-        _paint(canvas, pelvis, trunk, mean, spec)
+    chest = build_chest(trunk)
+    ends = [canvas.grid.extent for canvas in canvases]
+    low, high = min(float(x[0, 2]) for x in ends), max(float(x[1, 2]) for x in ends)
+    ribs = build_ribs(trunk, chest, pelvis.column, low, high)
+    patient = Patient(pelvis, trunk, chest, build_canal(pelvis.column), ribs)
+    for canvas in canvases:
+        if spec.mirrored:
+            _paint(Canvas(_mirror(canvas.grid), canvas.hu, canvas.labels, canvas.organ), patient, mean, spec)
+            _flip(canvas)
+        else:
+            _paint(canvas, patient, mean, spec)
 
 
-def _paint(canvas: Canvas, pelvis: PelvisScene, trunk: Trunk, mean: float, spec: FieldSpec) -> None:
-    column = pelvis.column
-    canal = build_canal(column)
+def _paint(canvas: Canvas, patient: Patient, mean: float, spec: FieldSpec) -> None:
+    column, trunk, canal = patient.column, patient.trunk, patient.canal
     if column.main.dim.region == "cervical":
         paint_neck(canvas, trunk, column)
     else:
-        _paint_trunk(canvas, column, trunk, spec)
+        _paint_trunk(canvas, patient, spec)
     paint_near_fat(canvas, column)
-    paint_ribs(canvas, trunk, build_chest(trunk), column)
-    _paint_canal(canvas, pelvis, canal)
+    paint_ribs(canvas, patient.ribs)
+    _paint_canal(canvas, patient.pelvis, canal)
     _paint_discs(canvas, column)
     above: Placed | None = None
     for bone in column.bones:
         above = _paint_vertebra(canvas, bone, above, canal, mean, spec, own=bone is column.main)
-    paint_pelvis_below(canvas, pelvis, mean, spec, above.clearance if above is not None else None)
+    paint_pelvis_below(canvas, patient.pelvis, mean, spec, above.clearance if above is not None else None)
 
 
-def _paint_trunk(canvas: Canvas, column: Column, trunk: Trunk, spec: FieldSpec) -> None:
+def _paint_trunk(canvas: Canvas, patient: Patient, spec: FieldSpec) -> None:
     """Everything soft around the column, from the outside to the inside (changes the canvas in place)."""
+    trunk, column = patient.trunk, patient.column
     cavity = paint_section(canvas, trunk)
     paint_organs(canvas, trunk, cavity, spec.seed)
-    paint_chest(canvas, trunk, build_chest(trunk), cavity)
+    paint_chest(canvas, trunk, patient.chest, cavity)
     paint_great_vessels(canvas, trunk, column)
     paint_muscles(canvas, trunk, spec.seed)
 
