@@ -22,6 +22,7 @@ from vertebro.anatomy.parametric_column import (
     root_shapes,
 )
 from vertebro.anatomy.parametric_field import HU_ANNULUS, HU_DURA, HU_EPIDURAL, HU_NUCLEUS, HU_ROOT, FieldSpec, texture
+from vertebro.anatomy.parametric_head import paint_head
 from vertebro.anatomy.parametric_muscles import paint_muscles, paint_near_fat
 from vertebro.anatomy.parametric_neck import paint_neck
 from vertebro.anatomy.parametric_neck_vertebra import foramen_holes, uncus_shapes, whole_arch
@@ -101,6 +102,8 @@ def _paint(canvas: Canvas, patient: Patient, mean: float, spec: FieldSpec) -> No
     paint_ribs(canvas, patient.ribs)
     _paint_canal(canvas, patient.pelvis, canal)
     _paint_discs(canvas, column)
+    if column.main.dim.region == "cervical":
+        paint_head(canvas, column, canal, trunk.scale)
     above: Placed | None = None
     for bone in column.bones:
         above = _paint_vertebra(canvas, bone, above, canal, mean, spec, own=bone is column.main)
