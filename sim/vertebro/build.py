@@ -42,6 +42,8 @@ from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
 Progress = Callable[[str, float], None]
+PICTURED, SKETCH = 1 * mm, 3 * mm  # edge of the surround's voxels
+_BY_LANDMARKS = ("transpedicular", "parapedicular", "points")
 _LEVEL_STREAM = 700_011  # added to the seed: independent of everything else it draws
 
 
@@ -77,7 +79,7 @@ class Scene:
         return next(needle for needle in self.needles if needle.name == name)
 
 
-def build(case: Case, *, base: Path | None = None, anatomy: Anatomy | None = None) -> Scene:
+def build(case: Case, *, base: Path | None = None, anatomy: Anatomy | None = None, sketch: bool = False) -> Scene:
     """Build the scene of a case.
 
     Parameters
@@ -87,13 +89,15 @@ def build(case: Case, *, base: Path | None = None, anatomy: Anatomy | None = Non
         Folder that ``anatomy.folder`` is relative to (the case file's own).
     anatomy : Anatomy, optional
         Used as it is instead of building one (a run folder brings its own).
+    sketch : bool
+        See `build_anatomy`.
 
     Raises
     ------
     CaseError, PlacementError, DataError
         If the case asks for something that cannot be.
     """
-    vertebra = anatomy if anatomy is not None else _tuned(build_anatomy(case, base=base), case)
+    vertebra = anatomy if anatomy is not None else _tuned(build_anatomy(case, base=base, sketch=sketch), case)
     needles, placements = zip(*(_place(spec, i, vertebra) for i, spec in enumerate(case.needles)), strict=True)
     steps = tuple(_step(step) for step in case.steps)
     check_schedule(steps, [needle.name for needle in needles])
@@ -126,8 +130,17 @@ def chosen_marrow(case: Case) -> ViscosityLaw:
     return Marrow(viscosity=wish.viscosity, yield_stress=wish.yield_stress, index=wish.flow_index)
 
 
-def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
-    """The anatomy of a case: generated, or read from its folder."""
+def build_anatomy(case: Case, *, base: Path | None = None, sketch: bool = False) -> Anatomy:
+    """The anatomy of a case: generated, or read from its folder.
+
+    Parameters
+    ----------
+    case : Case
+    base : Path, optional
+    sketch : bool
+        Generate the surround coarsely, for runs without pictures that are not saved: twice as fast. Where needles are
+        planned by what lies around the bone, it is as fine as ever.
+    """
     wish = case.anatomy
     if wish.source == "folder":
         return _imported_anatomy(wish, base or Path())
@@ -138,6 +151,7 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
         bone_fraction=mean,
         sex=wish.sex,
         seed=case.seed,
+        surround_spacing=SKETCH if sketch and _blind(case) else PICTURED,
         pathology=wish.pathology,
     )
     interior = dataclasses.replace(
@@ -153,6 +167,11 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
         foramina_density=wish.foramina_density,
     )
     return build_parametric(spec, interior=interior)
+
+
+def _blind(case: Case) -> bool:
+    """Whether no needle's way depends on what lies around the bone."""
+    return all(needle.approach in _BY_LANDMARKS for needle in case.needles)
 
 
 def _imported_anatomy(wish: AnatomyInput, base: Path) -> Anatomy:

@@ -33,10 +33,6 @@ SNAPSHOTS = 40
 FRONT_STEP = 1.0  # voxels the front may advance on one pressure field
 
 
-def _silent(stage: str, fraction: float) -> None:
-    return None
-
-
 class Simulation:
     """One case, ready to run.
 
@@ -51,6 +47,8 @@ class Simulation:
         ``progress(stage, fraction)``.
     pictures : bool
         Take fluoroscopy frames on the way.
+    sketch : bool
+        Generate what lies around the bone coarsely: for runs without pictures that will not be saved.
 
     Examples
     --------
@@ -67,14 +65,15 @@ class Simulation:
         anatomy: Anatomy | None = None,
         progress: Callable[[str, float], None] | None = None,
         pictures: bool = True,
+        sketch: bool = False,
     ) -> None:
         self.case = case
-        self.progress = progress or _silent
+        self.progress = progress or (lambda stage, fraction: None)
         self.progress("building the anatomy", 0.0)
         start = wall_clock.perf_counter()
-        self.scene = build(case, base=base, anatomy=anatomy)
-        self.seconds = {"build": wall_clock.perf_counter() - start, "flow": 0.0}
-        self.seconds |= {"heat": 0.0, "leakage": 0.0, "imaging": 0.0}
+        self.scene = build(case, base=base, anatomy=anatomy, sketch=sketch and not pictures)
+        self.seconds = dict.fromkeys(("build", "flow", "heat", "leakage", "imaging"), 0.0)
+        self.seconds["build"] = wall_clock.perf_counter() - start
         self.handling = Handling(self.scene)
         self.problem = flow_problem(self.scene, self.handling.record)
         self.stepper = self._new_stepper(self.problem)

@@ -17,7 +17,8 @@ from vertebro.anatomy.parametric_column import Column, build_column
 from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, body_factor
 from vertebro.anatomy.parametric_neck import neck_box, neck_skin
 from vertebro.anatomy.parametric_pelvis import build_pelvis, pelvis_label
-from vertebro.anatomy.parametric_pelvis_dimensions import PELVIC_LEVELS
+from vertebro.anatomy.parametric_pelvis_dimensions import PELVIC_LEVELS, pelvis_dimensions
+from vertebro.anatomy.parametric_pelvis_placing import PelvisScene, pelvis_under
 from vertebro.anatomy.parametric_scene import paint_scene
 from vertebro.anatomy.parametric_sizes import override_complaint, patient_sizes, qualified
 from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
@@ -166,14 +167,14 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
         settings = replace(settings, mirrored=not settings.mirrored)
     if spec.level in PELVIC_LEVELS:
         return with_pathology(build_pelvis(spec, settings), spec.pathology)
-    column = _column(spec)
+    pelvis = _patient(spec)
+    column = pelvis.column
     trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
     grid, wide = simulation_grid(column, spec.spacing), surround_grid(column, trunk, spec)
     labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
     organ = np.zeros(wide.shape, np.uint8)
     near, far = Canvas.blank(grid, labels), Canvas.blank(wide, None, organ)
-    for canvas in (near, far):
-        paint_scene(canvas, column, trunk, spec.mean_bone_fraction, spec)
+    paint_scene((near, far), pelvis, trunk, spec.mean_bone_fraction, spec)
     healthy = assemble(
         level=spec.level,
         grid=grid,
@@ -241,7 +242,8 @@ def vertebra_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
 
 def whole_bone(spec: ParametricSpec) -> tuple[VoxelGrid, Labels]:
     """Labels on a grid that holds the whole bone of the level, processes included."""
-    column = _column(spec)
+    pelvis = _patient(spec)
+    column = pelvis.column
     dim = column.main.dim
     back = -0.5 * dim.depth - dim.reach - 10 * mm
     side = 0.5 * max(dim.process_width, dim.lower_width) + 8 * mm
@@ -249,11 +251,12 @@ def whole_bone(spec: ParametricSpec) -> tuple[VoxelGrid, Labels]:
     grid = VoxelGrid.around((-side, back, -low), (side, 0.5 * dim.depth + 10 * mm, high), spec.spacing)
     labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
     trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
-    paint_scene(Canvas.blank(grid, labels), column, trunk, spec.mean_bone_fraction, spec)
+    paint_scene([Canvas.blank(grid, labels)], pelvis, trunk, spec.mean_bone_fraction, spec)
     return grid, labels
 
 
-def _column(spec: ParametricSpec) -> Column:
+def _patient(spec: ParametricSpec) -> PelvisScene:
+    """Column and pelvis in the frame of the target."""
     sizes = patient_sizes(
         sex=spec.sex,
         stature=spec.stature,
@@ -261,7 +264,9 @@ def _column(spec: ParametricSpec) -> Column:
         size_variation=spec.size_variation,
         overrides=qualified(spec.level, spec.dimensions),
     )
-    return build_column(spec.level, sex=spec.sex, stature=spec.stature, sizes=sizes)
+    column = build_column(spec.level, sex=spec.sex, stature=spec.stature, sizes=sizes)
+    dim = pelvis_dimensions(sex=spec.sex, stature=spec.stature, seed=spec.seed, size_variation=spec.size_variation)
+    return pelvis_under(column, dim)
 
 
 def _spine(column: Column, height: float) -> tuple[SpineLevel, ...]:
