@@ -24,14 +24,14 @@ from vertebro.units import mm
 WIDE = {"shape": (72, 64, 40), "spacing": (2.2, 2.4, 2.5), "shift": (0.0, -10.0, 0.0)}
 
 
-def _imported(slope: float = 1.0, offset: float = 0.0, *, fat: float = -102.0, calibration: str = "auto") -> Anatomy:
+def _imported(slope: float = 1.0, offset: float = 0.0, *, fat: float = -100.0, calibration: str = "auto") -> Anatomy:
     """The phantom with subcutaneous fat and muscle that read right, then distorted as a whole."""
     made = phantom.make(**WIDE)
     r, a, _ = np.moveaxis(_points(made), -1, 0)
     inside = (np.abs(r) < 55) & (a > phantom.SKIN) & (a < 45)
-    made.hu[inside & (made.labels == 0) & (made.hu < 300)] += 15.0  # muscle at 55 HU
+    made.hu[inside & (made.labels == 0) & (made.hu < 300)] += 5.0  # muscle at 45 HU
     shell = inside & ((np.abs(r) > 43) | (a < phantom.SKIN + 11) | (a > 35))
-    made.hu[shell] += fat - 55.0
+    made.hu[shell] += fat - 45.0
     hu = np.rint(slope * made.hu + offset).astype(np.int16)
     ct, labels = _volume(hu, made.affine), _volume(made.labels, made.affine)
     return import_volumes(ct, labels, "L1", spacing=1.2 * mm, calibration=calibration)
@@ -66,6 +66,7 @@ def test_a_distorted_scale_is_recovered(true: Anatomy) -> None:
     assert wrong != pytest.approx(right, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_none_reports_and_does_not_touch() -> None:
     report = _imported(0.9, 15.0, calibration="none").provenance["calibration"]
     assert not report["applied"]
