@@ -117,6 +117,7 @@ def test_provenance_is_plain_json_without_paths(straight: Anatomy, tmp_path: Pat
     assert str(tmp_path.parent) not in text
 
 
+@pytest.mark.slow
 def test_patient_from_world_leads_back_to_the_scanner(tmp_path: Path) -> None:
     pose = phantom.rotation(kyphosis=18, scoliosis=-12, turn=9)
     pose[:3, 3] = -25.0, 40.0, 900.0
@@ -173,6 +174,7 @@ def test_a_level_at_the_end_of_the_labels_gets_an_assumed_disc(tmp_path: Path) -
     assert _centroid(anatomy, Compartment.DISC_SUPERIOR)[2] > 12
 
 
+@pytest.mark.slow
 def test_same_seed_same_anatomy_and_progress_reaches_one(straight: Anatomy, tmp_path: Path) -> None:
     told: list[tuple[str, float]] = []
     again = import_ct(

@@ -32,6 +32,7 @@ from vertebro.anatomy.ct_job import (
     make_job,
     superior_hint,
 )
+from vertebro.anatomy.ct_single import check_single
 from vertebro.anatomy.frame import Scout, find_frame, split_body, wall_line
 from vertebro.anatomy.interior import BONE_TISSUES
 from vertebro.anatomy.label_folder import read_labels
@@ -178,6 +179,7 @@ def import_volumes(
     own = _own_distance(job)
     scout = _scout(job, own)
     check_field(job, own, scout)
+    check_single(scout, job.level, job.labels.name)
     report = check_values(job, own)
     foreign = find_foreign(job, own, report["contrast_hu"])
     tell("calibrating CT numbers", 0.45)
