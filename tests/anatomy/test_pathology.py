@@ -181,7 +181,7 @@ def test_a_case_writes_reads_and_changes_its_pathology() -> None:
         ({"kind": "wedg"}, "did you mean 'wedge'?"),
         ({"kind": "wedge", "grad": 1}, "did you mean 'grade'?"),
         ({"kind": "cleft", "height": "40 mm"}, "1 to 15 mm"),
-        ({"kind": "myeloma", "smallest": "5 mm"}, "exchange the two radii"),
+        ({"kind": "myeloma", "smallest": "5 mm", "largest": "3 mm"}, "exchange the two radii"),
     ],
 )
 def test_mistakes_in_a_case_name_the_cure(record: dict[str, object], words: str) -> None:
