@@ -27,7 +27,7 @@ def _broken(record: SacralFracture) -> Anatomy:
 def _opened(record: SacralFracture) -> np.ndarray:
     """World points [mm] of the bone voxels that conduct along s or a as they did not before."""
     healthy, broken = sick(level="S1", spacing=SPACING), _broken(record)
-    more = broken.permeability[1] > 3 * healthy.permeability[1]
+    more = broken.permeability[1] > 1.3 * healthy.permeability[1]
     return broken.grid.world(np.argwhere(more & np.isin(broken.compartment, OWN))) / mm
 
 
@@ -75,10 +75,12 @@ def test_soft_tissue_is_torn_close_to_the_bone_only() -> None:
 
 def test_sclerosis_and_a_dark_line_show_it_on_ct() -> None:
     healthy, broken = sick(level="S1", spacing=SPACING), _broken(SacralFracture())
-    change = broken.hu - healthy.hu
-    j, k = broken.grid.nearest([0, 0, 0])[1:]
+    change = (broken.hu - healthy.hu).astype(float)
+    _, j, k = broken.grid.nearest([0, 0, 0])
+    line = change[:, j - 3 : j + 4, k].mean(axis=1)
     r = broken.grid.axes()[0] / mm
-    line = change[:, j - 2 : j + 3, k - 3 : k + 4].mean(axis=(1, 2))
-    beside = line[(np.abs(np.abs(r) - 30) > 1.5 * SPACING / mm) & (np.abs(np.abs(r) - 30) < 5)]
-    assert beside.mean() > 40
-    assert line[np.abs(np.abs(r) - 30) < SPACING / mm].min() < beside.mean() - 40
+    for sign in (-1, 1):
+        crack = min(np.flatnonzero(np.abs(sign * r - 30) < 3), key=lambda i: line[i])
+        beside = 0.5 * (line[crack - 1] + line[crack + 1])
+        assert beside > 60
+        assert line[crack] < beside - 40

@@ -89,7 +89,7 @@ def test_the_built_vertebra_measures_as_ordered(fracture: Fracture) -> None:
         before = _endplate(whole, points[0]) - _endplate(whole, points[1])
         upper, lower = warp.push(points)
         after = _endplate(broken, upper) - _endplate(broken, lower)
-        assert after == pytest.approx((1 - share) * before, abs=0.5 * mm)
+        assert after == pytest.approx((1 - share) * before, abs=0.7 * mm)  # less than a voxel
 
 
 @pytest.mark.parametrize("fracture", [*ALL, Crush(grade=2, retropulsion=6 * mm)], ids=_id)
