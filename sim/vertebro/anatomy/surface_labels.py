@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.anatomy.surface_reading import Surface
+from vertebro.anatomy.surfaces import Surface
 from vertebro.anatomy.volumes import Volume
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
