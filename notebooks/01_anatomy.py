@@ -46,8 +46,8 @@ def build(level, *records, **more):
 # %% [markdown]
 # ## Levels
 #
-# Frames as a C-arm would show them (AP, lateral), an axial slice through the pedicles, a midsagittal slice. Look for the
-# pedicle "eyes", the spinous "drop" between them, sharp endplates, facets, ribs that reach the disc above.
+# Frames as a C-arm would show them (AP, lateral), an axial slice through the pedicles, a midsagittal slice. Look for
+# the pedicle "eyes", the spinous "drop" between them, sharp endplates, facets, ribs that reach the disc above.
 
 # %%
 levels = ["L1"] if FAST else ["C6", "T8", "T12", "L1", "L4"]
@@ -78,8 +78,9 @@ for score in (0.0, -2.5, -4.0):
     bone = build("L1", t_score=score)
     core = (bone.compartment == 1) & (bone.tissue == 3)
     k = bone.permeability[:, core]
-    print(f"T-score {score:4.1f}: BV/TV {bone.bone_fraction[core].mean():.3f}, porosity {bone.porosity[core].mean():.3f}, "
-          f"K along the spine {np.median(k[2]):.1e} m2, anisotropy {np.median(k[2] / k[0]):.2f}")
+    print(f"T-score {score:4.1f}: BV/TV {bone.bone_fraction[core].mean():.3f}, "
+          f"porosity {bone.porosity[core].mean():.3f}, K along the spine {np.median(k[2]):.1e} m2, "
+          f"anisotropy {np.median(k[2] / k[0]):.2f}")
 
 # %% [markdown]
 # ## Pathology

@@ -268,3 +268,8 @@ def test_real_surfaces_become_anatomies(shared_data: Path) -> None:
     level, above, below = (read_surface(folder / f"{name}.ply", "ALS") for name in ("L3", "L2", "L4"))
     mean = ShapeSource(shape=level, above=above, below=below)
     _is_plausible(import_shape(mean, "L3", spacing=1.2 * mm), (28, 48))
+    alone = import_shape(ShapeSource(shape=shared_data / "biceps_healthy/labels_c7_l5.nii.gz"), "L1", spacing=1.2 * mm)
+    _is_plausible(alone, (22, 32))
+    assert {"T12", "L1", "L2"} <= {level.name for level in alone.spine}
+    assert alone.provenance["calibration"]["references"] == []
+    assert alone.provenance["calibration"]["reason"].startswith("synthetic")

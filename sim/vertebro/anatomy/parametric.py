@@ -168,12 +168,10 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
         return with_pathology(build_pelvis(spec, settings), spec.pathology)
     column = _column(spec)
     trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
-    grid, wide = simulation_grid(column, spec.spacing), surround_grid(column, trunk, spec)
+    grid = simulation_grid(column, spec.spacing)
     labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
-    organ = np.zeros(wide.shape, np.uint8)
-    near, far = Canvas.blank(grid, labels), Canvas.blank(wide, None, organ)
-    for canvas in (near, far):
-        paint_scene(canvas, column, trunk, spec.mean_bone_fraction, spec)
+    near = Canvas.blank(grid, labels)
+    paint_scene(near, column, trunk, spec.mean_bone_fraction, spec)
     healthy = assemble(
         level=spec.level,
         grid=grid,
@@ -181,7 +179,7 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
         compartment=labels.compartment,
         hu=near.hu,
         landmarks=_landmarks(column, trunk),
-        surround=Surround(grid=far.grid, hu=np.rint(far.hu).astype(np.int16), organ=organ),
+        surround=_surround(column, trunk, spec),
         patient_from_world=column.patient_from_world,
         settings=settings,
         seed=spec.seed,
@@ -189,6 +187,20 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
     )
     healthy = replace(healthy, spine=_spine(column, spec.surround_height))
     return with_pathology(healthy, spec.pathology, neighbours=_spine(column, FAR_ENOUGH))
+
+
+def build_surround(spec: ParametricSpec) -> Surround:
+    """The generated patient's pictures alone, without a simulation grid: a fraction of `build_parametric`'s time."""
+    column = _column(spec)
+    return _surround(column, build_trunk(column, body_factor(spec.sex, spec.stature)), spec)
+
+
+def _surround(column: Column, trunk: Trunk, spec: ParametricSpec) -> Surround:
+    grid = surround_grid(column, trunk, spec)
+    organ = np.zeros(grid.shape, np.uint8)
+    canvas = Canvas.blank(grid, None, organ)
+    paint_scene(canvas, column, trunk, spec.mean_bone_fraction, spec)
+    return Surround(grid=grid, hu=np.rint(canvas.hu).astype(np.int16), organ=organ)
 
 
 def build_stack(

@@ -16,7 +16,7 @@ from vertebro.anatomy import labels as numbering
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.ct_job import Job, body_distance, bone_distance, make_job, superior_hint
 from vertebro.anatomy.frame import find_frame
-from vertebro.anatomy.from_ct import Progress, import_volumes
+from vertebro.anatomy.from_ct import Progress, import_job
 from vertebro.anatomy.interior_settings import InteriorSettings
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR
 from vertebro.anatomy.shape_ct import ShapeInterior, paint_ct
@@ -94,16 +94,13 @@ def import_shape(
         raise DataError(f"the label of {level} is empty", where=labels.name)
     scout = find_frame(own, superior_hint(job), body_distance(job))
     ct = paint_ct(job, own, scout, interior or ShapeInterior(), seed)
-    anatomy = import_volumes(
-        ct,
-        job.labels,
-        level,
+    anatomy = import_job(
+        replace(job, ct=ct),
+        scout,
         spacing=spacing,
         settings=settings or PARAMETRIC_INTERIOR,
         seed=seed,
-        label_scheme=job.scheme,
-        resample_labels=True,
-        calibration="none",
+        calibration=None,
         licence=licence,
         progress=progress,
     )
