@@ -200,7 +200,12 @@ def plan_path(
     if approach in PELVIC_APPROACHES:
         return _pelvic(anatomy, approach, side, gauge, depth)
     marks = anatomy.landmarks
-    aim: dict[str, Any] = {"side": side, "gauge": gauge, "target_lateral": lateral, "target_height": _aimed_height(marks)}
+    aim: dict[str, Any] = {
+        "side": side,
+        "gauge": gauge,
+        "target_lateral": lateral,
+        "target_height": _aimed_height(marks),
+    }
     if depth is not None:
         aim["target_depth"] = 1.0 - depth
     walls: dict[str, Any] = {"anterior_wall": marks.anterior_wall, "posterior_wall": marks.posterior_wall}

@@ -139,7 +139,7 @@ def import_shape_case(
     anatomy = import_shape(
         source, level, spacing=edge, interior=interior, seed=seed, licence=licence or None, progress=progress
     )
-    return _store(anatomy, folder, title or f"{anatomy.level} of {Path(source.path).name}, synthetic interior", edge)
+    return _store(anatomy, folder, title or f"{anatomy.level} of {source.name}, synthetic interior", edge)
 
 
 def _edge(spacing: str | float) -> float:

@@ -15,11 +15,12 @@ from vertebro.anatomy.parametric import ParametricSpec, vertebra_label
 from vertebro.anatomy.shape_ct import ShapeInterior
 from vertebro.anatomy.shape_import import ShapeSource, import_shape
 from vertebro.anatomy.surface_labels import label_surfaces, voxels_inside
-from vertebro.anatomy.surface_reading import Surface, axes_matrix, is_surface, read_surface, signed_volume
+from vertebro.anatomy.surfaces import Surface, axes_matrix, place_surface, signed_volume
 from vertebro.errors import CaseError, DataError
 from vertebro.grid import VoxelGrid
 from vertebro.tissue import Compartment
 from vertebro.units import ml, mm
+from vertebro.view.surface_files import is_surface, read_surface
 
 RADIUS = 40.0  # of a ball as large as a vertebra [mm]
 
@@ -124,7 +125,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 def _surface(mesh: pv.PolyData, name: str = "made") -> Surface:
     faces = np.asarray(mesh.regular_faces, np.int64)
-    return Surface(points=np.asarray(mesh.points, float) * mm, triangles=faces, name=name, digest="", remarks=())
+    return Surface(
+        points=np.asarray(mesh.points, float) * mm, triangles=faces, axes="RAS", name=name, digest="", remarks=()
+    )
 
 
 def test_voxels_inside_a_ball_are_those_nearer_than_its_radius() -> None:
@@ -165,6 +168,22 @@ def test_signed_volume_of_a_ball() -> None:
     assert signed_volume(mesh.points, mesh.triangles[:, ::-1]) < 0
 
 
+@pytest.mark.parametrize("axes", ["RAS", "ras ", "LAS", "PSR"])
+def test_bare_arrays_are_placed_with_normals_outwards(axes: str) -> None:
+    """Whatever the winding and the handedness of the axes; the remark says when normals were turned."""
+    mesh = _surface(pv.Icosphere(radius=RADIUS, nsub=3))
+    given = mesh.points / mm @ axes_matrix(axes)
+    placed = [
+        place_surface(given, triangles, axes=axes, unit="mm", name="made", digest="")
+        for triangles in (mesh.triangles, mesh.triangles[:, ::-1])
+    ]
+    for surface in placed:
+        np.testing.assert_allclose(surface.points, mesh.points, atol=1e-9)
+        assert surface.volume == pytest.approx(mesh.volume)
+        assert surface.axes == axes.strip().upper()
+    assert sorted(len(surface.remarks) for surface in placed) == [0, 1]
+
+
 @pytest.mark.parametrize("values", [{"bone_fraction": 0.5}, {"variation": -1.0}, {"correlation_length": 1.0}])
 def test_a_synthetic_interior_out_of_range_is_refused(values: dict[str, float]) -> None:
     with pytest.raises(CaseError, match="synthetic bone"):
@@ -173,7 +192,7 @@ def test_a_synthetic_interior_out_of_range_is_refused(values: dict[str, float]) 
 
 def test_neighbours_beside_a_label_map_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="neighbours beside a label map"):
-        import_shape(ShapeSource(path=tmp_path / "x.nii.gz", above=tmp_path / "y.stl"), "L1")
+        import_shape(ShapeSource(shape=tmp_path / "x.nii.gz", above=_surface(ball())), "L1")
 
 
 def _generated_surface(folder: Path, axes: str) -> Path:
@@ -211,7 +230,7 @@ def _is_plausible(anatomy: Anatomy, volume: tuple[float, float]) -> None:
 @pytest.mark.parametrize("axes", ["RAS", "LPS", "ALS"])
 def test_a_surface_becomes_an_anatomy_with_left_on_the_left(tmp_path: Path, axes: str) -> None:
     path = _generated_surface(tmp_path, axes)
-    anatomy = import_shape(ShapeSource(path=path, axes=axes), "L2", spacing=1.2 * mm, seed=1)
+    anatomy = import_shape(ShapeSource(shape=read_surface(path, axes)), "L2", spacing=1.2 * mm, seed=1)
     _is_plausible(anatomy, (20, 45))
     assert anatomy.provenance["source"] == "surface"
     # the knob on the left transverse process: bright bone far out on the left of the pictures only
@@ -229,13 +248,13 @@ def test_a_wrong_axes_convention_is_noticed(tmp_path: Path) -> None:
     """The spinous process in front or the bone upside down cannot be a vertebra in those axes."""
     path = _generated_surface(tmp_path, "RAS")
     with pytest.raises(DataError):
-        import_shape(ShapeSource(path=path, axes="ASR"), "L2", spacing=1.5 * mm)
+        import_shape(ShapeSource(shape=read_surface(path, "ASR")), "L2", spacing=1.5 * mm)
 
 
 @pytest.mark.slow
 def test_a_label_map_alone_becomes_an_anatomy(tmp_path: Path) -> None:
     _, labels = ct_phantom.write_pair(tmp_path, ct_phantom.make())
-    anatomy = import_shape(ShapeSource(path=labels), "L1", spacing=1.5 * mm)
+    anatomy = import_shape(ShapeSource(shape=labels), "L1", spacing=1.5 * mm)
     _is_plausible(anatomy, (12, 40))
     assert anatomy.provenance["source"] == "labels"
 
@@ -243,8 +262,14 @@ def test_a_label_map_alone_becomes_an_anatomy(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.data
 def test_real_surfaces_become_anatomies(shared_data: Path) -> None:
-    biceps = ShapeSource(path=shared_data / "biceps_healthy/L1.stl", axes="LPS")
+    biceps = ShapeSource(shape=read_surface(shared_data / "biceps_healthy/L1.stl", "LPS"))
     _is_plausible(import_shape(biceps, "L1", spacing=1.2 * mm), (22, 32))
     folder = shared_data / "clouthier_mean"
-    mean = ShapeSource(path=folder / "L3.ply", above=folder / "L2.ply", below=folder / "L4.ply", axes="ALS")
+    level, above, below = (read_surface(folder / f"{name}.ply", "ALS") for name in ("L3", "L2", "L4"))
+    mean = ShapeSource(shape=level, above=above, below=below)
     _is_plausible(import_shape(mean, "L3", spacing=1.2 * mm), (28, 48))
+    alone = import_shape(ShapeSource(shape=shared_data / "biceps_healthy/labels_c7_l5.nii.gz"), "L1", spacing=1.2 * mm)
+    _is_plausible(alone, (22, 32))
+    assert {"T12", "L1", "L2"} <= {level.name for level in alone.spine}
+    assert alone.provenance["calibration"]["references"] == []
+    assert alone.provenance["calibration"]["reason"].startswith("synthetic")

@@ -183,7 +183,7 @@ def test_a_generated_patient_is_found_again(level: str) -> None:
     assert dice(again, body) > 0.90
 
 
-SEEDS = [(0, 0, 0), (6, 0, 0), (-6, 0, 0), (0, 6, 0), (0, -6, 0), (0, 0, 6), (0, 0, -6)]
+SEEDS = [(0, -6, 0), (0, 6, 0), (0, 0, -6)]  # the worst of 6 mm to every side in these patients
 
 
 def _real(folder: Path, name: str) -> tuple[Volume, str, object]:

@@ -9,7 +9,6 @@ from architecture.tree import ROOT, SOURCE, imported, modules
 
 WINDOWS_AND_DOORS = {"view", "cli", "web"}
 DRAWING_AND_TALKING = {"matplotlib", "pyvista", "vtk", "vtkmodules", "typer", "rich", "click"}
-READS_MESHES = ("anatomy", "surface_reading.py")  # pyvista as a file reader, inside functions; it draws nothing
 KERNEL_DIET = ("numpy", "numba", "math", "__future__", "vertebro._jit")
 
 
@@ -34,7 +33,6 @@ def test_only_windows_and_doors_draw_and_talk() -> None:
         if module.path.relative_to(SOURCE).parts[0] not in WINDOWS_AND_DOORS
         for line, name in imported(module.tree)
         if name.split(".")[0] in DRAWING_AND_TALKING
-        and not (module.path.relative_to(SOURCE).parts == READS_MESHES and name == "pyvista")
     ]
     assert not strangers, "\n".join(strangers)
 

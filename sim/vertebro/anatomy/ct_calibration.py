@@ -27,6 +27,7 @@ from vertebro.anatomy.frame import Scout
 from vertebro.anatomy.label_tables import ids_named
 from vertebro.anatomy.surround import LIMIT_HIGH
 from vertebro.anatomy.volumes import Volume
+from vertebro.errors import DataError
 from vertebro.sources import Constant
 from vertebro.units import ml, mm
 
@@ -146,6 +147,25 @@ def _remark(report: dict[str, Any], significant: bool) -> list[str]:
             "the patient's own tissues contradict the CT numbers, which were left as they are: bone density may be off"
         ]
     return []
+
+
+def check_calibration(setting: str) -> None:
+    """Refuse an unknown setting.
+
+    Raises
+    ------
+    DataError
+        If it is not one of `CALIBRATIONS`.
+    """
+    if setting not in CALIBRATIONS:
+        raise DataError("unknown calibration", where="calibration", value=setting, allowed=", ".join(CALIBRATIONS))
+
+
+def without_calibration(core_hu: float | None) -> dict[str, Any]:
+    """The same report for CT numbers that were made up from bone volume fractions: no tissue has to be looked at."""
+    reason = "synthetic CT numbers, on the scanner's scale as they are made"
+    report: dict[str, Any] = {"setting": "none", "applied": False, "references": [], "reason": reason}
+    return report | _density(core_hu, None, False, None)
 
 
 def _verdict(significant: bool, certain: bool, setting: str) -> str:

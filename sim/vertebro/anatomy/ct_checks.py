@@ -19,6 +19,20 @@ METAL_HU = 2500.0
 HIGHEST_LABEL = 4095
 BODY_SIZE = (np.array([12.0, 10.0, 5.0]) * mm, np.array([75.0, 55.0, 42.0]) * mm)
 CONTRAST_HU = 150.0
+SPACING_RANGE = (0.4 * mm, 1.5 * mm)
+
+
+def check_spacing(spacing: float) -> None:
+    """Refuse an edge [m] of simulation voxels out of range.
+
+    Raises
+    ------
+    DataError
+        Below 0.4 or above 1.5 mm.
+    """
+    low, high = SPACING_RANGE
+    if not low * (1 - 1e-9) <= spacing <= high * (1 + 1e-9):
+        raise DataError("grid spacing", where="spacing", value=f"{spacing / mm:g} mm", allowed="0.4 to 1.5 mm")
 
 
 def check_hounsfield(ct: Volume) -> None:

@@ -51,6 +51,8 @@ class Job:
         Label ids of the level and its neighbours (None past the ends of the spine).
     remarks : list of str
         Grows while the import goes on.
+    distances : dict
+        What `bone_distance` has measured already.
     """
 
     ct: Volume
@@ -65,6 +67,7 @@ class Job:
     above: int | None
     below: int | None
     remarks: list[str] = field(default_factory=list)
+    distances: dict[int, Volume | None] = field(default_factory=dict)
 
     @property
     def oriented(self) -> bool:
@@ -155,10 +158,12 @@ def bone_distance(job: Job, number: int | None) -> Volume | None:
     """Signed distance [m] to a label in a box 15 mm around it, None where the label is absent."""
     if number is None:
         return None
-    mask = job.labels.data == number
-    if number == job.number:
-        mask &= ~_bleeding(job, mask)
-    return _distance(job.labels.with_data(mask), job.remarks)
+    if number not in job.distances:
+        mask = job.labels.data == number
+        if number == job.number:
+            mask &= ~_bleeding(job, mask)
+        job.distances[number] = _distance(job.labels.with_data(mask), job.remarks)
+    return job.distances[number]
 
 
 def _bleeding(job: Job, mask: Bools) -> Bools:

@@ -16,8 +16,8 @@ from vertebro.anatomy.assemble import InteriorSettings, assemble
 from vertebro.anatomy.beyond_field import is_cut
 from vertebro.anatomy.canal import CanalTube, measure_tube, on_grid, ring_holes
 from vertebro.anatomy.compartments import Bones, classify_tissue, mark_compartments
-from vertebro.anatomy.ct_calibration import CALIBRATIONS, calibrate, corrected
-from vertebro.anatomy.ct_checks import check_size
+from vertebro.anatomy.ct_calibration import calibrate, check_calibration, corrected, without_calibration
+from vertebro.anatomy.ct_checks import check_size, check_spacing
 from vertebro.anatomy.ct_foreign import find_foreign, replaced
 from vertebro.anatomy.ct_job import (
     FAR,
@@ -57,7 +57,6 @@ from vertebro.grid import VoxelGrid
 from vertebro.tissue import Tissue
 from vertebro.units import mm
 
-SPACING_RANGE = (0.4 * mm, 1.5 * mm)
 SURROUND_SPACING = 1.0 * mm
 _PICTURE_REACH = 260 * mm
 _log = logging.getLogger(__name__)
@@ -118,7 +117,7 @@ def import_ct(
     DataError
         Whatever is wrong with the data, with its cure.
     """
-    _check_spacing(spacing)
+    check_spacing(spacing)
     tell = progress or _silent
     tell("reading", 0.0)
     return import_volumes(
@@ -171,19 +170,61 @@ def import_volumes(
     DataError
         As `import_ct`.
     """
-    _check_spacing(spacing)
-    _check_calibration(calibration)
+    check_spacing(spacing)
+    check_calibration(calibration)
     tell = progress or _silent
     job = make_job(ct, labels, level, scheme=label_scheme, resample_labels=resample_labels, subregions=subregions)
     tell("finding the vertebra's axes", 0.3)
+    scout = _scout(job, _own_distance(job))
+    return import_job(
+        job,
+        scout,
+        spacing=spacing,
+        settings=settings,
+        seed=seed,
+        calibration=calibration,
+        licence=licence,
+        progress=progress,
+    )
+
+
+def import_job(
+    job: Job,
+    scout: Scout,
+    *,
+    spacing: float,
+    settings: InteriorSettings | None,
+    seed: int,
+    calibration: str | None,
+    licence: str | None,
+    progress: Progress | None,
+) -> Anatomy:
+    """The second half of `import_volumes`: inputs are checked and the vertebra's frame is known.
+
+    Parameters
+    ----------
+    job : Job
+    scout : Scout
+    calibration : str or None
+        None: the CT numbers are made up, there is nothing to calibrate.
+
+    Raises
+    ------
+    DataError
+        As `import_ct`.
+    """
+    check_spacing(spacing)
+    tell = progress or _silent
     own = _own_distance(job)
-    scout = _scout(job, own)
     check_field(job, own, scout)
     check_single(scout, job.level, job.labels.name)
     report = check_values(job, own)
     foreign = find_foreign(job, own, report["contrast_hu"])
     tell("calibrating CT numbers", 0.45)
-    scale = calibrate(job, scout, report["core_hu_mean"], foreign.contrast, calibration)
+    if calibration is None:
+        scale = without_calibration(report["core_hu_mean"])
+    else:
+        scale = calibrate(job, scout, report["core_hu_mean"], foreign.contrast, calibration)
     job = replace(job, ct=corrected(job.ct, scale))
     tell("resampling the surroundings", 0.5)
     surround = _surround(job, scout)
@@ -216,17 +257,6 @@ def import_volumes(
     )
     tell("done", 1.0)
     return replace(anatomy, hu=np.ascontiguousarray(seen, np.float32), spine=spine)  # pictures show metal as it is
-
-
-def _check_spacing(spacing: float) -> None:
-    low, high = SPACING_RANGE
-    if not low * (1 - 1e-9) <= spacing <= high * (1 + 1e-9):
-        raise DataError("grid spacing", where="spacing", value=f"{spacing / mm:g} mm", allowed="0.4 to 1.5 mm")
-
-
-def _check_calibration(calibration: str) -> None:
-    if calibration not in CALIBRATIONS:
-        raise DataError("unknown calibration", where="calibration", value=calibration, allowed=", ".join(CALIBRATIONS))
 
 
 def _own_distance(job: Job) -> Volume:

@@ -14,12 +14,12 @@ from vertebro.anatomy.compartments import Bones, disc
 from vertebro.anatomy.ct_job import Job, bone_distance
 from vertebro.anatomy.frame import Scout, wall_line
 from vertebro.anatomy.landmarks_from_labels import measure_landmarks
-from vertebro.anatomy.parametric import ParametricSpec, build_parametric, vertebra_label
+from vertebro.anatomy.parametric import ParametricSpec, build_surround, vertebra_label
 from vertebro.anatomy.parametric_bone import core_fraction, cortex_thickness
 from vertebro.anatomy.parametric_canvas import Canvas
 from vertebro.anatomy.parametric_dimensions import MEAN_STATURE, STATURE_EXPONENT, Dimensions, dimensions
 from vertebro.anatomy.random_field import normal_field
-from vertebro.anatomy.resampling import resample
+from vertebro.anatomy.resampling import resample, resample_hu
 from vertebro.anatomy.shapes import crop
 from vertebro.anatomy.volumes import Volume
 from vertebro.errors import CaseError
@@ -29,6 +29,8 @@ from vertebro.units import mm
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 SPACING = 1.0 * mm
+TRUNK_SPACING = 1.5 * mm
+AIR_HU = -1000.0
 HEIGHT = 210 * mm
 MUSCLE_HU, DISC_HU, EPIDURAL_HU, DURA_HU = 52.0, 85.0, -70.0, 18.0
 CARVE_HU = 130.0  # generated bone brighter than this gives way to given neighbours
@@ -92,9 +94,8 @@ def paint_ct(job: Job, own: Volume, scout: Scout, interior: ShapeInterior, seed:
     height = marks.superior_endplate - marks.inferior_endplate
     depth = marks.anterior_wall - marks.posterior_wall
     spec = _spec(job.level, height, interior, seed)
-    trunk = build_parametric(spec).surround
-    picture = trunk.hu.astype(np.float32)
-    canvas = _part(Canvas(trunk.grid, picture, None), *_COLUMN)  # a view: only the column changes
+    whole, picture = _trunk(spec)
+    canvas = _part(Canvas(whole, picture, None), *_COLUMN)  # a view: only the column changes
     distance = _distances(job, own, canvas.grid, scout.ras_from_world)
     _carve(canvas, distance, spec)
     _paint_soft(canvas, job, distance, scout)
@@ -102,9 +103,17 @@ def paint_ct(job: Job, own: Volume, scout: Scout, interior: ShapeInterior, seed:
     for name, field in distance.items():
         if np.any(field < 0):
             _paint_bone(canvas, field, scout, (mean, height, depth), interior, seed, own=name == job.number)
-    affine = scout.ras_from_world @ trunk.grid.world_from_voxel
+    affine = scout.ras_from_world @ whole.world_from_voxel
     hu = np.rint(picture).astype(np.int16)
     return Volume(data=hu, ras_from_voxel=affine, name=f"synthetic CT around {job.labels.name}", digest="")
+
+
+def _trunk(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.float32]]:
+    """The generated patient, painted coarsely and interpolated: only the bones put in later need fine voxels."""
+    coarse = build_surround(spec)
+    grid = VoxelGrid.around(*coarse.grid.extent, SPACING)
+    source = Volume(data=coarse.hu, ras_from_voxel=coarse.grid.world_from_voxel, name="generated trunk", digest="")
+    return grid, resample_hu(source, grid, np.eye(4), AIR_HU).astype(np.float32)
 
 
 def _part(canvas: Canvas, low: Floats, high: Floats) -> Canvas:
@@ -128,7 +137,7 @@ def _spec(level: str, height: float, interior: ShapeInterior, seed: int) -> Para
         sex="mean",
         stature=stature,
         seed=seed,
-        surround_spacing=SPACING,
+        surround_spacing=TRUNK_SPACING,
         surround_height=HEIGHT,
     )
 

@@ -16,12 +16,12 @@ from vertebro.anatomy import labels as numbering
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.ct_job import Job, body_distance, bone_distance, make_job, superior_hint
 from vertebro.anatomy.frame import find_frame
-from vertebro.anatomy.from_ct import Progress, import_volumes
+from vertebro.anatomy.from_ct import Progress, import_job
 from vertebro.anatomy.interior_settings import InteriorSettings
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR
 from vertebro.anatomy.shape_ct import ShapeInterior, paint_ct
 from vertebro.anatomy.surface_labels import label_surfaces
-from vertebro.anatomy.surface_reading import Surface, is_surface, read_surface
+from vertebro.anatomy.surfaces import Surface
 from vertebro.anatomy.volumes import Volume, read_volume
 from vertebro.errors import DataError
 from vertebro.units import mm
@@ -35,24 +35,23 @@ class ShapeSource:
 
     Attributes
     ----------
-    path : path
-        Surface (.stl, .ply, .vtp, .obj) of the level, or a label map.
-    above, below : path, optional
-        Surfaces of the neighbours in the same coordinates.
-    axes : str
-        What a surface's x, y and z grow towards, e.g. ``"LPS"``; label maps carry their own.
-    unit : str
-        Of surfaces: ``"auto"``, ``"mm"``, ``"cm"``, ``"m"``, ``"inch"``.
+    shape : Surface or path
+        Surface of the level (`vertebro.view.surface_files.read_surface`), or a label map's file.
+    above, below : Surface, optional
+        The neighbours in the same coordinates.
     scheme : str
         Numbers of a label map, as `vertebro.anatomy.from_ct.import_ct`.
     """
 
-    path: str | Path
-    above: str | Path | None = None
-    below: str | Path | None = None
-    axes: str = ""
-    unit: str = "auto"
+    shape: Surface | str | Path
+    above: Surface | None = None
+    below: Surface | None = None
     scheme: str = "auto"
+
+    @property
+    def name(self) -> str:
+        """The file's name without its path."""
+        return self.shape.name if isinstance(self.shape, Surface) else Path(self.shape).name
 
 
 def import_shape(
@@ -95,16 +94,13 @@ def import_shape(
         raise DataError(f"the label of {level} is empty", where=labels.name)
     scout = find_frame(own, superior_hint(job), body_distance(job))
     ct = paint_ct(job, own, scout, interior or ShapeInterior(), seed)
-    anatomy = import_volumes(
-        ct,
-        job.labels,
-        level,
+    anatomy = import_job(
+        replace(job, ct=ct),
+        scout,
         spacing=spacing,
         settings=settings or PARAMETRIC_INTERIOR,
         seed=seed,
-        label_scheme=job.scheme,
-        resample_labels=True,
-        calibration="none",
+        calibration=None,
         licence=licence,
         progress=progress,
     )
@@ -113,19 +109,19 @@ def import_shape(
 
 def _labels(source: ShapeSource, level: str) -> tuple[Volume, str, list[str]]:
     """Label map, its numbering and what was repaired."""
-    if not is_surface(source.path):
+    if not isinstance(source.shape, Surface):
         if source.above is not None or source.below is not None:
             raise DataError("neighbours beside a label map", where="above, below", hint="a label map holds them itself")
-        return read_volume(source.path), source.scheme, []
+        return read_volume(source.shape), source.scheme, []
     number = numbering.VERSE[level]
     above, below = numbering.neighbour_ids(number, "verse", [number])
-    given: list[tuple[Surface, int]] = [(read_surface(source.path, source.axes, source.unit), number)]
-    for path, other, name in ((source.above, above, "above"), (source.below, below, "below")):
-        if path is None:
+    given: list[tuple[Surface, int]] = [(source.shape, number)]
+    for surface, other, name in ((source.above, above, "above"), (source.below, below, "below")):
+        if surface is None:
             continue
         if other is None:
-            raise DataError(f"{level} has no vertebra {name} it", where=name, value=Path(path).name)
-        given.append((read_surface(path, source.axes, source.unit), other))
+            raise DataError(f"{level} has no vertebra {name} it", where=name, value=surface.name)
+        given.append((surface, other))
     remarks = [f"{surface.name}: {text}" for surface, _ in given for text in surface.remarks]
     return label_surfaces(given), "verse", remarks
 
@@ -139,12 +135,12 @@ def _provenance(
 ) -> dict[str, Any]:
     """The import's own, with the shape as its source and the synthetic parts named."""
     out = dict(anatomy.provenance)
-    out["source"] = "surface" if is_surface(source.path) else "labels"
+    out["source"] = "surface" if isinstance(source.shape, Surface) else "labels"
     out["labels"] = {"name": job.labels.name, "sha256": job.labels.digest, "geometry": job.label_geometry}
     out["ct"] = {"name": "synthetic", "sha256": "", "geometry": out["ct"]["geometry"]}
     out["synthetic"] = interior.to_dict()
-    if is_surface(source.path):
-        out["axes"] = source.axes.strip().upper()
+    if isinstance(source.shape, Surface):
+        out["axes"] = source.shape.axes
     made_up = "only the bone's shape is real: CT numbers, trabecular bone, soft tissue and the trunk are synthetic"
     false = ("another grid", "field of view", "contrast medium")  # of the painted picture, not of the bone
     kept = [text for text in out["warnings"] if not any(part in text for part in false)]

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.anatomy.surface_reading import Surface
+from vertebro.anatomy.surfaces import Surface
 from vertebro.anatomy.volumes import Volume
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
 from vertebro.units import mm
 
-SPACING = 0.6 * mm
+SPACING = 0.75 * mm
 MARGIN = 20 * mm
 VOLUME_MISFIT = 0.03  # more than voxels of that size can explain
 

@@ -90,8 +90,8 @@ def import_ct(
 
 def _is_shape(path: Path, labels_only: bool, labels: Path | None, seed_point: str, shape: dict[str, Any]) -> bool:
     """Whether the file is a bone's shape and not a CT; refuses options that contradict each other."""
-    from vertebro.anatomy.surface_reading import is_surface
     from vertebro.errors import CaseError
+    from vertebro.view.surface_files import is_surface
 
     surface = is_surface(path)
     given = [name for name, value in {"--labels": labels, "--seed-point": seed_point}.items() if value]
@@ -109,8 +109,14 @@ def _import_shape(
     from vertebro.anatomy.shape_ct import ShapeInterior
     from vertebro.anatomy.shape_import import ShapeSource
     from vertebro.imported import import_shape_case
+    from vertebro.view.surface_files import is_surface, read_surface
 
-    source = ShapeSource(path=path, **shape)
+    files = {"shape": path, "above": shape["above"], "below": shape["below"]}
+    if is_surface(path):
+        read = {k: None if f is None else read_surface(f, shape["axes"], shape["unit"]) for k, f in files.items()}
+        source = ShapeSource(**read)
+    else:
+        source = ShapeSource(shape=path, scheme=shape["scheme"])
     return import_shape_case(source, level, out, interior=ShapeInterior(bone_fraction=bone_fraction), **shared)
 
 
