@@ -113,16 +113,18 @@ class Network:
         return out
 
     def _mouth_resistance(self, pressures: Float, res: Float, now: float) -> Float:
-        """(k,) resistance of the couplings: that of the fluid upstream."""
+        """(k,) resistance of the couplings: that of the cell's fluid, or of injected fluid that enters the cell.
+
+        Resting fluid that enters a cell presses on what fills it: its own viscosity does not count there.
+        """
         law, thin = self._viscosities(now)
         state, node = self.state, self.net.coupling_node
         share = state.leaving[node]
-        thick = np.full(len(node), thin)
-        wet = share > 0.0
+        cell = np.where(self._inside, res.reshape(-1)[self.cells], thin)[self.mouth_cell]
+        thick, wet = cell.copy(), share > 0.0
         if wet.any():
             fluid = evaluate(law, np.ones(int(wet.sum())), now, state.leaving_birth[node][wet])
-            thick[wet] += share[wet] * (fluid - thin)
-        cell = np.where(self._inside, res.reshape(-1)[self.cells], thin)[self.mouth_cell]
+            thick[wet] += share[wet] * (fluid - cell[wet])
         drop = pressures[self.mouth_cell] - state.pressure[node]
         fluid = np.where(drop > 0.0, cell, np.where(drop < 0.0, thick, 0.5 * (cell + thick)))
         out: Float = fluid / self.net.coupling

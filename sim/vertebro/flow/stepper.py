@@ -206,7 +206,10 @@ class Stepper:
         for again in range(MOST_AGAIN + 1):
             longest = self.pace.life if self.keep else min(self.pace.life, self._call)
             self.pace.shorten(network.life(front.s, now, longest))
-            if network.agrees(flow.p, flow.res, front.s, now, 0.5 * min(longest, self.pace.life)) or again == MOST_AGAIN:
+            if (
+                network.agrees(flow.p, flow.res, front.s, now, 0.5 * min(longest, self.pace.life))
+                or again == MOST_AGAIN
+            ):
                 break
             residual = self._pass(flow, front, now, tally)
             self.pace.renew(flow, front, self._runs, now, self._exchange.team)
