@@ -169,7 +169,7 @@ def test_ages_equal_their_twin_and_lie_between_those_that_made_them(rng):
         assert max(found) <= 4 + 1e-12
 
 
-def acyclic_flow(rng, power):
+def acyclic_flow(rng, power, vessels=False):
     """One well, two outlets, cells partly filled: the fields of `transport`."""
     shape = (6, 6, 6)
     t, p = faces(rng, shape), rng.uniform(0, 1, shape)
@@ -180,7 +180,11 @@ def acyclic_flow(rng, power):
     pinned[1, 1, 1], pinned[4, 4, 4] = 1, 2
     s = np.round(rng.uniform(0, 1.4, shape), 2).clip(0, 1) * (t.sum(axis=0) > 0)
     flow = (p.ravel(), t.reshape(3, -1), np.array([36, 6, 1]), np.full(216, 0.8))
-    return flow, s.ravel(), (source.ravel(), pinned.ravel(), np.array([0.5]), power)
+    vessel = np.zeros((kf.VESSEL_ROWS, 1))
+    if vessels:  # one cell gives, one gets a mixture from them
+        vessel = np.zeros((kf.VESSEL_ROWS, 216))
+        vessel[kf.LEAVES, 92], vessel[: kf.TAKEN, 122] = 2.0, (0.0, 1.5, 0.5, 1.0)
+    return flow, s.ravel(), (source.ravel(), pinned.ravel(), vessel, np.array([0.5]), power)
 
 
 def work(room=216):
@@ -188,14 +192,17 @@ def work(room=216):
     return np.zeros(216, np.int32), np.zeros(2 * room, np.int32), rows, np.zeros((kf.ROWS, 4)), np.zeros(kf.SUMS)
 
 
+@pytest.mark.parametrize("vessels", [False, True])
 @pytest.mark.parametrize(("power", "sharp"), [(0.0, True), (2.0, True), (2.0, False), (1.0, True)])
-def test_transport_equals_its_twin(rng, power, sharp):
-    flow, start, fields = acyclic_flow(rng, power)
+def test_transport_equals_its_twin(rng, power, sharp, vessels):
+    flow, start, fields = acyclic_flow(rng, power, vessels)
     runs, reached = [], []
     for code in (kf.transport, naive.transport):
         s, birth, ledger, place = start.copy(), np.linspace(0, 3, 216), np.zeros(2), work()
         reached.append(code(*flow, s, birth, *fields, sharp, 0.02 if power else 2.0, 3.0, *place, ledger))
-        runs.append((s, birth * (s > 0), ledger))
+        runs.append((s, birth * (s > 0), ledger, fields[2][kf.TAKEN :].copy()))
+        assert (fields[2][kf.TAKEN].sum() > 0) == vessels
+        fields[2][kf.TAKEN :] = 0.0
         assert not place[0].any()
     for fast, slow in zip(*runs, strict=True):
         np.testing.assert_allclose(fast, slow, atol=5e-3 if power == 0 else 1e-6)
@@ -217,22 +224,24 @@ def test_transport_without_room_changes_nothing(rng, power):
 def test_steps_of_the_transport_equal_their_twins(rng):
     """Starts, what flows into a cell, what it passes on, and who comes next."""
     for power in (0.0, 2.0):
-        flow, s, (source, pinned, ratio, _) = acyclic_flow(rng, power)
+        flow, s, (source, pinned, vessel, ratio, _) = acyclic_flow(rng, power, vessels=True)
         p, t, strides, pore = flow
         order, twin = np.zeros((2, 216), np.int32)
-        assert kf.push_starts(p, s, source, power > 0, order) == naive.push_starts(p, s, source, power > 0, twin)
+        fields = (p, s, source, vessel, power > 0)
+        assert kf.push_starts(*fields, order) == naive.push_starts(*fields, twin)
         np.testing.assert_array_equal(order, twin)
-        assert kf.push_starts(p, np.ones(216), source, True, order[:5])[0] == -1
+        assert kf.push_starts(p, np.ones(216), source, vessel, True, order[:5])[0] == -1
         place, rows = np.arange(1, 217, dtype=np.int32), rng.random((216, kf.COLUMNS))
         place[rng.random(216) > 0.9] = 0
-        for i in (86, 87, 122, 129):
+        for i in (86, 87, 92, 122, 129):
             found = []
             for code in (kf, naive):
                 face, sums, mine = np.zeros((kf.ROWS, 4)), np.zeros(kf.SUMS), rows.copy()
                 wait = code.gather(i, p, t, strides, s, np.linspace(0, 3, 216), place, mine, 0.5, face, sums)
                 if wait < 0:
                     fluid = (ratio[0], power, True, 0.02, 3.0)
-                    code.pass_on(source[i], pinned[i] > 0, pore[i], s[i], 1.0, *fluid, face, sums, mine, i)
+                    vein = tuple(vessel[: kf.TAKEN, i].tolist())
+                    code.pass_on(source[i], pinned[i] > 0, vein, pore[i], s[i], 1.0, *fluid, face, sums, mine, i)
                 found.append((np.array(wait), *((face[: kf.GATE], sums, mine) if wait < 0 else ())))
             for fast, slow in zip(*found, strict=True):
                 np.testing.assert_allclose(fast, slow, atol=5e-3 if power == 0 else 1e-6)

@@ -7,7 +7,7 @@ import pytest
 
 from naive import multigrid as naive
 from vertebro.flow import kernels, kernels_multigrid
-from vertebro.flow.multigrid import WEAKEN, Multigrid, natural
+from vertebro.flow.multigrid import NO_LEAK, WEAKEN, Multigrid, natural
 from vertebro.flow.wavefront import DESCEND, OPERATE, SWEEP, chase, whole
 
 SHAPE = (12, 10, 11)
@@ -119,21 +119,23 @@ def test_conjugate_gradient_step_equals_its_twin(rng):
         np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("leaky", [False, True])
 @pytest.mark.parametrize("shape", [SHAPE, (7, 9, 8)])
-def test_true_residual_equals_its_twin(rng, shape):
+def test_true_residual_equals_its_twin(rng, shape, leaky):
     solver, t, free = solver_of(rng, shape)
     source, start = rng.normal(size=(2, *shape))
+    leak = rng.random(shape) if leaky else NO_LEAK
     y = rng.normal(size=solver.y.shape).astype("f4")
     runs = []
     for code in (kernels.refresh, naive.refresh):
         x, step, b, part = start.copy(), y.copy(), solver.b[0].copy(), np.zeros((5, shape[0]))
-        code(solver.truth[0][0], t, free, 0.6, source, x, step, b, 0.3, 1.7, part)
+        code(solver.truth[0][0], t, free, 0.6, source, leak, x, step, b, 0.3, 1.7, part)
         runs.append((x, step, b, part))
     for fast, slow in zip(*runs, strict=True):
         np.testing.assert_allclose(fast, slow, rtol=1e-6, atol=1e-6 * max(1.0, float(np.abs(slow).max())))
     parts = np.zeros((2, 5, shape[0]))
-    kernels.residual(1, shape[0] - 1, t, free, source, start, parts[0])
-    naive.residual(1, shape[0] - 1, t, free, source, start, parts[1])
+    kernels.residual(1, shape[0] - 1, t, free, source, leak, start, parts[0])
+    naive.residual(1, shape[0] - 1, t, free, source, leak, start, parts[1])
     np.testing.assert_allclose(parts[0], parts[1], rtol=1e-12)
 
 

@@ -20,6 +20,16 @@ from naive.flow_aggregation import (
     split_blocks,
     split_nodes,
 )
+from naive.flow_vessels import (
+    advance,
+    close_dead_ends,
+    eliminate,
+    join_cheapest,
+    merge_into,
+    pop,
+    push,
+    restore,
+)
 from naive.heat import (
     condense,
     conduct,
@@ -51,9 +61,11 @@ from naive.multigrid import (
 from vertebro.flow import kernels_front as kf
 
 __all__ = [
+    "advance",
     "agglomerate",
     "ascend",
     "bottom",
+    "close_dead_ends",
     "close_row",
     "coarse_rows",
     "coarsen",
@@ -64,18 +76,24 @@ __all__ = [
     "cycle_steps",
     "descend",
     "diagonal",
+    "eliminate",
     "expose",
     "fine_level",
     "first_rows",
+    "join_cheapest",
     "larger_block",
     "leaving",
     "link",
+    "merge_into",
     "nodes_to_cells",
     "note_peak",
     "perfuse",
+    "pop",
+    "push",
     "refresh",
     "residual",
     "residual_to_nodes",
+    "restore",
     "route_displaced",
     "route_injected",
     "split_blocks",
@@ -328,9 +346,12 @@ def ages(held, here, volume_in, gone, early, late, up, down, limits):
     return first, 2 * mean - first, kept
 
 
-def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):
+def pass_on(rate, outlet, vein, room, held, here, ratio, power, sharp, dt, now, face, sums, rows, k):
+    leaves, enters, fed, fed_birth = vein
+    supply = rate + fed
     flow, cement, ends = (face[row, :3].sum() + rate for row in (kf.IN, kf.CEMENT, kf.AT_END))
-    out, face[kf.CEMENT, 3], face[kf.OUT, 3] = face[kf.OUT, :3].sum(), rate, 0.0
+    flow, cement, ends = flow + enters, cement + fed, ends + fed
+    out, face[kf.CEMENT, 3], face[kf.OUT, 3] = face[kf.OUT, :3].sum(), supply, 0.0 if outlet else leaves
     if outlet:
         face[kf.OUT, 3], flow = max(0.0, flow - out), max(flow, out)
     exits = face[kf.OUT].sum()
@@ -339,7 +360,7 @@ def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, 
     mean = min(1.0, steady / flow) if flow > 0 else 1.0
     piston = power == 0 and not outlet
     face[kf.SHARE] = mean
-    if piston and mean < 1 and rate == 0 and exits > 0:
+    if piston and mean < 1 and supply == 0 and leaves == 0 and exits > 0:
         exit_shares(face, kf.AT_END if ends > cement else kf.CEMENT, mean)
     below = sums[kf.DOWN] / out if out > 0 else held
     face[kf.OUT] *= through / room
@@ -356,8 +377,8 @@ def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, 
         curve = (ratio, power) if power > 0 else (1.0, 1.0)
         limits = sharp and power > 0
         kept = corey_exits(held, cement / room, flow * dt / room, dt, face, *curve, above, fresh, below, limits)
-    early = (sums[kf.EARLY] + rate * now) / cement if cement > 0 else now
-    late = (sums[kf.LATE] + rate * (now + dt)) / cement if cement > 0 else now
+    early = (sums[kf.EARLY] + rate * now + fed * fed_birth) / cement if cement > 0 else now
+    late = (sums[kf.LATE] + rate * (now + dt) + fed * fed_birth) / cement if cement > 0 else now
     up = down = here
     if sums[kf.UP_WET] + rate > 0 and sums[kf.DOWN_WET] > 0:
         up = (sums[kf.UP_AGE] + rate * (now - dt / 2)) / (sums[kf.UP_WET] + rate)
@@ -367,15 +388,16 @@ def pass_on(rate, outlet, room, held, here, ratio, power, sharp, dt, now, face, 
     rows[k, [kf.FIRST, kf.LAST, kf.AGE]] = found
     rows[k, kf.THROUGH], rows[k, kf.FILL] = through, min(1.0, max(0.0, kept))
     for d in range(3):
-        leaves = face[kf.OUT, d] > 0
-        rows[k, d] = face[kf.LEFT, d] / (face[kf.OUT, d] * dt) * through if leaves else 0.0
+        leads = face[kf.OUT, d] > 0
+        rows[k, d] = face[kf.LEFT, d] / (face[kf.OUT, d] * dt) * through if leads else 0.0
         rows[k, kf.NOW + d] = face[kf.SHARE, d] * through if power == 0 and face[kf.LEFT, d] > 0 else 0.0
-    if outlet:
+    if outlet or leaves > 0:
         rows[k, kf.SPARE] = room * face[kf.LEFT, 3]
 
 
-def push_starts(p, s, source, mixed, order):
-    starts = [i for i in range(p.size) if source[i] > 0 or (mixed and s[i] > 0)]
+def push_starts(p, s, source, vessel, mixed, order):
+    fed = np.broadcast_to(vessel[kf.FED], p.shape)
+    starts = [i for i in range(p.size) if source[i] > 0 or fed[i] > 0 or (mixed and s[i] > 0)]
     highest = max((p[i] for i in starts), default=-np.inf)
     if len(starts) > order.size:
         return -1, highest
@@ -393,22 +415,28 @@ def next_reached(scan, ready, p, t, strides, place, order, rows):
 
 
 def transport(
-    p, t, strides, pore, s, birth, source, pinned, ratio, power, sharp, dt, now, place, order, rows, face, sums, ledger
-):
+    p, t, strides, pore, s, birth, source, pinned, vessel, ratio, power, sharp, dt, now,
+    place, order, rows, face, sums, ledger,
+):  # fmt: skip
     """Every cell in the order of falling pressure; cells that nothing injected reaches change nothing."""
     size, blank = p.size, np.zeros(rows.shape[1])
     blank[kf.THROUGH] = 1.0
     mine, done = np.tile(blank, (size, 1)), np.zeros(size, np.int32)
-    touched = (source > 0) | (s > 0 if power > 0 else False)
+    exchange = np.broadcast_to(vessel, (len(vessel), size))
+    touched = (source > 0) | (exchange[kf.FED] > 0) | (s > 0 if power > 0 else False)
     old_s, old_birth = s.copy(), birth.copy()
     for i in sorted(range(size), key=lambda c: (-p[c], c)):
         if touched[i]:
             gather(i, p, t, strides, old_s, old_birth, done, mine, -np.inf, face, sums)
             more = (ratio[i % ratio.size], power, sharp, dt, now, face, sums, mine, i)
-            pass_on(source[i], pinned[i] > 0, pore[i], old_s[i], old_birth[i], *more)
+            vein = tuple(exchange[: kf.TAKEN, i])
+            pass_on(source[i], pinned[i] > 0, vein, pore[i], old_s[i], old_birth[i], *more)
             s[i], birth[i] = mine[i, kf.FILL], mine[i, kf.AGE]
             if pinned[i] > 0:
                 ledger[pinned[i] - 1] += mine[i, kf.SPARE]
+            elif vein[kf.LEAVES] > 0:
+                vessel[kf.TAKEN, i] += mine[i, kf.SPARE]
+                vessel[kf.TAKEN_BIRTH, i] += mine[i, kf.SPARE] * mine[i, [kf.FIRST, kf.LAST]].mean()
             for j, q, d, _ in neighbours(i, p, t, strides):
                 touched[j] |= q < 0 and mine[i, d] > 0
         else:

@@ -168,7 +168,8 @@ def diagonal(first, end, coef, sink, nj, nk):
             coef[(3, *place(cell))] = 1 / total if total > 0 else 0.0
 
 
-def refresh(program, t, free, load, source, x, y, b, gain, scale, part):
+def refresh(program, t, free, load, source, leak, x, y, b, gain, scale, part):
+    lost = np.broadcast_to(leak, x.shape)
     for job, _, _, first, end in program:
         if job == 12:
             part[:3, first:end] = 0.0
@@ -181,7 +182,8 @@ def refresh(program, t, free, load, source, x, y, b, gain, scale, part):
                 x[cell] += gain * y[at]
                 continue
             left = load * source[cell] - sum(face * (x[cell] - x[other]) for other, face in neighbours(cell, t))
-            total = sum(face for _, face in neighbours(cell, t))
+            left -= lost[cell] * x[cell]
+            total = lost[cell] + sum(face for _, face in neighbours(cell, t))
             if job == 11 and free[cell] and total > 0:
                 x[cell] += left / total
             elif job == 12:
@@ -190,9 +192,10 @@ def refresh(program, t, free, load, source, x, y, b, gain, scale, part):
                 b[i, jp, kp, h, m] = scale * left
 
 
-def residual(first, end, t, free, source, x, part):
+def residual(first, end, t, free, source, leak, x, part):
+    lost = np.broadcast_to(leak, x.shape)
     part[0, first:end] = 0.0
     for cell in inner(x.shape):
         if first <= cell[0] < end and free[cell]:
-            out = sum(face * (x[cell] - x[other]) for other, face in neighbours(cell, t))
+            out = lost[cell] * x[cell] + sum(face * (x[cell] - x[other]) for other, face in neighbours(cell, t))
             part[0, cell[0]] += (source[cell] - out) ** 2

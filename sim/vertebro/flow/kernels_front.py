@@ -308,8 +308,6 @@ def pass_on(rate, outlet, vein, room, held, here, ratio, power, sharp, dt, now, 
         face[OUT, e] *= through / room
     if not (piston and held >= 1.0):
         stream(face, piston)
-        if leaves > 0.0 and piston:
-            face[GATE, 3] = 0.5  # the vessel's mouth is somewhere in the cell
     volume_in, kept = cement * dt / room, held
     if out == 0.0:
         for e in range(4):

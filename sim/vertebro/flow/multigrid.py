@@ -111,7 +111,10 @@ class Multigrid:
 
     def setup(self, t: Double, free: NDArray[np.uint8]) -> None:
         """Build the hierarchy from float64 faces and the mask of free cells."""
-        self.scale = 1.0 / max(float(t.max()), 1e-300)
+        largest = float(t.max())
+        if largest == 0.0 and self.bypass is not None:
+            largest = float(self.bypass.leak.max())
+        self.scale = 1.0 / max(largest, 1e-300)
         depth, planes, rows = self.table[:, 4].tolist(), self.table[:, 1].tolist(), self.table[:, 2].tolist()
         # flows to pinned cells are needed here only: they lie where the cycle's solutions will be
         self.flat[0][:] = 0

@@ -17,8 +17,10 @@ from vertebro.flow.vessels import VesselNetwork, VesselState
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]
-DROP_CHANGE = 0.2  # of the driving pressure: change of a segment's drop while one pressure field serves
-DROP_ERROR = 0.03  # of the driving pressure: error of a drop from which on the field is found again
+DROP_CHANGE = 0.15  # of the driving pressure: change of a segment's drop while one pressure field serves
+DROP_ERROR = 0.02  # of the driving pressure: error of a drop from which on the field is found again
+FLOW_CHANGE = 0.25  # of what flows through the mouths while one pressure field serves, by its last trend
+ARRIVAL = 0.01  # of what is injected meanwhile: volume that may flow through mouths as if the front were not there yet
 MOUTH_FILL = 0.5  # fill of a cell from which on injected fluid enters its vessels
 MOST_PARTS = 16  # parts of a step in which the network's own pressures are found
 SLIT = 0.2  # conductance · length / (volume/length · radius²): 1/8 in ducts, 1/3 in slits
@@ -74,6 +76,7 @@ class Network:
         self._reduced, self._inflow = np.zeros((0, 0)), np.zeros(0)
         self._draw = np.zeros((n, len(self.cells)))  # conductance of nodes, in their seats, to cells
         self._level = np.zeros(len(self.cells))
+        self._last = self._before = (np.zeros(k), math.nan)
 
     def _place_mouths(self) -> None:
         """Cells of the couplings, each once, in the order of the couplings: mirrored problems get the same."""
@@ -230,19 +233,52 @@ class Network:
         after = self._tried(s, now, seconds)
         drive = self._drive()
         if after is not self.state and drive > 0.0:
-            change = np.abs(self.resistance(after, now) - self.resistance(self.state, now)) * np.abs(self.state.flow)
-            seconds *= min(1.0, DROP_CHANGE * drive / max(float(change.max(initial=0.0)), 1e-300))
+            change = self._drop(self.resistance(after, now) - self.resistance(self.state, now))
+            seconds *= min(1.0, DROP_CHANGE * drive / max(change, 1e-300))
         return seconds
+
+    def arrival(self, p: Float, t: Float, s: Float, source: Float, now: float, seconds: float) -> float:
+        """Part of `seconds` before the front reaches a mouth where that matters: its flow is found anew then."""
+        flat, fill, inside = t.reshape(3, -1), s.reshape(-1), np.flatnonzero(self._inside & self.conducts)
+        cells = self.cells[inside]
+        here, inflow = p.reshape(-1)[cells], source.reshape(-1)[cells].copy()
+        for d, stride in enumerate(self._strides.tolist()):
+            for near, face in ((cells + stride, flat[d, cells]), (cells - stride, flat[d, cells - stride])):
+                inflow += face * np.maximum(p.reshape(-1)[near] - here, 0.0) * (fill[near] > MOUTH_FILL)
+        drawn = np.zeros((2, len(self.cells)))
+        np.add.at(drawn[0], self.mouth_cell, np.abs(self.state.drawn))
+        np.add.at(drawn[1], self.mouth_cell, self.state.drawn)
+        room = np.where(drawn[1] > 0.0, 1.0, MOUTH_FILL)[inside]
+        room = np.minimum(1.0 - fill[cells], room) * self.box.pore.reshape(-1)[cells]
+        coming = (inflow > 0.0) & (room > 0.0)
+        wait = 1.02 * room[coming] / inflow[coming]
+        matters = drawn[0, inside][coming] * (seconds - wait) > ARRIVAL * float(source.sum()) * seconds
+        return min(seconds, self._trend(now, float(source.sum())), float(wait[matters].min(initial=math.inf)))
+
+    def _trend(self, now: float, supply: float) -> float:
+        """Seconds until the flows through the mouths will have changed too far."""
+        if now != self._last[1]:
+            self._before = self._last
+        self._last = (self.state.drawn, now)
+        (before, then), drawn = self._before, self.state.drawn
+        change, whole = float(np.abs(drawn - before).sum()), max(supply, float(np.abs(drawn).sum()))
+        return FLOW_CHANGE * whole * (now - then) / change if now > then and change > 0.0 else math.inf
+
+    def _drop(self, change: Float) -> float:
+        """What a change of the segments' resistances makes of the pressure [Pa]: a sum in series, a mean in parallel."""
+        flow = np.abs(self.state.flow)
+        largest = float(flow.max(initial=0.0))
+        return float(np.einsum("m,m,m", flow, flow, np.abs(change))) / largest if largest > 0.0 else 0.0
 
     def agrees(self, p: Float, res: Float, s: Float, now: float, ahead: float) -> bool:
         """Whether the present flows go with the conductances that they were found with; notes the time ahead."""
         state, drive = self.state, self._drive()
         state.ahead = ahead
-        segment = np.abs(self.resistance(self._tried(s, now, ahead), now) - 1.0 / self._segment_g) * np.abs(state.flow)
+        segment = self._drop(self.resistance(self._tried(s, now, ahead), now) - 1.0 / self._segment_g)
         new, used = self._mouth_resistance(self.levels(p), res, now), np.zeros(len(state.drawn))
         np.divide(1.0, self._mouth_g, out=used, where=self._mouth_g > 0.0)
         mouth = np.abs(new - used) * np.abs(state.drawn)
-        return max(float(segment.max(initial=0.0)), float(mouth.max(initial=0.0))) <= DROP_ERROR * drive
+        return max(segment, float(mouth.max(initial=0.0))) <= DROP_ERROR * drive
 
     def _drive(self) -> float:
         """Largest difference of pressure that acts on the network [Pa]."""

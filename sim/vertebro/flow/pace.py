@@ -18,6 +18,7 @@ MATERIAL_CHANGE = 0.25  # of the logarithm of the viscosity while one pressure f
 PRESSURE_CHANGE = 0.25  # of the wells' highest pressure, by its last trend
 FASTEST = 3.0  # the fastest front cell may advance this many times the mean advance per field
 VESSELS = 0.02  # as SLOWEST, for what fills vessels
+MOUTHS = 0.1  # as SLOWEST, for the front's arrival at vessels
 SLOWEST = 0.25  # whatever changes, a field serves for this share of the mean advance
 _UNIT_RATE = np.array([1.0])
 
@@ -36,7 +37,7 @@ class Pace:
     def __init__(self, front_step: float, max_step: float) -> None:
         self.front_step, self.max_step = front_step, max_step
         self.life = self.age = self.mean = 0.0
-        self._last = (0.0, 0.0)
+        self._last = self._before = (0.0, 0.0)
 
     @property
     def left(self) -> float:
@@ -63,13 +64,15 @@ class Pace:
             wish *= min(1.0, MATERIAL_CHANGE / growth) if growth > 0.0 else 1.0
         self.life = min(max(wish, SLOWEST * mean), self.max_step)
 
-    def shorten(self, seconds: float) -> None:
-        """Vessels ask for a new field after `seconds`; they get it, but not more often than `VESSELS` allows."""
-        self.life = min(self.life, max(seconds, VESSELS * self.mean))
+    def shorten(self, seconds: float, share: float = VESSELS) -> None:
+        """Vessels ask for a new field after `seconds`; they get it, but not before a share of the mean advance."""
+        self.life = min(self.life, max(seconds, share * self.mean))
 
     def _trend(self, pressure: float, now: float) -> float:
         """Seconds until the pressure will have changed too far."""
-        (before, then), self._last = self._last, (pressure, now)
+        if now != self._last[1]:  # else a field was found again for the same moment
+            self._before = self._last
+        (before, then), self._last = self._before, (pressure, now)
         change, time = abs(pressure - before), now - then
         return PRESSURE_CHANGE * abs(pressure) * time / change if time > 0.0 and change > 0.0 else math.inf
 

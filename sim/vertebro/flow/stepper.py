@@ -18,7 +18,7 @@ from vertebro.flow.fluids import Resistance
 from vertebro.flow.front import Front
 from vertebro.flow.network import Network
 from vertebro.flow.outflow import OutletFlow
-from vertebro.flow.pace import Pace, viscosity
+from vertebro.flow.pace import MOUTHS, Pace, viscosity
 from vertebro.flow.pressure import PressureField
 from vertebro.flow.problem import FlowProblem, Well, check_control, check_meeting
 from vertebro.flow.report import FlowEvent, StepReport, Tally
@@ -205,6 +205,8 @@ class Stepper:
         """Solve again until the vessels' flows go with what they hold in the middle of the time the field serves."""
         for again in range(MOST_AGAIN + 1):
             longest = self.pace.life if self.keep else min(self.pace.life, self._call)
+            self.pace.shorten(network.arrival(flow.p, flow.t, front.s, flow.source, now, longest), MOUTHS)
+            longest = min(longest, self.pace.life)
             self.pace.shorten(network.life(front.s, now, longest))
             if (
                 network.agrees(flow.p, flow.res, front.s, now, 0.5 * min(longest, self.pace.life))
