@@ -10,6 +10,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vertebro.drainage import LONG
 from vertebro.grid import VoxelGrid
 from vertebro.tissue import Compartment, Tissue
 from vertebro.view.cement_fields import IN_BONE, bony_box, inside_and_outside, spread_times
@@ -62,7 +63,7 @@ def build_surfaces(run: Run, time: float | None = None) -> Surfaces:
     return Surfaces(
         bone=_bone(run),
         canal=_surface(canal & near, grid, sigma=1.0, level=0.5, relax=30),
-        veins=_surface(tissue == Tissue.VEIN, grid, sigma=0.5, level=0.3, relax=15),
+        veins=_veins(run) or _surface(tissue == Tissue.VEIN, grid, sigma=0.5, level=0.3, relax=15),
         discs=_surface(discs & near, grid, sigma=1.0, level=0.5, relax=30),
         cement=cement_surface(run, time),
         leaks=_surface(outside, grid, sigma=0.45, level=0.2, relax=10),
@@ -115,6 +116,25 @@ def _bone(run: Run) -> Any:
     smooth = ndimage.gaussian_filter(label.astype(np.float32), 0.7)
     dense = np.clip((anatomy.hu - 150.0) / 700.0, 0.0, 0.25) * label
     return _contour(smooth + dense.astype(np.float32), anatomy.grid, 0.5, relax=40)
+
+
+def _veins(run: Run) -> Any:
+    """The vein network as tubes near the vertebra; None without one."""
+    network = run.anatomy.network
+    if network is None:
+        return None
+    apart = np.linalg.norm(np.diff(network.nodes[network.segments], axis=1)[:, 0], axis=1)
+    drawn = np.flatnonzero(network.length <= LONG * apart)  # the others stand for a course far off
+    points = network.nodes[network.segments[drawn]] * MM
+    tubes = [
+        pv.Line(a, b).tube(radius=float(radius) * MM, n_sides=12, capping=True)
+        for (a, b), radius in zip(points, network.radius[drawn], strict=True)
+    ]
+    if not tubes:
+        return None
+    return (
+        pv.merge(tubes, merge_points=False).extract_surface().compute_normals(cell_normals=False, split_vertices=False)
+    )
 
 
 def _surface(values: NDArray[Any], grid: VoxelGrid, *, sigma: float, level: float, relax: int) -> Any:
