@@ -76,6 +76,7 @@ __all__ = [
     "cycle",
     "cycle_steps",
     "descend",
+    "distribute",
     "diagonal",
     "eliminate",
     "expose",

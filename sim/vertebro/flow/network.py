@@ -109,7 +109,8 @@ class Network:
         rows, columns = np.nonzero(state.injected > 0.0)
         lack = np.zeros(len(state.volume))
         if rows.size:
-            rates = np.abs(state.flow[rows]) * self._wall[rows]
+            # what has not moved yet: of usual viscosity
+            rates = np.where(state.flow[rows] != 0.0, np.abs(state.flow[rows]) * self._wall[rows], 1.0)
             thick = evaluate(law, rates, now, state.birth[rows, columns])
             np.add.at(lack, rows, state.injected[rows, columns] * (thick - thin))
         out: Float = (thin + lack / state.volume.sum(axis=1)) / self.net.conductance
@@ -261,7 +262,8 @@ class Network:
             self._before = self._last
         self._last = (self.state.drawn, now)
         (before, then), drawn = self._before, self.state.drawn
-        change, whole = float(np.abs(drawn - before).sum()), max(supply, float(np.abs(drawn).sum()))
+        change, passing = float(np.abs(drawn - before).sum()), float(np.abs(self.state.flow).max(initial=0.0))
+        whole = max(supply, passing, float(np.abs(drawn).sum()))
         return FLOW_CHANGE * whole * (now - then) / change if now > then and change > 0.0 else math.inf
 
     def _drop(self, change: Float) -> float:
