@@ -172,14 +172,19 @@ class Network:
         fixed = ~self._inside | (free.reshape(-1)[self.cells] == 0)
         among, ground, given = self._ground(levels * fixed)
         nodes = np.diag(ground + among.sum(axis=0) + among.sum(axis=1)) - among - among.T
-        # what the free cells' pressures bring about, and all the rest together
-        share = np.concatenate([np.where(fixed, 0.0, draw), given[:, None]], axis=1)
+        drawn = np.where(fixed, 0.0, draw)
+        to_outlets = self._reduced[bare:free_nodes, free_nodes:].sum(axis=1)
+        elsewhere = to_outlets + np.where(fixed, draw, 0.0).sum(axis=1)
+        # pressures that the free cells bring about, all else together, and the rest of what a node is tied to
+        share = np.concatenate([drawn, given[:, None], elsewhere[:, None]], axis=1)
         kv.distribute(among, ground, share)
-        leak = np.where(fixed, 0.0, self._draw[bare:].sum(axis=0))
-        supply = np.where(fixed, 0.0, share[:, -1] @ draw + self.net.outlet_pressure @ ends)
+        share, brought, rest = share[:, :-2], share[:, -2], share[:, -1:]
+        # 1 - share, of what is not the cell's own, without the subtraction where there is but one cell
+        others = rest + (share.sum(axis=1, keepdims=True) - share)
+        leak = np.where(fixed, 0.0, (drawn * others).sum(axis=0) + ends.sum(axis=0))
+        supply = np.where(fixed, 0.0, brought @ draw + self.net.outlet_pressure @ ends)
         at = np.flatnonzero(self._inside)
-        drawn = np.where(fixed, 0.0, draw)[:, at]
-        self.bypass.set(leak[at], drawn, np.ascontiguousarray(share[:, at]), nodes, supply[at])
+        self.bypass.set(leak[at], drawn[:, at], np.ascontiguousarray(share[:, at]), nodes, supply[at])
 
     def _ground(self, levels: Float) -> tuple[Float, Float, Float]:
         """Of the nodes with mouths: conductances among them, those to cells and outlets, and what pulls [m³/s].
