@@ -249,7 +249,8 @@ def leak_monitor(scene: Scene) -> LeakMonitor:
         frame=body_frame(vertebra),
         exit_routes={exit_.name: exit_.route for exit_ in vertebra.exits}
         | dict.fromkeys(network.outlet_names if network is not None else (), "vein"),
-        exit_positions={exit_.name: vertebra.grid.world(exit_.cells).mean(axis=0) for exit_ in vertebra.exits},
+        exit_positions={exit_.name: vertebra.grid.world(exit_.cells).mean(axis=0) for exit_ in vertebra.exits}
+        | (dict(zip(network.outlet_names, network.nodes[network.outlet_node], strict=True)) if network else {}),
         vein=vertebra.tissue == Tissue.VEIN,
         veins=vein_course(vertebra),
         conductance=face_conductance(vertebra.permeability, vertebra.face_resistance, vertebra.grid.spacing),

@@ -13,11 +13,13 @@ times larger along the spine than across. An osteoporotic core of 80 HU has φ �
 Density explains little of the measured scatter, so K carries a log-normal multiplier that ensembles sample.
 
 **Walls thinner than voxels.** The cortical shell (0.35 mm) and the endplates are layers in the faces between voxels:
-a resistance thickness/permeability [1/m]. Foramina, where a vein passes, have none.
+a resistance thickness/permeability [1/m]; veins cross them as ducts.
 
-**Ways out.** Marrow leaves through a synthetic basivertebral vein into the plexus in front of the dura, through
-segmental veins at the waist, and slowly through the shell; each vein and the grid's border is an `Exit` at a
-pressure. Veins narrower than a voxel are thinned so that their volume and Poiseuille conductance πa⁴/8 are kept.
+**Ways out.** Marrow drains through a synthetic network of veins (`VeinNetwork`), drawn through the labels but independent
+of the grid: radial sinusoids, one or two basivertebral trunks, the plexus in front of the dura, foraminal, segmental
+and lumbar veins, and ducts of the whole length to the cava and the azygos, each end an outlet at a pressure. Ducts in
+bone exchange with the voxels along them; the void of the basivertebral foramen is porous voxels. The shell leaks slowly,
+and the grid's border is an `Exit`.
 
 **The generated patient** is a stack of signed-distance vertebrae with published sizes, scaled by sex and stature, in
 a trunk with muscles, ribs, organs and air. Its trabecular field is drawn once in space from the seed: a finer
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from vertebro.anatomy.assemble import assemble
     from vertebro.anatomy.from_ct import import_ct
     from vertebro.anatomy.interior_settings import InteriorSettings
+    from vertebro.anatomy.network import VeinNetwork
+    from vertebro.anatomy.network_settings import VeinSettings
     from vertebro.anatomy.parametric import ParametricSpec, build_parametric
     from vertebro.anatomy.sample import fetch_sample
     from vertebro.anatomy.store import load_anatomy, save_anatomy
@@ -63,6 +67,8 @@ _HOMES = {
     "fetch_sample": "sample",
     "load_anatomy": "store",
     "save_anatomy": "store",
+    "VeinNetwork": "network",
+    "VeinSettings": "network_settings",
 }
 __all__ = [
     "Anatomy",
@@ -73,6 +79,8 @@ __all__ = [
     "Pedicle",
     "SpineLevel",
     "Surround",
+    "VeinNetwork",
+    "VeinSettings",
     "assemble",
     "build_parametric",
     "fetch_sample",

@@ -21,6 +21,7 @@ from vertebro.tissue import Compartment
 
 Float = NDArray[np.float64]
 _UNSIDED = 2
+TRACE = 0.01  # of the threshold of emboli
 
 
 class LeakMonitor:
@@ -70,6 +71,8 @@ class LeakMonitor:
                 grid.check(array, name)
         self._grid, self._frame, self._settings = grid, frame, settings or LeakSettings()
         self._exits = {name: _exit_place(name, route) for name, route in exit_routes.items()}
+        # veins carry traces of cement far ahead of it: they are no beginning
+        self._least = 0.0 if veins is None else TRACE * self._settings.embolus_threshold
         self._exit_positions = {name: np.asarray(p, float) for name, p in (exit_positions or {}).items()}
         self._compartment = np.ascontiguousarray(compartment, np.uint8)
         in_bone = bone_side(grid, self._compartment, track_depth=self._settings.track_depth)
@@ -266,7 +269,8 @@ class LeakMonitor:
                 place, route = self._exits[name]
                 key = int(_key(place, route, _UNSIDED))
                 self._leaked[key] = self._leaked.get(key, 0.0) + volume
-                self._onset.setdefault(key, (time, -1))
+                if volume > self._least:
+                    self._onset.setdefault(key, (time, -1))
 
     def _book_veins(self) -> None:
         if self._veins is None:
@@ -332,7 +336,7 @@ class LeakMonitor:
             near = "paravertebral" if place == Place.BEYOND else place.name.lower()
             vein = self._veins.course.names[-2 - cell]
             return position, f"{place_in_words(position, near, self._frame)}, in the {vein}"
-        names = [n for n, v in self._outflow.items() if v > 0.0 and self._exits[n] == (place, _route_of(key))]
+        names = [n for n, v in self._outflow.items() if v > self._least and self._exits[n] == (place, _route_of(key))]
         # a vein ends at a point; the tissue around ends at no place in particular
         veins = names if _route_of(key) in (Route.BASIVERTEBRAL, Route.SEGMENTAL) else []
         known = next((self._exit_positions[n] for n in veins if n in self._exit_positions), None)

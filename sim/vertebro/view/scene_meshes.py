@@ -10,7 +10,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vertebro.drainage import LONG
+from vertebro.drainage import LONG, vein_grid, vein_raster
 from vertebro.grid import VoxelGrid
 from vertebro.tissue import Compartment, Tissue
 from vertebro.view.cement_fields import IN_BONE, bony_box, inside_and_outside, spread_times
@@ -22,6 +22,7 @@ MM = 1e3
 NEEDLE_REACH = 0.008  # m of the needle shown beyond the vertebra
 NEIGHBOUR_REACH = 0.007  # m of disc and canal shown above and below the body
 CEMENT_LEVEL = 0.3  # smoothed saturation at the drawn surface
+VEIN_PIXEL = 0.6e-3  # m, of the grid on which veins are drawn
 _SMALLEST = 12  # triangles; less is a speck of noise
 
 
@@ -119,22 +120,15 @@ def _bone(run: Run) -> Any:
 
 
 def _veins(run: Run) -> Any:
-    """The vein network as tubes near the vertebra; None without one."""
+    """The vein network near the vertebra, its ducts as one surface; None without one."""
     network = run.anatomy.network
     if network is None:
         return None
     apart = np.linalg.norm(np.diff(network.nodes[network.segments], axis=1)[:, 0], axis=1)
-    drawn = np.flatnonzero(network.length <= LONG * apart)  # the others stand for a course far off
-    points = network.nodes[network.segments[drawn]] * MM
-    tubes = [
-        pv.Line(a, b).tube(radius=float(radius) * MM, n_sides=12, capping=True)
-        for (a, b), radius in zip(points, network.radius[drawn], strict=True)
-    ]
-    if not tubes:
-        return None
-    return (
-        pv.merge(tubes, merge_points=False).extract_surface().compute_normals(cell_normals=False, split_vertices=False)
-    )
+    near = network.length <= LONG * apart  # the others stand for a course far off
+    grid = vein_grid(network, VEIN_PIXEL)
+    lumen = vein_raster(network, grid).fraction(np.where(near, network.volume, 0.0))
+    return _surface(lumen, grid, sigma=0.7, level=0.3, relax=15)
 
 
 def _surface(values: NDArray[Any], grid: VoxelGrid, *, sigma: float, level: float, relax: int) -> Any:
