@@ -15,11 +15,11 @@ Density explains little of the measured scatter, so K carries a log-normal multi
 **Walls thinner than voxels.** The cortical shell (0.35 mm) and the endplates are layers in the faces between voxels:
 a resistance thickness/permeability [1/m]; veins cross them as ducts.
 
-**Ways out.** Marrow drains through a synthetic network of veins (`VeinNetwork`), drawn through the labels but independent
-of the grid: radial sinusoids, one or two basivertebral trunks, the plexus in front of the dura, foraminal, segmental
-and lumbar veins, and ducts of the whole length to the cava and the azygos, each end an outlet at a pressure. Ducts in
-bone exchange with the voxels along them; the void of the basivertebral foramen is porous voxels. The shell leaks slowly,
-and the grid's border is an `Exit`.
+**Ways out.** Marrow drains through a synthetic network of veins (`VeinNetwork`), drawn through the labels but
+independent of the grid: radial sinusoids, one or two basivertebral trunks, the plexus in front of the dura, foraminal,
+segmental and lumbar veins, and ducts of the whole length to the cava and the azygos, each end an outlet at a pressure.
+Ducts in bone exchange with the voxels along them; the void of the basivertebral foramen is porous voxels. The shell
+leaks slowly, and the grid's border is an `Exit`.
 
 **The generated patient** is a stack of signed-distance vertebrae with published sizes, scaled by sex and stature, in
 a trunk with muscles, ribs, organs and air. Its trabecular field is drawn once in space from the seed: a finer

@@ -59,7 +59,9 @@ class Bypass:
         inside = (j // 2) * nm + k // 2
         self._in_half, self._in_level = (2 * i + j % 2) * block + inside, (4 * i + 2 * (j % 2) + k % 2) * block + inside
         self._way, self._all, self._h = np.zeros((size, 7)), np.zeros((size, 7)), np.zeros(size)
-        self._answer, self.own, self._damp = np.zeros((0, size)), np.zeros(size), np.ones(size)
+        self._answer: Double = np.zeros((0, size))
+        self.own: Double = np.zeros(size)
+        self._damp: Double = np.ones(size)
         self._base = np.zeros(size)
 
     def set(self, leak: Double, draw: Double, share: Double, nodes: Double, supply: Double) -> None:
@@ -84,7 +86,7 @@ class Bypass:
         self.draw, self.share, self.own = self.draw * on, self.share * on, self.own * on
         self._damp = 1.0 / (1.0 + self.own * self._h)
         nodes = self._nodes - (self.draw * (self._h * self._damp)) @ self.draw.T
-        self._answer = np.linalg.solve(nodes, self.draw * self._damp)
+        self._answer = np.asarray(np.linalg.solve(nodes, self.draw * self._damp), np.float64)
         sinks.reshape(-1)[self._in_level[on, 6]] += (leak[on] * scale).astype(np.float32)
 
     def start(self, source: Double) -> Double:
