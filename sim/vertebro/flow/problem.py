@@ -324,7 +324,9 @@ def check_mouths(vessels: Any, shape: tuple[int, ...], outlets: Sequence[Outlet]
         held = (cells[:, None] == outlet.cells[None]).all(axis=2).any(axis=1)
         if held.any():
             hint = f"outlet {outlet.name!r} holds it: end the vessel in an outlet of its own"
-            raise CaseError("a vessel's mouth in an outlet's cell", where=where, value=cells[held][0].tolist(), hint=hint)
+            raise CaseError(
+                "a vessel's mouth in an outlet's cell", where=where, value=cells[held][0].tolist(), hint=hint
+            )
 
 
 def _check_well(well: Well, shape: tuple[int, ...]) -> Well:

@@ -234,7 +234,9 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
 def _check_network(net: VesselNetwork) -> None:
     if len(net.coupling_cell) != len(net.coupling_node):
         sizes = (len(net.coupling_node), len(net.coupling_cell))
-        raise GeometryError("a coupling is a node, a cell and a conductance", where="vessels.coupling_cell", value=sizes)
+        raise GeometryError(
+            "a coupling is a node, a cell and a conductance", where="vessels.coupling_cell", value=sizes
+        )
     if len(net.outlet_name) != len(net.outlet_node) or not all(isinstance(n, str) for n in net.outlet_name):
         raise CaseError(
             "a name for every outlet", where="vessels.outlet_name", value=net.outlet_name, allowed="o strings"
@@ -244,7 +246,9 @@ def _check_network(net: VesselNetwork) -> None:
         raise CaseError("two outlets at one node", where="vessels.outlet_node", value=nodes, hint="add a node")
     if np.any(net.segment[:, 0] == net.segment[:, 1]):
         n = int((net.segment[:, 0] == net.segment[:, 1]).argmax())
-        raise GeometryError("a segment ends where it begins", where=f"vessels.segment[{n}]", value=net.segment[n].tolist())
+        raise GeometryError(
+            "a segment ends where it begins", where=f"vessels.segment[{n}]", value=net.segment[n].tolist()
+        )
     if not (np.isreal(net.viscosity) and 0 < net.viscosity < np.inf):
         raise CaseError("viscosity", where="vessels.viscosity", value=net.viscosity, allowed="> 0 Pa·s, finite")
     fed, part = np.flatnonzero(net.blood > 0), net.component
