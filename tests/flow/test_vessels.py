@@ -107,7 +107,7 @@ def test_queues_equal_their_twins(rng):
             results.append([*held, out])
         for fast, slow in zip(*results, strict=True):
             np.testing.assert_allclose(fast, slow, rtol=1e-12, atol=1e-14)
-        count, volume, injected, _ = start
+        _, volume, injected, _ = start
         np.testing.assert_allclose(results[0][1][1:].sum(axis=1), volume[1:].sum(axis=1), rtol=1e-12)
         before = injected.sum(axis=1) + 0.3 * amount
         np.testing.assert_allclose((results[0][2].sum(axis=1) + results[0][4][:, 1])[1:], before[1:], rtol=1e-12)

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from physics.flow_cases import ball
-from vertebro.flow import FlowProblem, Outlet, Stepper, VesselNetwork, Well, solve_pressure
-from vertebro.grid import VoxelGrid
 from physics.vessel_cases import (
     BLOOD,
     DOSE,
@@ -27,6 +25,8 @@ from physics.vessel_cases import (
     slit,
     two_paths,
 )
+from vertebro.flow import FlowProblem, Outlet, Stepper, VesselNetwork, Well, solve_pressure
+from vertebro.grid import VoxelGrid
 
 FLUIDS = [(100.0, 1.0), (100.0, 100.0), (10.0, 5.0), (1000.0, 4e-3)]
 

@@ -41,7 +41,7 @@ class Bypass:
     def __init__(self, shape: tuple[int, int, int], cells: NDArray[np.int64]) -> None:
         self.cells, size = cells, len(cells)
         self.leak, self.matrix, self.supply = np.zeros(shape), np.zeros((size, size)), np.zeros(size)
-        ni, nj, nk = shape
+        _, nj, nk = shape
         self._strides = np.array([nj * nk, nk, 1])
         steps = np.concatenate([self._strides, -self._strides, [0]])
         self._near = cells[:, None] + steps
