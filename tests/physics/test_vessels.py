@@ -25,7 +25,7 @@ from physics.vessel_cases import (
     slit,
     two_paths,
 )
-from vertebro.flow import FlowProblem, Outlet, Stepper, VesselNetwork, Well, solve_pressure
+from vertebro.flow import FlowProblem, Outlet, Stepper, VesselNetwork, Well, lattice_green, solve_pressure
 from vertebro.grid import VoxelGrid
 
 FLUIDS = [(100.0, 1.0), (100.0, 100.0), (10.0, 5.0), (1000.0, 4e-3)]
@@ -191,17 +191,19 @@ def test_the_estimate_of_two_paths_gives_the_table_and_the_solver_too(row_of_tab
 def mouth_ball(h, cement, marrow, vein, outer=OUTER):
     """The two paths in three dimensions; the mouth is a ball of cells of the duct's radius.
 
-    The entrance resistance is that of a half space, half of it is the flow to the ball that the grid resolves.
+    The entrance resistance is that of a half space; what the grid resolves of it (its own Green function) is left out.
     """
     n = 2 * round((outer + 1.5 * h) / h) + 1
     problem = ball(n, h, outer=outer, injected=cement, displaced=marrow)
     x, y, z = problem.grid.open_mesh()
     cells = np.argwhere(np.sqrt((x - MOUTH) ** 2 + y**2 + z**2) <= 1.01 * DUCT)
+    resolved = float(lattice_green(cells[:, None] - cells, (K * h,) * 3).mean())
+    coupling = 1 / (1 / (2 * np.pi * K * DUCT) - resolved)
     vessels = VesselNetwork(
         segment=chain(6),
         coupling_node=[0] * len(cells),
         coupling_cell=cells,
-        coupling=[4 * np.pi * K * DUCT / len(cells)] * len(cells),
+        coupling=[coupling / len(cells)] * len(cells),
         outlet_node=[6],
         outlet_pressure=[vein],
         outlet_name=["vein"],
