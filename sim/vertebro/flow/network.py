@@ -272,7 +272,7 @@ class Network:
         return FLOW_CHANGE * whole * (now - then) / change if now > then and change > 0.0 else math.inf
 
     def _drop(self, change: Float) -> float:
-        """What a change of the segments' resistances makes of the pressure [Pa]: a sum in series, a mean in parallel."""
+        """Pressure [Pa] that a change of the segments' resistances costs: summed in series, a mean in parallel."""
         flow = np.abs(self.state.flow)
         largest = float(flow.max(initial=0.0))
         return float(np.einsum("m,m,m", flow, flow, np.abs(change))) / largest if largest > 0.0 else 0.0

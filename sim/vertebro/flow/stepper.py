@@ -209,7 +209,10 @@ class Stepper:
             self.pace.shorten(arrival, self._call, MOUTHS)
             longest = min(longest, self.pace.life)
             self.pace.shorten(network.life(front.s, now, longest), self._call)
-            if network.agrees(flow.p, flow.res, front.s, now, 0.5 * min(longest, self.pace.life)) or again == MOST_AGAIN:
+            if (
+                network.agrees(flow.p, flow.res, front.s, now, 0.5 * min(longest, self.pace.life))
+                or again == MOST_AGAIN
+            ):
                 break
             residual = self._pass(flow, front, now, tally)
             self.pace.renew(flow, front, self._runs, now, self._exchange.team)
