@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
+from vertebro.anatomy.network_settings import VeinSettings
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
 from vertebro.anatomy.pathology import with_pathology
 from vertebro.anatomy.store import load_anatomy
 from vertebro.approaches import plan_path, to_skin
 from vertebro.case import Case, NeedleInput, StepInput
 from vertebro.case_anatomy import DENSITIES, GENERATED_ONLY, MEAN_BONE_FRACTION, AnatomyInput
+from vertebro.drainage import flow_vessels, vein_course, vein_raster
 from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
 from vertebro.flow.laws import ViscosityLaw
@@ -69,10 +71,24 @@ class Scene:
     placements: tuple[Placement, ...]
     steps: tuple[Step, ...]
 
-    def cement_fraction(self, saturation: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Volume share of cement in each voxel, from its share of the movable pores (arrays of any leading shape)."""
+    def cement_fraction(
+        self, saturation: NDArray[np.floating], veins: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float32]:
+        """Volume share of cement in each voxel.
+
+        Parameters
+        ----------
+        saturation : (nr, na, ns) array
+            Cement's share of the movable pores.
+        veins : (m,) array, optional [m³]
+            Cement in each segment of the veins; their part on the grid is added.
+        """
         movable = self.anatomy.porosity * (1 - self.case.marrow.residual)
-        return np.asarray(saturation * movable, np.float32)
+        fraction = np.asarray(saturation * movable, np.float32)
+        if veins is None or self.anatomy.network is None or not np.any(veins):
+            return fraction
+        drawn = vein_raster(self.anatomy.network, self.anatomy.grid).fraction(np.asarray(veins, float))
+        return np.minimum(fraction + drawn, 1.0, dtype=np.float32)
 
     def needle(self, name: str) -> Needle:
         """The needle of that name."""
@@ -165,6 +181,12 @@ def build_anatomy(case: Case, *, base: Path | None = None, sketch: bool = False)
         anisotropy=wish.anisotropy,
         shell_thickness=wish.shell_thickness,
         foramina_density=wish.foramina_density,
+        network=VeinSettings(
+            basivertebral_radius=wish.basivertebral_radius,
+            sinusoids=wish.sinusoids,
+            epidural_radius=wish.epidural_radius,
+            blood_flow=wish.blood_flow,
+        ),
     )
     return build_parametric(spec, interior=interior)
 
@@ -226,6 +248,7 @@ def flow_problem(scene: Scene, record: TipRecord | None = None) -> FlowProblem:
         mode=case.flow.mode,
         displaced_pressure=case.anatomy.venous_pressure,
         shear_factor=shear_factor(case.cement.shear_factor, float(scene.cement.flow_index)),
+        vessels=flow_vessels(vertebra),
     )
 
 
@@ -246,14 +269,17 @@ def body_frame(anatomy: Anatomy) -> BodyFrame:
 
 def leak_monitor(scene: Scene) -> LeakMonitor:
     """A fresh monitor that watches the scene's compartments."""
-    vertebra = scene.anatomy
+    vertebra, network = scene.anatomy, scene.anatomy.network
     return LeakMonitor(
         grid=vertebra.grid,
         compartment=counted_compartments(scene),
         frame=body_frame(vertebra),
-        exit_routes={exit_.name: exit_.route for exit_ in vertebra.exits},
-        exit_positions={exit_.name: vertebra.grid.world(exit_.cells).mean(axis=0) for exit_ in vertebra.exits},
+        exit_routes={exit_.name: exit_.route for exit_ in vertebra.exits}
+        | dict.fromkeys(network.outlet_names if network is not None else (), "vein"),
+        exit_positions={exit_.name: vertebra.grid.world(exit_.cells).mean(axis=0) for exit_ in vertebra.exits}
+        | (dict(zip(network.outlet_names, network.nodes[network.outlet_node], strict=True)) if network else {}),
         vein=vertebra.tissue == Tissue.VEIN,
+        veins=vein_course(vertebra),
         conductance=face_conductance(vertebra.permeability, vertebra.face_resistance, vertebra.grid.spacing),
         settings=LeakSettings(threshold=scene.case.leakage.threshold),
     )
@@ -273,7 +299,8 @@ def _tuned(anatomy: Anatomy, case: Case) -> Anatomy:
     exits = tuple(dataclasses.replace(exit_, pressure=case.anatomy.venous_pressure) for exit_ in anatomy.exits)
     bone = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
     permeability = np.where(bone, anatomy.permeability * permeability_level(case), anatomy.permeability)
-    return dataclasses.replace(anatomy, exits=exits, permeability=permeability)
+    network = None if anatomy.network is None else anatomy.network.with_pressure(case.anatomy.venous_pressure)
+    return dataclasses.replace(anatomy, exits=exits, permeability=permeability, network=network)
 
 
 def permeability_level(case: Case) -> float:
