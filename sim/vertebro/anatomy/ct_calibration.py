@@ -7,8 +7,8 @@ slope is known to 6 % (fat and muscle alone are too alike for that; air or blood
 scatter between people by about as much as good scanners drift, so a small correction would add noise.
 
 What the tissues should read comes from published cohorts and from the definition of the scale, not from any scan at
-hand. With them the torso of LIDC-IDRI 1 (arterial contrast) gives fat -102, muscle 45, air -1007 HU: slope 1.001 +-
-0.021, offset 6 +- 7 HU, not applied. Read as 0.9 HU + 15 and as 1.1 HU - 20 it is corrected by 1.113 HU - 10 and
+hand. With them the torso of LIDC-IDRI 1 (arterial contrast) gives fat -102, muscle 45, air -1007 HU: slope 1.000 +-
+0.021, offset 6 +- 7 HU, not applied. Read as 0.9 HU + 15 and as 1.1 HU - 20 it is corrected by 1.112 HU - 10 and
 0.908 HU + 23: the core of L1 then reads 92 and 90 HU, which the line of the true scan puts at 92 and the scanner at 86.
 The noisy crop of TPTBox shows no peak of fat, no air and no aorta: nothing is fitted or applied, distorted or not.
 """
