@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from anatomy import ct_phantom as phantom
 from anatomy.test_ct_foreign import _core_fraction
 from anatomy.test_ct_orientation import _points, _volume
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.anatomy.ct_calibration import Reference, calibrate, contradiction, fit
+from vertebro.anatomy.ct_calibration import Reference, _air, calibrate, contradiction, fit
 from vertebro.anatomy.ct_foreign import find_foreign
 from vertebro.anatomy.ct_job import bone_distance, check_values, make_job
 from vertebro.anatomy.frame import Scout, coarse_frame, look
@@ -107,6 +108,23 @@ def test_the_line_carries_its_uncertainty() -> None:
     assert np.sqrt(line.covariance[0, 0]) == pytest.approx(np.hypot(fat.spread, air.spread) / 898, rel=1e-6)
     assert line.spread_at(-102.0) == pytest.approx(fat.spread, rel=1e-6)
     assert contradiction([fat, air]) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(("free", "found"), [(True, True), (False, False)])
+def test_a_mattress_is_no_air(free: bool, found: bool) -> None:
+    """A narrow picture shows the patient from side to side and the mattress (-965 HU) behind: no reference there."""
+    hu = np.full((60, 60, 40), 40.0, np.float32)
+    hu[:, :15] = -965.0
+    if free:
+        hu[:12, 30:] = hu[-12:, 30:] = -1000.0
+    hu += np.random.default_rng(1).normal(0, 5, hu.shape).astype(np.float32)
+    affine = np.diag([3 * mm, 3 * mm, 3 * mm, 1.0])
+    affine[:3, 3] = -90 * mm, -75 * mm, -60 * mm
+    part = Volume(data=hu, ras_from_voxel=affine, name="made up", digest="")
+    air = _air(hu, hu, part, SimpleNamespace(ras_from_world=np.eye(4)))
+    assert air.any() == found
+    if found:
+        assert hu[air].mean() == pytest.approx(-1000, abs=3)
 
 
 def _read_as(

@@ -7,8 +7,8 @@ slope is known to 6 % (fat and muscle alone are too alike for that; air or blood
 scatter between people by about as much as good scanners drift, so a small correction would add noise.
 
 What the tissues should read comes from published cohorts and from the definition of the scale, not from any scan at
-hand. With them the torso of LIDC-IDRI 1 (arterial contrast) gives fat -102, muscle 45, air -1007 HU: slope 1.001 +-
-0.021, offset 6 +- 7 HU, not applied. Read as 0.9 HU + 15 and as 1.1 HU - 20 it is corrected by 1.113 HU - 10 and
+hand. With them the torso of LIDC-IDRI 1 (arterial contrast) gives fat -102, muscle 45, air -1007 HU: slope 1.000 +-
+0.021, offset 6 +- 7 HU, not applied. Read as 0.9 HU + 15 and as 1.1 HU - 20 it is corrected by 1.112 HU - 10 and
 0.908 HU + 23: the core of L1 then reads 92 and 90 HU, which the line of the true scan puts at 92 and the scanner at 86.
 The noisy crop of TPTBox shows no peak of fat, no air and no aorta: nothing is fitted or applied, distorted or not.
 """
@@ -49,7 +49,7 @@ SLOPE_RANGE = (0.75, 1.33)
 SLOPE_SPREAD = 0.06  # a slope less certain than this is reported, not applied
 SIGNIFICANCE, CONTRADICTION = 0.99, 0.999
 FEWEST = 300  # voxels of a reference
-LEAST_AIR = 250 * ml  # less of it at the picture's sides may be the table's foam or lung
+LEAST_AIR = 250 * ml  # less of it at the picture's sides may be lung
 VALLEY = 0.6  # of fat's peak in the histogram: how deep it must fall before muscle begins
 AIR_HALF_WIDTH, AIR_SHARE, BRIGHTEST_AIR = 25.0, 0.35, -880.0  # HU, 1, HU: what tells air from lung
 _REACH = 100 * mm
@@ -229,7 +229,7 @@ def find_references(job: Job, scout: Scout, contrast: float | None) -> list[Refe
     wanted = [
         ("fat", _inner((smooth > -160) & (smooth < -50), part, 2 * mm), float(FAT_HU)),
         ("muscle", _muscle(job, scout, part, smooth, bone), float(muscle)),
-        ("air", _air(raw, smooth, part), float(AIR_HU)),
+        ("air", _air(raw, smooth, part, scout), float(AIR_HU)),
     ]
     found = [_reference(name, mask, raw, smooth, expected) for name, mask, expected in wanted]
     if contrast is None:
@@ -286,17 +286,22 @@ def _muscle(job: Job, scout: Scout, part: Volume, smooth: NDArray[np.float32], b
     labelled = np.isin(values_at(job.whole, part), sorted(ids)) if ids & set(job.middles) else np.zeros(1, bool)
     if labelled.any():
         return _inner(lean & labelled, part, 2 * mm)
-    world = np.linalg.inv(scout.ras_from_world) @ part.ras_from_voxel
-    i, j, k = np.ogrid[tuple(slice(n) for n in smooth.shape)]
-    r, a, s = (world[n, 0] * i + world[n, 1] * j + world[n, 2] * k + world[n, 3] for n in range(3))
+    r, a, s = _axes(part, scout)
     wall = float(np.median(scout.tube.front))
     beside = (np.abs(r) > 12 * mm) & (np.abs(r) < 65 * mm) & (a < wall) & (a > wall - 55 * mm) & (np.abs(s) < 40 * mm)
     return _inner(lean & beside, part, 2 * mm)
 
 
-def _air(raw: NDArray[np.float32], smooth: NDArray[np.float32], part: Volume) -> Bools:
-    """Air beside the patient: connected to the picture's sides, clear of skin and table, not clipped by the file."""
-    gas = (smooth < -700) & (raw > raw.min())
+def _axes(part: Volume, scout: Scout) -> list[NDArray[Any]]:
+    """r, a and s [m] in the vertebra's frame of every voxel."""
+    world = np.linalg.inv(scout.ras_from_world) @ part.ras_from_voxel
+    i, j, k = np.ogrid[tuple(slice(n) for n in part.data.shape)]
+    return [world[n, 0] * i + world[n, 1] * j + world[n, 2] * k + world[n, 3] for n in range(3)]
+
+
+def _air(raw: NDArray[np.float32], smooth: NDArray[np.float32], part: Volume, scout: Scout) -> Bools:
+    """Air beside and before the patient: at the picture's sides, clear of skin, mattress and table, not clipped."""
+    gas = (smooth < -700) & (raw > raw.min()) & (_axes(part, scout)[1] > 0)  # a mattress reads -965
     parts, _ = ndimage.label(_inner(gas, part, 4 * mm))
     ends = next(n for n, letter in enumerate(part.axes) if letter in "SI")
     faces = [np.take(parts, edge, axis=n) for n in range(3) if n != ends for edge in (2, 3, -3, -4)]
