@@ -200,7 +200,12 @@ def plan_path(
     if approach in PELVIC_APPROACHES:
         return _pelvic(anatomy, approach, side, gauge, depth)
     marks = anatomy.landmarks
-    aim: dict[str, Any] = {"side": side, "gauge": gauge, "target_lateral": lateral, "target_height": _aimed_height(marks)}
+    aim: dict[str, Any] = {
+        "side": side,
+        "gauge": gauge,
+        "target_lateral": lateral,
+        "target_height": _aimed_height(marks),
+    }
     if depth is not None:
         aim["target_depth"] = 1.0 - depth
     walls: dict[str, Any] = {"anterior_wall": marks.anterior_wall, "posterior_wall": marks.posterior_wall}
@@ -224,7 +229,7 @@ def plan_path(
 
 
 def _aimed_height(marks: Landmarks) -> float:
-    """s [m] that a needle aims at: the body's middle as it was, or the nearest place in a crushed body's middle third."""
+    """s [m] that a needle aims at: the whole body's middle, or what is nearest to it in a crushed body's middle third."""
     low, high = float(marks.inferior_endplate), float(marks.superior_endplate)
     return float(np.clip(0.0, low + (high - low) / 3, high - (high - low) / 3))
 

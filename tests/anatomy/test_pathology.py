@@ -115,7 +115,10 @@ def test_haemangioma_has_dots_in_fat_and_wide_veins() -> None:
     inner = one.hu[np.ix_(np.abs(r) < 10 * mm, np.abs(a) < 10 * mm, [k])]
     assert inner.max() > 250
     assert np.median(inner) < 80
-    radii = [[v["radius_mm"] for v in x.provenance["veins"] if v["inside_bone"] and v["route"] == "segmental"] for x in (one, healthy)]
+    radii = [
+        [v["radius_mm"] for v in x.provenance["veins"] if v["inside_bone"] and v["route"] == "segmental"]
+        for x in (one, healthy)
+    ]
     assert max(radii[0]) > 1.2 * max(radii[1])
 
 
