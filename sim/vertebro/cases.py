@@ -140,4 +140,28 @@ CASES: dict[str, dict[str, Any]] = {
         "needles": [_LEFT],
         "steps": [_inject("left", "5 ml", "2 ml/min")],
     },
+    "vertebra-plana": {
+        "title": "Vertebra plana of L1: thin needles through both pedicles, 1 ml each, slowly",
+        "anatomy": {"pathology": [{"kind": "plana"}]},
+        "needles": [
+            {**_LEFT, "gauge": 13, "depth": 0.6, "lateral": "8 mm"},
+            {**_RIGHT, "gauge": 13, "depth": 0.6, "lateral": "8 mm"},
+        ],
+        "steps": [_inject("left", "1 ml", "1.5 ml/min"), _inject("right", "1 ml", "1.5 ml/min")],
+    },
+    "sacral-fracture": {
+        "title": "Insufficiency fracture of the sacrum (H type), both alae from behind, 2.5 ml each",
+        "anatomy": {
+            "level": "S1",
+            "spacing": "1.4 mm",
+            "bone_fraction": 0.10,
+            "pathology": [{"kind": "sacral-fracture"}],
+        },
+        "needles": [
+            {"name": "left", "approach": "short-axis", "side": "left", "gauge": 13},
+            {"name": "right", "approach": "short-axis", "side": "right", "gauge": 13},
+        ],
+        "steps": [_inject("left", "2.5 ml"), _inject("right", "2.5 ml")],
+        "imaging": {"field": "240 mm"},
+    },
 }

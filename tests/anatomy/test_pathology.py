@@ -81,6 +81,7 @@ def test_order_counts_where_records_overlap() -> None:
     np.testing.assert_array_equal(again.hu, last_cleft.hu)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [Metastasis(seed=3), Cleft(fill="fluid")], ids=["lump", "cleft"])
 def test_a_finer_grid_samples_the_same_shape(record: Metastasis | Cleft) -> None:
     """To half a coarse voxel."""

@@ -72,6 +72,7 @@ def _endplate(one: Anatomy, point: NDArray[np.float64]) -> float:
     return float((bright * line).sum() / bright.sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fracture", [Wedge(grade=2), Biconcave(grade=3), Crush(grade=2)], ids=_id)
 def test_the_built_vertebra_measures_as_ordered(fracture: Fracture) -> None:
     """Heights between the bright endplates of the CT, before and after, at the three stations."""
