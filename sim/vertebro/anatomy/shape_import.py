@@ -93,14 +93,14 @@ def import_shape(
     if own is None:
         raise DataError(f"the label of {level} is empty", where=labels.name)
     scout = find_frame(own, superior_hint(job), body_distance(job))
-    ct = paint_ct(job, own, scout, interior or ShapeInterior(), seed)
+    painted = paint_ct(job, own, scout, interior or ShapeInterior(), seed)
     anatomy = import_job(
-        replace(job, ct=ct),
+        replace(job, ct=painted.ct),
         scout,
         spacing=spacing,
         settings=settings or PARAMETRIC_INTERIOR,
         seed=seed,
-        calibration=None,
+        picture=painted,
         licence=licence,
         progress=progress,
     )
