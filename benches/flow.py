@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numba
 import numpy as np
@@ -22,7 +23,7 @@ import scipy.sparse as sp
 
 from benches import flow_cases
 from benches.measure import Result
-from vertebro.flow import FlowProblem, Outlet, Stepper, Well, solve_pressure
+from vertebro.flow import FlowProblem, Outlet, Stepper, VesselNetwork, Well, solve_pressure
 from vertebro.flow.domain import make_box, whole_window
 from vertebro.flow.multigrid import Multigrid
 from vertebro.flow.pressure import PressureField
@@ -246,6 +247,49 @@ def whole_injection(quick: bool) -> list[Result]:
     return rows
 
 
+def tree(problem: FlowProblem, segments: int, mouths: int, seed: int = 7) -> VesselNetwork:
+    """A vein that branches: segments of 0.3 to 1 mm, mouths spread over the bone, blood, one way out."""
+    rng = np.random.default_rng(seed)
+    taken = np.zeros(problem.grid.shape, bool)
+    for outlet in problem.outlets:
+        taken[tuple(outlet.cells.T)] = True
+    cells = rng.permutation(np.argwhere(problem.open_cells & ~taken))[:mouths]
+    ends = np.array([(n, int(rng.integers(max(0, n // 2 - 1), n))) for n in range(1, segments + 1)])
+    radius = rng.uniform(3e-4, 1e-3, segments)
+    long = np.full(segments, 3e-3)
+    return VesselNetwork(
+        segment=ends,
+        conductance=np.pi * radius**4 / (8 * long),
+        volume=np.pi * radius**2 * long,
+        length=long,
+        radius=radius,
+        coupling_node=rng.integers(segments // 2, segments + 1, len(cells)),
+        coupling_cell=cells,
+        coupling=np.full(len(cells), 2 * np.pi * 1e-8 * 5e-4),
+        outlet_node=[0],
+        outlet_pressure=[0.0],
+        outlet_name=["cava"],
+        blood=np.where(np.arange(segments + 1) == segments, 1e-9, 0.0),
+    )
+
+
+def vessels_overhead(quick: bool) -> Result:
+    """CPU of an injection with a network of 150 segments and 40 mouths over that without, in one process."""
+    base = flow_cases.problem("marrow", 32 if quick else 50)
+    base = replace(base, injected=lambda rate, seconds: 5.0 * 100.0 ** (seconds / 120.0), displaced=0.05)
+    both = (base, replace(base, vessels=tree(base, 150, 40)))
+    notes: list[str] = []
+
+    def run(problem: FlowProblem) -> None:
+        state = problem.initial_state()
+        report = Stepper(problem, tolerance=1e-5).advance(state, 100.0)
+        notes.append(f"{report.steps} steps, {report.iterations} iterations")
+
+    plain, with_vessels = (cpu_seconds(lambda problem=problem: run(problem)) for problem in both)
+    note = f"{plain:.2f} s ({notes[0]}) to {with_vessels:.2f} s ({notes[-1]})"
+    return Result(name="150 vessels, CPU", value=with_vessels / plain, unit="x", note=note)
+
+
 def two_cores(quick: bool) -> Result:
     """Wall time of the same solve on one and on two threads, and what two threads gain in bandwidth alone."""
     n = 48 if quick else 96
@@ -340,6 +384,7 @@ BENCHES = [
     cycle_traffic,
     buckley_leverett_octant,
     whole_injection,
+    vessels_overhead,
     two_cores,
     memory_per_cell,
 ]

@@ -79,8 +79,7 @@ for score in (0.0, -2.5, -4.0):
     core = (bone.compartment == 1) & (bone.tissue == 3)
     k = bone.permeability[:, core]
     print(f"T-score {score:4.1f}: BV/TV {bone.bone_fraction[core].mean():.3f}, "
-          f"porosity {bone.porosity[core].mean():.3f}, K along the spine {np.median(k[2]):.1e} m2, "
-          f"anisotropy {np.median(k[2] / k[0]):.2f}")
+          f"K along the spine {np.median(k[2]):.1e} m2, anisotropy {np.median(k[2] / k[0]):.2f}")
 
 # %% [markdown]
 # ## Pathology

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vertebro.anatomy.anatomy import Anatomy, Pedicle
+from vertebro.anatomy.anatomy import Anatomy, Landmarks, Pedicle
 from vertebro.anatomy.landmark_surfaces import exiting_root
 from vertebro.anatomy.no_go import NoGo, no_go_volumes
 from vertebro.errors import CaseError
@@ -200,7 +200,12 @@ def plan_path(
     if approach in PELVIC_APPROACHES:
         return _pelvic(anatomy, approach, side, gauge, depth)
     marks = anatomy.landmarks
-    aim: dict[str, Any] = {"side": side, "gauge": gauge, "target_lateral": lateral}
+    aim: dict[str, Any] = {
+        "side": side,
+        "gauge": gauge,
+        "target_lateral": lateral,
+        "target_height": _aimed_height(marks),
+    }
     if depth is not None:
         aim["target_depth"] = 1.0 - depth
     walls: dict[str, Any] = {"anterior_wall": marks.anterior_wall, "posterior_wall": marks.posterior_wall}
@@ -221,6 +226,12 @@ def plan_path(
         beside: dict[str, Any] = {"canal_half_width": float(marks.canal_half_axes[0]), "root": exiting_root(pedicle)}
         return posterolateral(**aim, **walls, **sizes, **beside, obstacles=_processes(anatomy, side, pedicle))
     return (transpedicular if approach == "transpedicular" else parapedicular)(**aim, **walls, **sizes)
+
+
+def _aimed_height(marks: Landmarks) -> float:
+    """s [m] that a needle aims at: the body's middle as it was, or the nearest place in a crushed one's middle third."""
+    low, high = float(marks.inferior_endplate), float(marks.superior_endplate)
+    return float(np.clip(0.0, low + (high - low) / 3, high - (high - low) / 3))
 
 
 def to_skin(path: NeedlePath, anatomy: Anatomy) -> NeedlePath:

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
+from vertebro.anatomy.network_settings import VeinSettings
 from vertebro.anatomy.parametric import PARAMETRIC_INTERIOR, ParametricSpec, build_parametric
 from vertebro.anatomy.pathology import with_pathology
 from vertebro.anatomy.store import load_anatomy
 from vertebro.approaches import plan_path, to_skin
 from vertebro.case import Case, NeedleInput, StepInput
 from vertebro.case_anatomy import DENSITIES, GENERATED_ONLY, MEAN_BONE_FRACTION, AnatomyInput
+from vertebro.drainage import flow_vessels, vein_course, vein_raster
 from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
 from vertebro.flow.laws import ViscosityLaw
@@ -42,6 +44,8 @@ from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
 Progress = Callable[[str, float], None]
+PICTURED, SKETCH = 1 * mm, 3 * mm  # edge of the surround's voxels
+_BY_LANDMARKS = ("transpedicular", "parapedicular", "points")
 _LEVEL_STREAM = 700_011  # added to the seed: independent of everything else it draws
 
 
@@ -67,17 +71,31 @@ class Scene:
     placements: tuple[Placement, ...]
     steps: tuple[Step, ...]
 
-    def cement_fraction(self, saturation: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Volume share of cement in each voxel, from its share of the movable pores (arrays of any leading shape)."""
+    def cement_fraction(
+        self, saturation: NDArray[np.floating], veins: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float32]:
+        """Volume share of cement in each voxel.
+
+        Parameters
+        ----------
+        saturation : (nr, na, ns) array
+            Cement's share of the movable pores.
+        veins : (m,) array, optional [m³]
+            Cement in each segment of the veins; their part on the grid is added.
+        """
         movable = self.anatomy.porosity * (1 - self.case.marrow.residual)
-        return np.asarray(saturation * movable, np.float32)
+        fraction = np.asarray(saturation * movable, np.float32)
+        if veins is None or self.anatomy.network is None or not np.any(veins):
+            return fraction
+        drawn = vein_raster(self.anatomy.network, self.anatomy.grid).fraction(np.asarray(veins, float))
+        return np.minimum(fraction + drawn, 1.0, dtype=np.float32)
 
     def needle(self, name: str) -> Needle:
         """The needle of that name."""
         return next(needle for needle in self.needles if needle.name == name)
 
 
-def build(case: Case, *, base: Path | None = None, anatomy: Anatomy | None = None) -> Scene:
+def build(case: Case, *, base: Path | None = None, anatomy: Anatomy | None = None, sketch: bool = False) -> Scene:
     """Build the scene of a case.
 
     Parameters
@@ -87,13 +105,15 @@ def build(case: Case, *, base: Path | None = None, anatomy: Anatomy | None = Non
         Folder that ``anatomy.folder`` is relative to (the case file's own).
     anatomy : Anatomy, optional
         Used as it is instead of building one (a run folder brings its own).
+    sketch : bool
+        See `build_anatomy`.
 
     Raises
     ------
     CaseError, PlacementError, DataError
         If the case asks for something that cannot be.
     """
-    vertebra = anatomy if anatomy is not None else _tuned(build_anatomy(case, base=base), case)
+    vertebra = anatomy if anatomy is not None else _tuned(build_anatomy(case, base=base, sketch=sketch), case)
     needles, placements = zip(*(_place(spec, i, vertebra) for i, spec in enumerate(case.needles)), strict=True)
     steps = tuple(_step(step) for step in case.steps)
     check_schedule(steps, [needle.name for needle in needles])
@@ -126,8 +146,17 @@ def chosen_marrow(case: Case) -> ViscosityLaw:
     return Marrow(viscosity=wish.viscosity, yield_stress=wish.yield_stress, index=wish.flow_index)
 
 
-def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
-    """The anatomy of a case: generated, or read from its folder."""
+def build_anatomy(case: Case, *, base: Path | None = None, sketch: bool = False) -> Anatomy:
+    """The anatomy of a case: generated, or read from its folder.
+
+    Parameters
+    ----------
+    case : Case
+    base : Path, optional
+    sketch : bool
+        Generate the surround coarsely, for runs without pictures that are not saved: twice as fast. Where needles are
+        planned by what lies around the bone, it is as fine as ever.
+    """
     wish = case.anatomy
     if wish.source == "folder":
         return _imported_anatomy(wish, base or Path())
@@ -138,6 +167,7 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
         bone_fraction=mean,
         sex=wish.sex,
         seed=case.seed,
+        surround_spacing=SKETCH if sketch and _blind(case) else PICTURED,
         pathology=wish.pathology,
     )
     interior = dataclasses.replace(
@@ -151,8 +181,19 @@ def build_anatomy(case: Case, *, base: Path | None = None) -> Anatomy:
         anisotropy=wish.anisotropy,
         shell_thickness=wish.shell_thickness,
         foramina_density=wish.foramina_density,
+        network=VeinSettings(
+            basivertebral_radius=wish.basivertebral_radius,
+            sinusoids=wish.sinusoids,
+            epidural_radius=wish.epidural_radius,
+            blood_flow=wish.blood_flow,
+        ),
     )
     return build_parametric(spec, interior=interior)
+
+
+def _blind(case: Case) -> bool:
+    """Whether no needle's way depends on what lies around the bone."""
+    return all(needle.approach in _BY_LANDMARKS for needle in case.needles)
 
 
 def _imported_anatomy(wish: AnatomyInput, base: Path) -> Anatomy:
@@ -207,6 +248,7 @@ def flow_problem(scene: Scene, record: TipRecord | None = None) -> FlowProblem:
         mode=case.flow.mode,
         displaced_pressure=case.anatomy.venous_pressure,
         shear_factor=shear_factor(case.cement.shear_factor, float(scene.cement.flow_index)),
+        vessels=flow_vessels(vertebra),
     )
 
 
@@ -227,14 +269,17 @@ def body_frame(anatomy: Anatomy) -> BodyFrame:
 
 def leak_monitor(scene: Scene) -> LeakMonitor:
     """A fresh monitor that watches the scene's compartments."""
-    vertebra = scene.anatomy
+    vertebra, network = scene.anatomy, scene.anatomy.network
     return LeakMonitor(
         grid=vertebra.grid,
         compartment=counted_compartments(scene),
         frame=body_frame(vertebra),
-        exit_routes={exit_.name: exit_.route for exit_ in vertebra.exits},
-        exit_positions={exit_.name: vertebra.grid.world(exit_.cells).mean(axis=0) for exit_ in vertebra.exits},
+        exit_routes={exit_.name: exit_.route for exit_ in vertebra.exits}
+        | dict.fromkeys(network.outlet_names if network is not None else (), "vein"),
+        exit_positions={exit_.name: vertebra.grid.world(exit_.cells).mean(axis=0) for exit_ in vertebra.exits}
+        | (dict(zip(network.outlet_names, network.nodes[network.outlet_node], strict=True)) if network else {}),
         vein=vertebra.tissue == Tissue.VEIN,
+        veins=vein_course(vertebra),
         conductance=face_conductance(vertebra.permeability, vertebra.face_resistance, vertebra.grid.spacing),
         settings=LeakSettings(threshold=scene.case.leakage.threshold),
     )
@@ -254,7 +299,8 @@ def _tuned(anatomy: Anatomy, case: Case) -> Anatomy:
     exits = tuple(dataclasses.replace(exit_, pressure=case.anatomy.venous_pressure) for exit_ in anatomy.exits)
     bone = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
     permeability = np.where(bone, anatomy.permeability * permeability_level(case), anatomy.permeability)
-    return dataclasses.replace(anatomy, exits=exits, permeability=permeability)
+    network = None if anatomy.network is None else anatomy.network.with_pressure(case.anatomy.venous_pressure)
+    return dataclasses.replace(anatomy, exits=exits, permeability=permeability, network=network)
 
 
 def permeability_level(case: Case) -> float:

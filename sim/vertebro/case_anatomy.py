@@ -37,6 +37,14 @@ class AnatomyInput(Record):
     """basivertebral and segmental veins (parametric)"""
     segmental_radius: Annotated[float, Within("mm", 0.25, 1.0, "vertebro")] = 0.5e-3
     """mean radius of the segmental veins (parametric); leaked volume grows with its third to fourth power"""
+    basivertebral_radius: Annotated[float, Within("mm", 0.75, 2.5, "vertebro")] = 1.5e-3
+    """radius of the basivertebral trunk in its foramen (parametric)"""
+    sinusoids: int | None = Field(None, ge=1, le=6)
+    """radial sinusoids in the marrow (parametric); 2 to 4 by the seed when left out"""
+    epidural_radius: Annotated[float, Within("mm", 1.0, 2.5, "vertebro")] = 1.25e-3
+    """mean radius of the long veins in front of the dura (parametric)"""
+    blood_flow: Annotated[float, Within("ml/min", 0, 12, "marrow_dce")] = 2.5e-8
+    """blood that the body's marrow sends into its veins at rest (parametric); carries cement on"""
     permeability_sigma: Annotated[float, Within("1", 0, 1.2, "baroud2004")] = 0.5
     """standard deviation of ln K over the body (parametric); roughens the cement's outline"""
     permeability_length: Annotated[float, Within("mm", 1, 10, "vertebro")] = 4e-3
@@ -75,6 +83,10 @@ GENERATED_ONLY = (
     "sex",
     "veins",
     "segmental_radius",
+    "basivertebral_radius",
+    "sinusoids",
+    "epidural_radius",
+    "blood_flow",
     "permeability_sigma",
     "permeability_length",
     "permeability_law",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.build import Scene
+from vertebro.drainage import vein_grid, vein_raster
 from vertebro.errors import CaseError, DataError
 from vertebro.imaging import (
     CArm,
@@ -88,7 +89,15 @@ class Camera:
         self._needles: dict[str, NDArray[np.float32]] = {}
         self._layers: Any = None
 
-    def shoot(self, view: str, time: float, cement_fraction: NDArray[np.float32], *, number: int = 0) -> Picture:
+    def shoot(
+        self,
+        view: str,
+        time: float,
+        cement_fraction: NDArray[np.float32],
+        *,
+        veins: NDArray[np.floating] | None = None,
+        number: int = 0,
+    ) -> Picture:
         """One frame.
 
         Parameters
@@ -99,6 +108,8 @@ class Camera:
             Schedule time, for the record.
         cement_fraction : (nr, na, ns) array
             Volume share of cement in each voxel.
+        veins : (m,) array, optional [m³]
+            Cement in each segment of the veins, to show what lies beyond the voxels.
         number : int
             Of the frame; fixes the noise together with the case's seed.
 
@@ -109,7 +120,7 @@ class Camera:
         """
         prepared = self.view(view)
         frame = prepared.frame(
-            cement_line=prepared.cement_line(cement_fraction, self.scene.anatomy.grid),
+            cement_line=prepared.cement_line(cement_fraction, self.scene.anatomy.grid) + self._beyond(prepared, veins),
             needle_line=self._needles[view],
             cement=self.cement,
             replaced=MARROW,
@@ -162,6 +173,18 @@ class Camera:
             prepared = self.fluoroscope.prepare(pose, self._layers, collimation=collimation)
             self._views[name], self._needles[name] = prepared, self._steel(prepared)
         return self._views[name]
+
+    def _beyond(self, prepared: FluoroView, veins: NDArray[np.floating] | None) -> NDArray[np.float32] | float:
+        """Path through cement [m] in veins outside the simulation grid."""
+        network, grid = self.scene.anatomy.network, self.scene.anatomy.grid
+        if network is None or veins is None or not np.any(veins):
+            return 0.0
+        wide = vein_grid(network, min(grid.spacing))
+        fraction = vein_raster(network, wide).fraction(np.asarray(veins, float))
+        low, high = grid.extent
+        on = [(x > a) & (x < b) for x, a, b in zip(wide.open_mesh(), low, high, strict=True)]
+        fraction[on[0] & on[1] & on[2]] = 0.0
+        return prepared.cement_line(fraction, wide)
 
     def show_needles(self, needles: tuple[Needle, ...]) -> None:
         """From now on the pictures show these needles (one was pulled back or taken out)."""

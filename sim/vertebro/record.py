@@ -54,6 +54,8 @@ class Run:
         Times of the recorded fields, on the schedule's clock.
     saturation : (n, nr, na, ns) float32 array
         Share of the movable pore volume that is cement.
+    veins : (n, m) float32 array [m³] or None
+        Cement in each segment of the anatomy's veins; None in a run of an older vertebro.
     injection_time : (nr, na, ns) float32 array [s]
         When the cement in a voxel left the needle; NaN where there is none.
     pressure : (nr, na, ns) float32 array [Pa]
@@ -81,6 +83,7 @@ class Run:
     pictures: list[Picture]
     summary: dict[str, Any]
     manifest: dict[str, Any]
+    veins: NDArray[np.float32] | None = field(default=None)
     heat: HeatResult | None = field(default=None)
     folder: Path | None = field(default=None)
 
@@ -108,7 +111,13 @@ class Run:
     def cement_fraction(self, time: float | None = None) -> NDArray[np.float32]:
         """(nr, na, ns) volume share of cement in each voxel at a time (default: the end)."""
         index = len(self.times) - 1 if time is None else self.index_at(time)
-        return self.scene.cement_fraction(self.saturation[index])
+        return self.scene.cement_fraction(self.saturation[index], self.vein_cement(time))
+
+    def vein_cement(self, time: float | None = None) -> NDArray[np.float32]:
+        """(m,) cement [m³] in each segment of the veins at a time (default: the end); empty without veins."""
+        if self.veins is None:
+            return np.zeros(0, np.float32)
+        return self.veins[len(self.times) - 1 if time is None else self.index_at(time)]
 
     def save(self, folder: str | Path) -> Path:
         """Write the run folder, whole or not at all.
@@ -258,6 +267,8 @@ def _write_fields(run: Run, path: Path) -> None:
             data = np.ascontiguousarray(values.transpose(0, 3, 2, 1))
             cells.create_dataset(name, data=data, chunks=(1, *data.shape[1:]), compression="gzip", compression_opts=1)
             offsets[name] = np.arange(len(run.times)) if len(values) > 1 else np.zeros(len(run.times), int)
+        if run.veins is not None:
+            file.create_dataset("veins/cement", data=run.veins)
         _write_curves(file.create_group("history"), run.history)
         if run.heat is not None:
             _write_curves(file.create_group("heat"), run.heat.curves)
@@ -293,6 +304,7 @@ def _read(folder: Path) -> Run:
         times = file["VTKHDF/Steps/Values"][...]
         history = {name: column[...] for name, column in file["history"].items()}
         heat = _read_heat(file)
+        veins = file["veins/cement"][...] if "veins" in file else None
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
     return Run(
         scene=scene,
@@ -305,6 +317,7 @@ def _read(folder: Path) -> Run:
         pictures=_read_pictures(folder / "frames"),
         summary=json.loads((folder / "summary.json").read_text(encoding="utf-8")),
         manifest=manifest,
+        veins=veins,
         heat=heat,
         folder=folder,
     )

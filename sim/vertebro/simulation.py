@@ -18,6 +18,7 @@ from vertebro.anatomy.anatomy import Anatomy
 from vertebro.build import build, flow_problem, leak_monitor, well_of
 from vertebro.case import Case
 from vertebro.delivery import Push
+from vertebro.drainage import gone, vein_cement
 from vertebro.flow import FlowProblem, Stepper
 from vertebro.handling import Handling, planned_duration
 from vertebro.interrupts import Interrupts
@@ -31,10 +32,6 @@ from vertebro.witness import VIEWS, Witness
 
 SNAPSHOTS = 40
 FRONT_STEP = 1.0  # voxels the front may advance on one pressure field
-
-
-def _silent(stage: str, fraction: float) -> None:
-    return None
 
 
 class Simulation:
@@ -51,6 +48,8 @@ class Simulation:
         ``progress(stage, fraction)``.
     pictures : bool
         Take fluoroscopy frames on the way.
+    sketch : bool
+        Generate what lies around the bone coarsely: for runs without pictures that will not be saved.
 
     Examples
     --------
@@ -67,14 +66,15 @@ class Simulation:
         anatomy: Anatomy | None = None,
         progress: Callable[[str, float], None] | None = None,
         pictures: bool = True,
+        sketch: bool = False,
     ) -> None:
         self.case = case
-        self.progress = progress or _silent
+        self.progress = progress or (lambda stage, fraction: None)
         self.progress("building the anatomy", 0.0)
         start = wall_clock.perf_counter()
-        self.scene = build(case, base=base, anatomy=anatomy)
-        self.seconds = {"build": wall_clock.perf_counter() - start, "flow": 0.0}
-        self.seconds |= {"heat": 0.0, "leakage": 0.0, "imaging": 0.0}
+        self.scene = build(case, base=base, anatomy=anatomy, sketch=sketch and not pictures)
+        self.seconds = dict.fromkeys(("build", "flow", "heat", "leakage", "imaging"), 0.0)
+        self.seconds["build"] = wall_clock.perf_counter() - start
         self.handling = Handling(self.scene)
         self.problem = flow_problem(self.scene, self.handling.record)
         self.stepper = self._new_stepper(self.problem)
@@ -82,7 +82,8 @@ class Simulation:
         self.monitor = leak_monitor(self.scene)
         self.camera = Camera(self.scene) if pictures else None
         self.deliveries = self.handling.deliveries
-        self.witness = Witness(self.scene, self.state, self.monitor, self.camera)
+        self.veins = vein_cement(self.scene.anatomy.network, self.problem.vessels, self.state)  # m³ per segment
+        self.witness = Witness(self.scene, self.state, self.monitor, self.camera, self.veins)
         self._happens = self.witness.tell
         self.warmth = None
         if case.heat.enabled:
@@ -338,14 +339,18 @@ class Simulation:
         self._interrupts.check()
 
     def _resting_pressure(self) -> float:
-        """Marrow pressure without flow [Pa]: the exits' mean."""
-        return float(np.mean([exit_.pressure for exit_ in self.scene.anatomy.exits] or [0.0]))
+        """Marrow pressure without flow [Pa]: the mean of exits and veins' ends."""
+        network = self.scene.anatomy.network
+        ends = [] if network is None else network.outlet_pressure.tolist()
+        return float(np.mean([exit_.pressure for exit_ in self.scene.anatomy.exits] + ends or [0.0]))
 
     def _look(self) -> None:
         """Leaks, pictures and fields of this moment."""
         with self._timed("leakage"):
             cement = np.multiply(self.state.saturation, self.voxel_pores, out=self._cement)
-            for leak in self.monitor.update(self.state.time, cement, self.state.outflow, pressure=self.state.pressure):
+            state = self.state
+            self.veins[:] = vein_cement(self.scene.anatomy.network, self.problem.vessels, state)
+            for leak in self.monitor.update(state.time, cement, gone(state), pressure=state.pressure, veins=self.veins):
                 self._happens("leak", **leak.to_dict())
         due = sum(t <= self.state.time + 1e-6 for t in self._picture_times())
         if due > len(self.witness.pictures) // len(VIEWS):
@@ -374,6 +379,7 @@ class Simulation:
             scene=self.scene,
             times=np.asarray(kept.times),
             saturation=np.stack(kept.saturation),
+            veins=np.stack(kept.veins),
             injection_time=self.state.injection_time.astype(np.float32),
             pressure=kept.pressure,
             history=kept.curves(),
@@ -392,7 +398,8 @@ class Simulation:
                 seconds=self.seconds,
                 visible=kept.visible,
                 cement_volume=self.state.saturation * self.voxel_pores,
-                outflow=sum(self.state.outflow.values()),
+                veins=self.veins,
+                outflow=sum(gone(self.state).values()),
                 deliveries=self.handling.summary(),
                 heat=self.warmth.summary() if self.warmth is not None else None,
             )

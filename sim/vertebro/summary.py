@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro import __version__, _jit
+from vertebro.anatomy.anatomy import Anatomy
 from vertebro.build import Scene, body_frame, counted_compartments
 from vertebro.case import Case
+from vertebro.drainage import vein_raster
 from vertebro.leakage import LeakMonitor, measure_result
 from vertebro.materials.marrow import MARROW_VISCOSITY
 from vertebro.procedure.withdrawal import TAIL_NOTED
@@ -30,6 +32,7 @@ def summarise(
     seconds: dict[str, float],
     visible: dict[int, float],
     cement_volume: NDArray[np.float64],
+    veins: NDArray[np.float64],
     outflow: float,
     deliveries: list[dict[str, Any]],
     heat: dict[str, Any] | None = None,
@@ -49,8 +52,11 @@ def summarise(
     visible : dict
         Leak key to the time of the first frame that shows it [s].
     cement_volume : (nr, na, ns) array [m³]
+        In the voxels.
+    veins : (m,) array [m³]
+        Cement in each segment of the veins.
     outflow : float [m³]
-        Cement that left the grid through the exits.
+        Cement that left through the grid's exits and the veins' ends.
     deliveries : list of dict
         Each needle's syringe and cannula: dead volume, what is left in it, tail, ages.
     heat : dict, optional
@@ -59,10 +65,10 @@ def summarise(
     injected = float(run.history["volume_injected_m3"][-1]) if run.history else 0.0
     volumes = monitor.compartment_volumes()
     body = volumes.get("body", 0.0)
-    present = float(cement_volume.sum())
+    present = float(cement_volume.sum()) + float(veins.sum())
     total_error = abs(injected - present - outflow) / injected if injected > 0 else 0.0
     measures = measure_result(
-        cement_volume,
+        cement_volume + _cement_in_veins(run.anatomy, veins),
         grid=run.anatomy.grid,
         compartment=counted_compartments(run.scene),
         frame=body_frame(run.anatomy),
@@ -85,6 +91,7 @@ def summarise(
         "peak_temperature_c": max(heat["peak_c"].values()) if heat and heat["peak_c"] else None,
         "heat": heat,
         "leaks": [leak.to_dict() | {"t_visible_s": visible.get(leak.key)} for leak in monitor.leaks()],
+        "embolic_load_ml": monitor.embolic_volume / ml,
         "result": measures.to_dict(),
         "needles": [placement.to_dict() for placement in run.scene.placements],
         "deliveries": deliveries,
@@ -93,6 +100,14 @@ def summarise(
         "warnings": _warnings(run) + _delivery_warnings(deliveries),
     }
     return plain_json(numbers)
+
+
+def _cement_in_veins(anatomy: Anatomy, veins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cement [m³] in veins where they pass the grid's voxels."""
+    if anatomy.network is None:
+        return np.zeros(anatomy.grid.shape)
+    fraction = vein_raster(anatomy.network, anatomy.grid).fraction(veins)
+    return np.asarray(fraction * anatomy.grid.voxel_volume, np.float64)
 
 
 def plain_json(data: Any) -> Any:

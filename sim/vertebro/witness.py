@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.build import Scene
+from vertebro.drainage import vein_raster
 from vertebro.flow import FlowState
-from vertebro.leakage import LeakMonitor
+from vertebro.leakage import LeakEvent, LeakMonitor
 from vertebro.observe import Camera, Picture
 from vertebro.summary import plain_json
 
@@ -26,6 +27,8 @@ class Witness:
         Of the run, changed in place by it.
     monitor : LeakMonitor
     camera : Camera, optional
+    veins : (m,) float array [m³], optional
+        Cement in each segment of the veins, changed in place by the run.
 
     Attributes
     ----------
@@ -34,6 +37,8 @@ class Witness:
         One row a round.
     times, saturation : list
         Of the fields kept, [s] and (nr, na, ns) float32.
+    veins : list of (m,) float32 array [m³]
+        Cement in the veins at the same times.
     pictures : list of Picture
     visible : dict
         Leak key to the time [s] of the first frame that shows it.
@@ -41,12 +46,21 @@ class Witness:
         When the bone's pressure was highest.
     """
 
-    def __init__(self, scene: Scene, state: FlowState, monitor: LeakMonitor, camera: Camera | None) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        state: FlowState,
+        monitor: LeakMonitor,
+        camera: Camera | None,
+        veins: NDArray[np.float64] | None = None,
+    ) -> None:
         self.scene, self.state, self.monitor, self.camera = scene, state, monitor, camera
         self.events: list[dict[str, Any]] = []
         self.history: list[dict[str, float]] = []
         self.times: list[float] = []
         self.saturation: list[NDArray[np.float32]] = []
+        self.veins: list[NDArray[np.float32]] = []
+        self._in_veins = np.zeros(0) if veins is None else veins
         self.pictures: list[Picture] = []
         self.visible: dict[int, float] = {}
         self.pressure = np.zeros(scene.anatomy.grid.shape, np.float32)
@@ -85,27 +99,39 @@ class Witness:
             return
         self.times.append(self.state.time)
         self.saturation.append(self.state.saturation.astype(np.float32))
+        self.veins.append(self._in_veins.astype(np.float32))
 
     def shoot(self) -> None:
         """One frame per view; the fields of that moment are kept too, so `shoot` can repeat it."""
         if self.camera is None or (self.pictures and self.pictures[-1].time >= self.state.time):
             return
         self.keep_fields()
-        fraction = self.scene.cement_fraction(self.state.saturation)
+        fraction, veins = self.scene.cement_fraction(self.state.saturation, self._in_veins), self._in_veins
         for view in VIEWS:
-            self.pictures.append(self.camera.shoot(view, self.state.time, fraction, number=len(self.pictures)))
+            number = len(self.pictures)
+            self.pictures.append(self.camera.shoot(view, self.state.time, fraction, veins=veins, number=number))
         self._find_visible(self.camera, fraction)
 
     def _find_visible(self, camera: Camera, fraction: NDArray[np.float32]) -> None:
         """Note the leaks that the frames just taken show for the first time."""
         for leak in self.monitor.leaks():
-            cells = tuple(self.monitor.cells(leak).T)
-            if leak.key in self.visible or not len(cells[0]):
+            if leak.key in self.visible:
                 continue
-            leaked = np.zeros_like(fraction)
-            leaked[cells] = fraction[cells]
+            leaked = self._leaked(leak, fraction)
+            if not leaked.any():
+                continue
             for view in VIEWS:
                 if camera.sees(view, leaked, fraction):
                     self.visible[leak.key] = self.state.time
                     self.tell("leak visible", kind=leak.kind.value, compartment=leak.compartment, view=view)
                     break
+
+    def _leaked(self, leak: LeakEvent, fraction: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Volume share of one leak's cement in each voxel."""
+        cells, anatomy = tuple(self.monitor.cells(leak).T), self.scene.anatomy
+        leaked = np.zeros_like(fraction)
+        leaked[cells] = fraction[cells]
+        if anatomy.network is not None:
+            raster = vein_raster(anatomy.network, anatomy.grid)
+            leaked += raster.fraction(self._in_veins, self.monitor.segments(leak))
+        return np.minimum(leaked, fraction)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,22 +12,26 @@ from anatomy import ct_phantom as phantom
 from anatomy.test_ct_foreign import _core_fraction
 from anatomy.test_ct_orientation import _points, _volume
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.anatomy.ct_calibration import Reference, contradiction, fit
+from vertebro.anatomy.ct_calibration import Reference, calibrate, contradiction, fit
+from vertebro.anatomy.ct_foreign import find_foreign
+from vertebro.anatomy.ct_job import bone_distance, check_values, make_job
+from vertebro.anatomy.frame import Scout, coarse_frame, look
 from vertebro.anatomy.from_ct import import_volumes
+from vertebro.anatomy.volumes import Volume, read_volume
 from vertebro.errors import DataError
 from vertebro.units import mm
 
 WIDE = {"shape": (72, 64, 40), "spacing": (2.2, 2.4, 2.5), "shift": (0.0, -10.0, 0.0)}
 
 
-def _imported(slope: float = 1.0, offset: float = 0.0, *, fat: float = -102.0, calibration: str = "auto") -> Anatomy:
+def _imported(slope: float = 1.0, offset: float = 0.0, *, fat: float = -100.0, calibration: str = "auto") -> Anatomy:
     """The phantom with subcutaneous fat and muscle that read right, then distorted as a whole."""
     made = phantom.make(**WIDE)
     r, a, _ = np.moveaxis(_points(made), -1, 0)
     inside = (np.abs(r) < 55) & (a > phantom.SKIN) & (a < 45)
-    made.hu[inside & (made.labels == 0) & (made.hu < 300)] += 15.0  # muscle at 55 HU
+    made.hu[inside & (made.labels == 0) & (made.hu < 300)] += 5.0  # muscle at 45 HU
     shell = inside & ((np.abs(r) > 43) | (a < phantom.SKIN + 11) | (a > 35))
-    made.hu[shell] += fat - 55.0
+    made.hu[shell] += fat - 45.0
     hu = np.rint(slope * made.hu + offset).astype(np.int16)
     ct, labels = _volume(hu, made.affine), _volume(made.labels, made.affine)
     return import_volumes(ct, labels, "L1", spacing=1.2 * mm, calibration=calibration)
@@ -59,6 +66,7 @@ def test_a_distorted_scale_is_recovered(true: Anatomy) -> None:
     assert wrong != pytest.approx(right, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_none_reports_and_does_not_touch() -> None:
     report = _imported(0.9, 15.0, calibration="none").provenance["calibration"]
     assert not report["applied"]
@@ -99,3 +107,50 @@ def test_the_line_carries_its_uncertainty() -> None:
     assert np.sqrt(line.covariance[0, 0]) == pytest.approx(np.hypot(fat.spread, air.spread) / 898, rel=1e-6)
     assert line.spread_at(-102.0) == pytest.approx(fat.spread, rel=1e-6)
     assert contradiction([fat, air]) == pytest.approx(0.0)
+
+
+def _read_as(
+    slope: float, offset: float, pair: tuple[Volume, Volume], scout: list[Scout], level: str
+) -> dict[str, Any]:
+    """What calibration says of a real scan whose numbers were distorted; its remarks ride along."""
+    ct = pair[0].with_data(np.rint(slope * pair[0].data.astype(np.float32) + offset).astype(np.int16))
+    job = make_job(ct, pair[1], level, scheme="auto", resample_labels=False, subregions=None)
+    own = bone_distance(job, job.number)
+    assert own is not None
+    if not scout:
+        scout.append(look(own, coarse_frame(own)))
+    report = check_values(job, own)
+    foreign = find_foreign(job, own, report["contrast_hu"])
+    return calibrate(job, scout[0], report["core_hu_mean"], foreign.contrast, "auto") | {"remarks": job.remarks}
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_a_real_torso_read_on_a_wrong_scale_is_put_right(shared_data: Path) -> None:
+    """The corrections of two distortions agree with each other, and with the line of the true scan."""
+    folder = shared_data / "lidc0001"
+    scout: list[Scout] = []
+    pair = read_volume(folder / "ct_torso_1p4mm.nii.gz"), read_volume(folder / "labels_torso_1p4mm.nii.gz")
+    true = _read_as(1.0, 0.0, pair, scout, "L1")
+    assert not true["applied"]
+    core = true["slope"] * true["core_hu"] + true["offset_hu"]
+    for a, b in ((0.9, 15.0), (1.1, -20.0)):
+        other = _read_as(a, b, pair, scout, "L1")
+        assert other["applied"]
+        assert other["slope"] == pytest.approx(true["slope"] / a, abs=0.02)
+        assert other["core_hu_used"] == pytest.approx(core, abs=5)
+        assert abs(other["core_hu_used"] - true["core_hu"]) < 2 * true["offset_sd_hu"]
+        assert any("put on their scale" in text for text in other["remarks"])
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize(("a", "b"), [(1.0, 0.0), (0.9, 15.0), (1.1, -20.0)])
+def test_a_noisy_crop_is_never_corrected(shared_data: Path, a: float, b: float) -> None:
+    """Neither air nor a peak of fat nor an aorta: nothing to correct by, and the report says so."""
+    folder = shared_data / "tptbox_l3"
+    pair = read_volume(folder / "ct_l3.nii.gz"), read_volume(folder / "labels_vertebra.nii.gz")
+    report = _read_as(a, b, pair, [], "L3")
+    assert not report["applied"]
+    assert "too few reference tissues" in report["reason"]
+    assert "slope" not in report

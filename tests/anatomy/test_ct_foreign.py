@@ -68,6 +68,7 @@ def test_a_scan_without_metal_reports_none(clean: Anatomy) -> None:
     assert report["contrast_hu"] is None
 
 
+@pytest.mark.slow
 def test_old_cement_is_recognised_and_kept(clean: Anatomy) -> None:
     def cement(made, r, a, s):
         made.hu[r**2 + (a - 2) ** 2 + s**2 < 8**2] += 1790

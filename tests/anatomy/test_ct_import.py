@@ -31,10 +31,10 @@ def _centroid(anatomy: Anatomy, part: Compartment) -> np.ndarray:
 
 
 def test_the_body_has_the_volume_of_its_label(straight: Anatomy) -> None:
-    """Elliptic cylinder: pi * 20 * 14 * 24 mm³ = 21.1 mL; veins drawn into it are not BODY."""
+    """Elliptic cylinder: pi * 20 * 14 * 24 mm³ = 21.1 mL, less what is cut off towards canal and pedicles."""
     true = np.pi * phantom.BODY[0] * phantom.BODY[1] * 2 * phantom.BODY[2] * mm**3
-    found = _share(straight, Compartment.BODY) + _share(straight, Compartment.VEIN_BASIVERTEBRAL) * 0.5
-    assert found == pytest.approx(true, rel=0.08)
+    found = _share(straight, Compartment.BODY)
+    assert found == pytest.approx(true, rel=0.10)
     assert straight.body_volume == pytest.approx(_share(straight, Compartment.BODY))
 
 
@@ -117,6 +117,7 @@ def test_provenance_is_plain_json_without_paths(straight: Anatomy, tmp_path: Pat
     assert str(tmp_path.parent) not in text
 
 
+@pytest.mark.slow
 def test_patient_from_world_leads_back_to_the_scanner(tmp_path: Path) -> None:
     pose = phantom.rotation(kyphosis=18, scoliosis=-12, turn=9)
     pose[:3, 3] = -25.0, 40.0, 900.0
@@ -173,6 +174,7 @@ def test_a_level_at_the_end_of_the_labels_gets_an_assumed_disc(tmp_path: Path) -
     assert _centroid(anatomy, Compartment.DISC_SUPERIOR)[2] > 12
 
 
+@pytest.mark.slow
 def test_same_seed_same_anatomy_and_progress_reaches_one(straight: Anatomy, tmp_path: Path) -> None:
     told: list[tuple[str, float]] = []
     again = import_ct(

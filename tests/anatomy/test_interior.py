@@ -111,16 +111,14 @@ def test_same_seed_same_interior_other_seed_other_interior() -> None:
     assert not np.array_equal(one, three)
 
 
-def test_grid_border_drains_everywhere_but_through_this_bone_and_the_vein_ends() -> None:
+def test_grid_border_drains_everywhere_but_through_this_bone() -> None:
     toy = block()
     (around,) = [e for e in toy.exits if e.route == "tissue"]
     border = np.zeros(GRID.shape, bool)
     border[tuple(around.cells.T)] = True
     assert not border[1:-1, 1:-1, 1:-1].any()
     assert not border[np.isin(toy.compartment, (Compartment.BODY, Compartment.ARCH))].any()
-    veins = np.concatenate([e.cells for e in toy.exits if e.route != "tissue"])
-    assert not border[tuple(veins.T)].any()
-    assert border.sum() > 0.95 * (border.size - np.prod(np.array(GRID.shape) - 2)) - len(veins)
+    assert border.sum() > 0.95 * (border.size - np.prod(np.array(GRID.shape) - 2))
 
 
 def test_inputs_are_left_alone() -> None:

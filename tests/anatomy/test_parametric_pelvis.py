@@ -13,8 +13,9 @@ from scipy import ndimage
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import ParametricSpec, build_parametric, vertebra_label
+from vertebro.anatomy.parametric_column import build_column
 from vertebro.anatomy.parametric_pelvis_dimensions import PELVIS, PelvisDimensions, pelvis_dimensions
-from vertebro.anatomy.parametric_pelvis_scene import build_scene
+from vertebro.anatomy.parametric_pelvis_placing import PelvisScene, build_scene
 from vertebro.anatomy.store import load_anatomy, save_anatomy
 from vertebro.errors import CaseError
 from vertebro.sources import SOURCES
@@ -78,9 +79,13 @@ def test_the_sacral_canal_has_the_published_size() -> None:
     _within_one_sd("canal_depth", _span(canal[_band(r, -2 * mm, 2 * mm)][:, :, 0].any(axis=0), FINE))
 
 
+def mean_scene() -> PelvisScene:
+    return build_scene("S1", pelvis_dimensions(), build_column("L5", sex="mean", stature=None))
+
+
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_ventral_foramina_lie_as_far_apart_as_published(number: int) -> None:
-    one, scene = mean_patient("S1", FINE), build_scene("S1", pelvis_dimensions(), sex="mean", stature=None)
+    one, scene = mean_patient("S1", FINE), mean_scene()
     for side, place in ((-1.0, Compartment.FORAMEN_LEFT), (1.0, Compartment.FORAMEN_RIGHT)):
         mouth = scene.bend.to_world(
             0.6 * scene.sacrum.foramen(number, side)[2] + 0.4 * scene.sacrum.foramen(number, side)[1]
@@ -103,7 +108,7 @@ def test_the_sacrum_slopes_and_stands_above_the_hips_as_published() -> None:
 
 
 def test_the_sacrum_is_bent_forward_as_published() -> None:
-    scene = build_scene("S1", pelvis_dimensions(), sex="mean", stature=None)
+    scene = mean_scene()
     down = [scene.bend.direction([0.0, 0.0, -1.0], z) for z in (0.0, scene.sacrum.ends[5])]
     turn = np.arccos(down[0] @ down[1]) / deg
     assert turn == pytest.approx(PELVIS["kyphosis"].mean("mean"), abs=PELVIS["kyphosis"].sd)

@@ -72,7 +72,7 @@ def _endplate(one: Anatomy, point: NDArray[np.float64]) -> float:
     return float((bright * line).sum() / bright.sum())
 
 
-@pytest.mark.parametrize("fracture", [Wedge(grade=2), Biconcave(grade=2), Crush(grade=2)], ids=_id)
+@pytest.mark.parametrize("fracture", [Wedge(grade=2), Biconcave(grade=3), Crush(grade=2)], ids=_id)
 def test_the_built_vertebra_measures_as_ordered(fracture: Fracture) -> None:
     """Heights between the bright endplates of the CT, before and after, at the three stations."""
     whole, broken = sick(spacing=0.8e-3), sick(fracture, spacing=0.8e-3)
@@ -89,7 +89,7 @@ def test_the_built_vertebra_measures_as_ordered(fracture: Fracture) -> None:
         before = _endplate(whole, points[0]) - _endplate(whole, points[1])
         upper, lower = warp.push(points)
         after = _endplate(broken, upper) - _endplate(broken, lower)
-        assert after == pytest.approx((1 - share) * before, abs=0.5 * mm)
+        assert after == pytest.approx((1 - share) * before, abs=0.7 * mm)  # less than a voxel
 
 
 @pytest.mark.parametrize("fracture", [*ALL, Crush(grade=2, retropulsion=6 * mm)], ids=_id)
@@ -131,14 +131,16 @@ def test_the_spine_below_rises_as_one_and_the_arch_stays(fracture: Fracture) -> 
         assert np.linalg.norm(moved) < 0.35 * warp.sink + 1.0 * mm
 
 
-@pytest.mark.parametrize("fracture", [Wedge(grade=2), Biconcave(grade=2), Crush(grade=2)], ids=_id)
+@pytest.mark.parametrize("fracture", [ALL[0], *ALL[2::3], Plana()], ids=_id)
 def test_compressed_bone_keeps_its_mineral(fracture: Fracture) -> None:
+    """Up to a third of the volume is left, and all of the bone in it."""
+
     def mineral(one: Anatomy) -> float:
         body = one.compartment == Compartment.BODY
         return float(one.bone_fraction[body].sum() * one.grid.voxel_volume)
 
-    healthy, broken = sick(spacing=0.8e-3), sick(fracture, spacing=0.8e-3)
-    assert mineral(broken) == pytest.approx(mineral(healthy), rel=0.06)
+    healthy, broken = sick(), sick(fracture)
+    assert mineral(broken) == pytest.approx(mineral(healthy), rel=0.04)
     assert broken.body_volume < 0.95 * healthy.body_volume
 
 

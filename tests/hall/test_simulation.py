@@ -8,6 +8,8 @@ import signal
 import numpy as np
 import pytest
 
+from vertebro.build import build_anatomy
+from vertebro.case import NeedleInput
 from vertebro.errors import CaseError, PlacementError
 from vertebro.record import Run
 from vertebro.simulation import Simulation
@@ -18,6 +20,18 @@ WALL = ("wall_s", "wall_parts_s")
 
 def without_wall_times(summary):
     return {key: value for key, value in summary.items() if key not in WALL}
+
+
+def test_a_sketched_surround_leaves_everything_that_flows_as_it_is(coarse_case, coarse_anatomy):
+    sketch = build_anatomy(coarse_case, sketch=True)
+    assert sketch.surround.grid.spacing[0] == pytest.approx(3e-3)
+    for name in ("tissue", "compartment", "porosity", "permeability"):
+        np.testing.assert_array_equal(getattr(sketch, name), getattr(coarse_anatomy, name))
+
+
+def test_a_needle_planned_by_the_surroundings_gets_fine_ones(coarse_case):
+    case = coarse_case.model_copy(update={"needles": (NeedleInput(approach="posterolateral"),)})
+    assert build_anatomy(case, sketch=True).surround.grid.spacing[0] == pytest.approx(1e-3)
 
 
 def test_the_wished_volume_goes_in_and_adds_up(short_run):

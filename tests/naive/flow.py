@@ -23,6 +23,7 @@ from naive.flow_aggregation import (
 from naive.flow_vessels import (
     advance,
     close_dead_ends,
+    distribute,
     eliminate,
     join_cheapest,
     merge_into,
@@ -76,6 +77,7 @@ __all__ = [
     "cycle_steps",
     "descend",
     "diagonal",
+    "distribute",
     "eliminate",
     "expose",
     "fine_level",

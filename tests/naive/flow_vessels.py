@@ -30,6 +30,19 @@ def items(lists, n, v):
     return lists[n + 1 + lists[v] : n + 1 + lists[v + 1]].tolist()
 
 
+def distribute(c, ground, share):
+    """Dense solve of the nodes' balance; nodes that nothing holds get 0."""
+    upper = np.triu(c, 1)
+    among = upper + upper.T
+    matrix = np.diag(ground + among.sum(axis=0)) - among
+    held = ground > 0
+    for _ in range(len(c)):
+        held = held | (among[:, held] > 0).any(axis=1)
+    share[~held] = 0.0
+    if held.any():
+        share[held] = np.linalg.solve(matrix[np.ix_(held, held)], share[held])
+
+
 def close_dead_ends(order, ends, at_node, at_mouth, outlet, flow, drawn):
     n = len(order)
     for v in reversed(order.tolist()):
@@ -56,9 +69,7 @@ def joined(a, b):
 
 
 def merge_into(e, a, v, x, age, volume, injected, birth):
-    volume[e, a], injected[e, a], birth[e, a] = joined(
-        [volume[e, a], injected[e, a], birth[e, a]], [v, x, age]
-    )
+    volume[e, a], injected[e, a], birth[e, a] = joined([volume[e, a], injected[e, a], birth[e, a]], [v, x, age])
 
 
 def join_cheapest(e, count, volume, injected, birth):

@@ -139,7 +139,7 @@ def test_a_failed_member_takes_its_block_out_of_the_indices() -> None:
     some = rows.drop(index=[3, 800])
     assert sobol_indices(plan, some, "y")["flow.interval"]["first"] == pytest.approx(0.314, abs=0.06)
     with pytest.raises(CaseError, match="complete blocks"):
-        sobol_indices(plan, rows[:20], "y")
+        sobol_indices(plan, rows[:15], "y")
 
 
 @pytest.mark.parametrize(

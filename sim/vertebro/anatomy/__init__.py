@@ -15,14 +15,16 @@ Density explains little of the measured scatter, so K carries a log-normal multi
 
 **Walls thinner than voxels.** The cortical shell (0.35 mm) and the endplates are layers in the faces between voxels:
 a resistance thickness/permeability [1/m] from a thickness map, front thicker than back, endplates thinnest in the
-middle. Faces of a staircase count by the surface they stand for. Foramina, where a vein passes, have none.
+middle. Faces of a staircase count by the surface they stand for. Veins cross them as ducts.
 
 **What an operator reads.** `posterior_wall`, `endplate_planes` and `medial_pedicle_line` measure any anatomy;
 `no_go_volumes` names what a needle must not meet.
 
-**Ways out.** Marrow leaves through a synthetic basivertebral vein into the plexus in front of the dura, through
-segmental veins at the waist, and slowly through the shell; each vein and the grid's border is an `Exit` at a
-pressure. Veins narrower than a voxel are thinned so that their volume and Poiseuille conductance πa⁴/8 are kept.
+**Ways out.** Marrow drains through a synthetic network of veins (`VeinNetwork`), drawn through the labels but
+independent of the grid: radial sinusoids, one or two basivertebral trunks, the plexus in front of the dura, foraminal,
+segmental and lumbar veins, and ducts of the whole length to the cava and the azygos, each end an outlet at a pressure.
+Ducts in bone exchange with the voxels along them; the void of the basivertebral foramen is porous voxels. The shell
+leaks slowly, and the grid's border is an `Exit`.
 
 **The generated patient** is a stack of signed-distance vertebrae with published sizes, scaled by sex and stature, in
 a trunk with muscles, ribs, organs and air. Its trabecular field is drawn once in space from the seed: a finer
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from vertebro.anatomy.from_ct import import_ct
     from vertebro.anatomy.interior_settings import InteriorSettings
     from vertebro.anatomy.landmark_surfaces import endplate_planes, medial_pedicle_line, posterior_wall, wall_rule
+    from vertebro.anatomy.network import VeinNetwork
+    from vertebro.anatomy.network_settings import VeinSettings
     from vertebro.anatomy.no_go import no_go_volumes
     from vertebro.anatomy.parametric import ParametricSpec, build_parametric
     from vertebro.anatomy.sample import fetch_sample
@@ -75,6 +79,8 @@ _HOMES = {
     "fetch_sample": "sample",
     "load_anatomy": "store",
     "save_anatomy": "store",
+    "VeinNetwork": "network",
+    "VeinSettings": "network_settings",
 }
 __all__ = [
     "Anatomy",
@@ -85,6 +91,8 @@ __all__ = [
     "Pedicle",
     "SpineLevel",
     "Surround",
+    "VeinNetwork",
+    "VeinSettings",
     "assemble",
     "build_parametric",
     "endplate_planes",

@@ -161,7 +161,9 @@ class Anatomy:
     surround : Surround
     landmarks : Landmarks
     patient_from_world : (4, 4) float array
-        Rigid transform to patient coordinates (RAS, metres); identity for parametric anatomies.
+        Rigid transform to patient coordinates (RAS, metres): the scanner's for an imported anatomy. A generated
+        patient's are upright with the origin in L1's body, or between the hips for a pelvic level, so that the
+        levels of one patient fit together.
     body_volume : float [m³]
         Volume of the vertebral body (compartment BODY).
     network : VeinNetwork or None

@@ -13,10 +13,10 @@ from vertebro.anatomy.interior import (
     bone_fractions,
     porosity_and_permeability,
 )
-from vertebro.anatomy.network_places import Scene
+from vertebro.anatomy.network_places import Scene, find_mouth
 from vertebro.anatomy.network_tracing import trace_network
 from vertebro.anatomy.shell import find_shell
-from vertebro.anatomy.vessels import VEIN_POROSITY, Veins, build_veins
+from vertebro.anatomy.vessels import FORAMEN_LUMEN, VEIN_POROSITY, foramen_share
 from vertebro.errors import DataError, GeometryError
 from vertebro.grid import VoxelGrid
 from vertebro.tissue import Compartment, Tissue
@@ -70,34 +70,35 @@ def assemble(
     """
     tissue, compartment = np.asarray(tissue, np.uint8), np.asarray(compartment, np.uint8)
     _check(grid, tissue, compartment, hu, level)
-    veins = build_veins(grid, tissue, compartment, landmarks, settings, seed)
     scene = Scene(grid, compartment, landmarks, -1.0 if settings.mirrored else 1.0)
     network = trace_network(scene, settings, seed, level) if settings.veins else None
     fraction = bone_fractions(hu, tissue, grid, settings)
     phi, tensor = porosity_and_permeability(fraction, tissue, grid, settings, seed)
-    vein_cells = veins.share > 0
-    fraction = fraction * (1.0 - veins.share)
-    phi = phi * (1.0 - veins.share) + np.float32(VEIN_POROSITY) * veins.share
-    tensor = tensor * (1.0 - veins.share) + veins.share * veins.lumen_permeability
-    filled = np.where(vein_cells, np.uint8(Tissue.VEIN), tissue)
+    filled = tissue
+    if network is not None:
+        share = foramen_share(grid, landmarks, settings, find_mouth(scene)[1]) * (compartment == Compartment.BODY)
+        fraction = fraction * (1.0 - share)
+        phi = phi * (1.0 - share) + np.float32(VEIN_POROSITY) * share
+        tensor = tensor * (1.0 - share) + share * (FORAMEN_LUMEN**2 / 8.0)
+        filled = np.where(share > 0, np.uint8(Tissue.VEIN), tissue)
     shell = find_shell(
-        grid, filled, veins.compartment, fraction, landmarks=landmarks, level=level, settings=settings, seed=seed
+        grid, filled, compartment, fraction, landmarks=landmarks, level=level, settings=settings, seed=seed
     )
     return Anatomy(
         level=level,
         grid=grid,
         tissue=filled,
-        compartment=veins.compartment,
+        compartment=compartment,
         hu=np.ascontiguousarray(hu, dtype=np.float32),
         bone_fraction=fraction.astype(np.float32),
         porosity=phi.astype(np.float32),
         permeability=np.ascontiguousarray(tensor),
         face_resistance=shell.resistance(),
-        exits=(*veins.exits, *_border_exit(grid, veins, settings)),
+        exits=_border_exit(grid, compartment, settings),
         surround=surround,
         landmarks=landmarks,
         patient_from_world=np.asarray(patient_from_world, float),
-        body_volume=float(np.count_nonzero(veins.compartment == Compartment.BODY) * grid.voxel_volume),
+        body_volume=float(np.count_nonzero(compartment == Compartment.BODY) * grid.voxel_volume),
         network=network,
         provenance={
             **provenance,
@@ -133,13 +134,11 @@ def _check(
         raise DataError("no voxel of the vertebral body", where=f"compartment ({level})", hint="check the labels")
 
 
-def _border_exit(grid: VoxelGrid, veins: Veins, settings: InteriorSettings) -> tuple[Exit, ...]:
-    """The grid's outermost cells, other than this vertebra and the vein ends, drain into the tissue around."""
+def _border_exit(grid: VoxelGrid, compartment: NDArray[np.uint8], settings: InteriorSettings) -> tuple[Exit, ...]:
+    """The grid's outermost cells, other than this vertebra, drain into the tissue around."""
     border = np.ones(grid.shape, bool)
     border[1:-1, 1:-1, 1:-1] = False
-    border &= ~np.isin(veins.compartment, (Compartment.BODY, Compartment.ARCH, Compartment.TRACK))
-    for vein in veins.exits:
-        border[tuple(vein.cells.T)] = False
+    border &= ~np.isin(compartment, (Compartment.BODY, Compartment.ARCH, Compartment.TRACK))
     cells = np.argwhere(border)
     if not len(cells):
         return ()

@@ -31,6 +31,7 @@ from vertebro.anatomy.ct_job import (
     make_job,
     superior_hint,
 )
+from vertebro.anatomy.ct_single import check_single
 from vertebro.anatomy.ct_surround import skin_behind, surround_of
 from vertebro.anatomy.frame import Scout, find_frame, split_body, wall_line
 from vertebro.anatomy.interior import BONE_TISSUES
@@ -210,6 +211,7 @@ def import_job(
     tell = progress or _silent
     own = _own_distance(job)
     check_field(job, own, scout)
+    check_single(scout, job.level, job.labels.name)
     report = check_values(job, own)
     foreign = find_foreign(job, own, report["contrast_hu"])
     tell("calibrating CT numbers", 0.45)

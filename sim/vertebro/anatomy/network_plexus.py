@@ -92,7 +92,7 @@ def _long_vein(
         far = outlets.node(name, sketch.place(node) + np.array([sign * 15 * mm, 25 * mm, up * 0.4 * step]))
         word = "above" if up > 0 else "below"
         sketch.vein(
-            f"epidural plexus, {side}, level {word}", "outlet", np.zeros((2, 3)), radius,
+            f"epidural plexus, {side}, level {word}", "epidural", np.zeros((2, 3)), radius,
             start=node, end=far, lumped=step + float(usual.AZYGOS_LENGTH),
         )  # fmt: skip
     return nodes

@@ -17,6 +17,7 @@ from vertebro.tissue import Compartment
 SEGMENTAL_LIMITS = Constant(0.5e-3, "m", 0.25e-3, 1.0e-3, "vertebro", "recalled", "diameter 0.5-2 mm in the foramen")
 WIDENING = Constant(1.8, "1", 1.0, 3.0, "vertebro", "recalled", "a segmental vein outside over its foramen")
 CLEARANCE = Constant(1.5e-3, "m", 0.5e-3, 3e-3, "vertebro", "ours", "from the wall to a vein beside it")
+FORWARD = 8e-3  # m, the lumbar vein's first stretch in front of the body
 FIRST, LAST = np.radians(15.0), np.radians(112.0)  # course of the lumbar vein around the body, from anterior
 
 
@@ -103,12 +104,14 @@ def draw_sides(
         points = _lumbar_course(scene, sign)
         radius = dice.radius(settings.network.lumbar_radius, usual.LUMBAR_RADIUS)
         lumbar = sketch.vein(f"{plan.wall}, {side}", "segmental", points, radius)
-        front = sketch.place(lumbar[0])
-        cava = outlets.node(plan.front[number], np.array([sign * 4e-3, front[1] + 12e-3, front[2]]))
+        start = sketch.place(lumbar[0])
+        front = start + np.array([0.0, FORWARD, 0.0])
+        ahead = sketch.vein(f"{plan.wall}, {side}, in front", "segmental", [start, front], radius, start=lumbar[0])
+        cava = outlets.node(plan.front[number], np.array([sign * 4e-3, front[1] + 8e-3, front[2]]))
         length = usual.CAVA_LENGTH + (usual.LEFT_DETOUR if number == 0 else 0.0)
         sketch.vein(
             f"{plan.wall}, {side}, to the {plan.front[number]}", "outlet", np.zeros((2, 3)), radius,
-            start=lumbar[0], end=cava, lumped=float(length),
+            start=ahead[-1], end=cava, lumped=float(length),
         )  # fmt: skip
         behind = (
             [lumbar[-1]] if plan.ascending is None else _ascending(sketch, outlets, scene, sign, side, plan, lumbar)

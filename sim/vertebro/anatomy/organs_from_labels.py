@@ -92,9 +92,12 @@ def resample_codes(volume: Volume, table: Codes, grid: VoxelGrid, ras_from_world
 
 
 def _lung(surround: Surround) -> NDArray[np.bool_]:
-    """Large connected parts with the CT numbers of lung."""
+    """Large connected parts with the CT numbers of lung, tissue before and behind (the table's foam has none)."""
     thin = surround.hu[::_STEP, ::_STEP, ::_STEP]
-    airy = (thin > LUNG_RANGE[0]) & (thin < LUNG_RANGE[1])
+    solid = thin > LUNG_RANGE[1]
+    behind = np.logical_or.accumulate(solid, axis=1)
+    inside = behind & np.logical_or.accumulate(solid[:, ::-1], axis=1)[:, ::-1]
+    airy = (thin > LUNG_RANGE[0]) & (thin < LUNG_RANGE[1]) & inside
     parts, count = ndimage.label(ndimage.binary_opening(airy))
     size = np.bincount(parts.ravel(), minlength=count + 1) * surround.grid.voxel_volume * _STEP**3
     large = size > LEAST_LUNG

@@ -17,7 +17,8 @@ from vertebro.anatomy.parametric_column import Column, build_column
 from vertebro.anatomy.parametric_dimensions import LEVELS, SEX_FACTOR, Sex, body_factor
 from vertebro.anatomy.parametric_neck import neck_box, neck_skin
 from vertebro.anatomy.parametric_pelvis import build_pelvis, pelvis_label
-from vertebro.anatomy.parametric_pelvis_dimensions import PELVIC_LEVELS
+from vertebro.anatomy.parametric_pelvis_dimensions import PELVIC_LEVELS, pelvis_dimensions
+from vertebro.anatomy.parametric_pelvis_placing import PelvisScene, pelvis_under
 from vertebro.anatomy.parametric_scene import paint_scene
 from vertebro.anatomy.parametric_sizes import override_complaint, patient_sizes, qualified
 from vertebro.anatomy.parametric_trunk import Trunk, build_trunk
@@ -166,12 +167,14 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
         settings = replace(settings, mirrored=not settings.mirrored)
     if spec.level in PELVIC_LEVELS:
         return with_pathology(build_pelvis(spec, settings), spec.pathology)
-    column = _column(spec)
+    pelvis = _patient(spec)
+    column = pelvis.column
     trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
     grid = simulation_grid(column, spec.spacing)
     labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
+    far = _wide_canvas(column, trunk, spec)
     near = Canvas.blank(grid, labels)
-    paint_scene(near, column, trunk, spec.mean_bone_fraction, spec)
+    paint_scene((near, far), pelvis, trunk, spec.mean_bone_fraction, spec)
     healthy = assemble(
         level=spec.level,
         grid=grid,
@@ -179,7 +182,7 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
         compartment=labels.compartment,
         hu=near.hu,
         landmarks=_landmarks(column, trunk),
-        surround=_surround(column, trunk, spec),
+        surround=_as_surround(far),
         patient_from_world=column.patient_from_world,
         settings=settings,
         seed=spec.seed,
@@ -191,16 +194,20 @@ def build_parametric(spec: ParametricSpec | None = None, *, interior: InteriorSe
 
 def build_surround(spec: ParametricSpec) -> Surround:
     """The generated patient's pictures alone, without a simulation grid: a fraction of `build_parametric`'s time."""
-    column = _column(spec)
-    return _surround(column, build_trunk(column, body_factor(spec.sex, spec.stature)), spec)
+    pelvis = _patient(spec)
+    trunk = build_trunk(pelvis.column, body_factor(spec.sex, spec.stature))
+    far = _wide_canvas(pelvis.column, trunk, spec)
+    paint_scene((far,), pelvis, trunk, spec.mean_bone_fraction, spec)
+    return _as_surround(far)
 
 
-def _surround(column: Column, trunk: Trunk, spec: ParametricSpec) -> Surround:
+def _wide_canvas(column: Column, trunk: Trunk, spec: ParametricSpec) -> Canvas:
     grid = surround_grid(column, trunk, spec)
-    organ = np.zeros(grid.shape, np.uint8)
-    canvas = Canvas.blank(grid, None, organ)
-    paint_scene(canvas, column, trunk, spec.mean_bone_fraction, spec)
-    return Surround(grid=grid, hu=np.rint(canvas.hu).astype(np.int16), organ=organ)
+    return Canvas.blank(grid, None, np.zeros(grid.shape, np.uint8))
+
+
+def _as_surround(canvas: Canvas) -> Surround:
+    return Surround(grid=canvas.grid, hu=np.rint(canvas.hu).astype(np.int16), organ=canvas.organ)
 
 
 def build_stack(
@@ -253,7 +260,8 @@ def vertebra_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
 
 def whole_bone(spec: ParametricSpec) -> tuple[VoxelGrid, Labels]:
     """Labels on a grid that holds the whole bone of the level, processes included."""
-    column = _column(spec)
+    pelvis = _patient(spec)
+    column = pelvis.column
     dim = column.main.dim
     back = -0.5 * dim.depth - dim.reach - 10 * mm
     side = 0.5 * max(dim.process_width, dim.lower_width) + 8 * mm
@@ -261,11 +269,12 @@ def whole_bone(spec: ParametricSpec) -> tuple[VoxelGrid, Labels]:
     grid = VoxelGrid.around((-side, back, -low), (side, 0.5 * dim.depth + 10 * mm, high), spec.spacing)
     labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
     trunk = build_trunk(column, body_factor(spec.sex, spec.stature))
-    paint_scene(Canvas.blank(grid, labels), column, trunk, spec.mean_bone_fraction, spec)
+    paint_scene([Canvas.blank(grid, labels)], pelvis, trunk, spec.mean_bone_fraction, spec)
     return grid, labels
 
 
-def _column(spec: ParametricSpec) -> Column:
+def _patient(spec: ParametricSpec) -> PelvisScene:
+    """Column and pelvis in the frame of the target."""
     sizes = patient_sizes(
         sex=spec.sex,
         stature=spec.stature,
@@ -273,7 +282,9 @@ def _column(spec: ParametricSpec) -> Column:
         size_variation=spec.size_variation,
         overrides=qualified(spec.level, spec.dimensions),
     )
-    return build_column(spec.level, sex=spec.sex, stature=spec.stature, sizes=sizes)
+    column = build_column(spec.level, sex=spec.sex, stature=spec.stature, sizes=sizes)
+    dim = pelvis_dimensions(sex=spec.sex, stature=spec.stature, seed=spec.seed, size_variation=spec.size_variation)
+    return pelvis_under(column, dim)
 
 
 def _spine(column: Column, height: float) -> tuple[SpineLevel, ...]:

@@ -25,9 +25,12 @@ _ENVELOPE = np.array(
         [-50, 100, 74, 2],
         [-28, 68, 64, 0],
         [0, 58, 58, 0],
-        [35, 57, 58, 0],
-        [70, 62, 64, 2],
-        [110, 70, 80, 6],
+        [30, 57, 58, 0],
+        [44, 60, 62, 3],
+        [60, 68, 84, 18],
+        [90, 74, 95, 15],
+        [120, 79, 98, 10],
+        [200, 79, 98, 8],
     ]
 )
 
@@ -100,7 +103,8 @@ class _Line:
         """World points of (across, ahead, height) in millimetres, interpolated every 10 mm."""
         table = np.array(rows)
         heights = np.arange(table[0, 2], table[-1, 2] + 1, 10.0)
-        return np.array([self.at(*(np.interp(h, table[:, 2], table[:, i]) for i in (0, 1)), h) for h in heights])
+        across, ahead = (np.interp(heights, table[:, 2], table[:, i]) for i in (0, 1))
+        return np.array([self.at(float(x), float(y), float(h)) for x, y, h in zip(across, ahead, heights, strict=True)])
 
 
 def _paint_visceral(canvas: Canvas, line: _Line) -> None:

@@ -11,11 +11,12 @@ from vertebro.anatomy.parametric_canvas import Canvas
 from vertebro.anatomy.parametric_column import Column
 from vertebro.anatomy.parametric_dimensions import ORDER
 from vertebro.anatomy.parametric_trunk import HU, Trunk
-from vertebro.anatomy.shapes import ellipsoid, tube
+from vertebro.anatomy.shapes import Shape, ellipsoid, tube
 from vertebro.tissue import Organ, Tissue
 from vertebro.units import mm
 
 Array = NDArray[Any]
+BUBBLES, GAS_BLEND = 6, 6 * mm  # in a pocket of gas
 # mm to the right of and ahead of the body's front
 AORTA = {"T4": (-17.0, -6.0), "T6": (-19.0, -2.0), "T9": (-15.0, 6.0), "T12": (-9.0, 12.5), "L4": (-4.0, 12.0)}
 CAVA = {"T9": (22.0, 28.0), "T11": (20.0, 18.0), "L1": (17.0, 9.5), "L5": (17.0, 8.5)}
@@ -23,7 +24,6 @@ _ORGANS = {
     "liver": Organ.LIVER,
     "spleen": Organ.SPLEEN,
     "bowel": Organ.BOWEL,
-    "gas": Organ.BOWEL,
     "kidney": Organ.KIDNEY,
 }
 
@@ -35,7 +35,7 @@ def _mm(*values: float) -> Array:
 def paint_organs(canvas: Canvas, trunk: Trunk, cavity: NDArray[np.float32], seed: int) -> None:
     """Liver right, spleen left, kidneys, stomach and bowel with gas; limited to the cavity."""
     base = np.array([0.0, trunk.back, 0.0])
-    k = trunk.scale
+    k, random = trunk.scale, np.random.default_rng([seed, 13])
 
     def organ(name: str, tissue: Tissue, *solids: tuple[Array, Array]) -> None:
         shapes = [ellipsoid(base + k * centre, k * half) for centre, half in solids]
@@ -46,18 +46,27 @@ def paint_organs(canvas: Canvas, trunk: Trunk, cavity: NDArray[np.float32], seed
     organ("liver", Tissue.MUSCLE, (_mm(78, 120, 45), _mm(72, 84, 85)), (_mm(10, 170, 60), _mm(70, 35, 40)))
     organ("spleen", Tissue.MUSCLE, (_mm(-108, 80, 55), _mm(28, 42, 52)))
     organ("bowel", Tissue.MUSCLE, (_mm(-55, 160, 50), _mm(52, 34, 38)), (_mm(-20, 140, 0), _mm(75, 13, 16)))
-    organ("gas", Tissue.AIR, (_mm(-60, 178, 58), _mm(30, 13, 22)))
     for centre, radius in _small_bowel(seed):
         organ("bowel", Tissue.MUSCLE, (centre, np.full(3, radius)))
     haustra = _colon(seed)
     for centre, half, _ in haustra:
         organ("bowel", Tissue.MUSCLE, (centre, half))
-    for centre, half, gas in haustra:
-        if gas:
-            organ("gas", Tissue.AIR, (centre + _mm(0, 3.5, 0), half * np.array([0.80, 0.50, 0.80])))
+    pockets = [(centre + _mm(0, 4, 0), half * np.array([0.75, 0.35, 0.75])) for centre, half, gas in haustra if gas]
+    pockets.append((_mm(-60, 178, 58), _mm(26, 6, 18)))
+    for pocket in pockets:
+        shapes = gas_pocket(random, base + k * pocket[0], k * pocket[1])
+        canvas.paint(shapes, HU["gas"], Tissue.AIR, pose=trunk.pose, blend=GAS_BLEND, within=cavity, organ=Organ.BOWEL)
     organ("fat", Tissue.FAT, (_mm(62, 72, -18), _mm(38, 34, 66)), (_mm(-62, 72, -6), _mm(38, 34, 66)))
     organ("kidney", Tissue.MUSCLE, (_mm(60, 72, -20), _mm(25, 22, 52)), (_mm(-60, 72, -8), _mm(25, 22, 52)))
     organ("fat", Tissue.FAT, (_mm(47, 78, -20), _mm(13, 8, 20)), (_mm(-47, 78, -8), _mm(13, 8, 20)))
+
+
+def gas_pocket(random: np.random.Generator, centre: Array, half: Array) -> list[Shape]:
+    """Bubbles of gas that run together under the wall of the gut, within half axes [m] around a centre."""
+    return [
+        ellipsoid(centre + half * random.uniform(-0.85, 0.85, 3), half * random.uniform([0.3, 0.35, 0.3], 0.6))
+        for _ in range(BUBBLES)
+    ]
 
 
 def _colon(seed: int) -> list[tuple[Array, Array, bool]]:

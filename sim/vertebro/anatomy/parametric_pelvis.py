@@ -22,9 +22,12 @@ from vertebro.anatomy.anatomy import Anatomy, Exit, Landmarks, Pedicle, SpineLev
 from vertebro.anatomy.assemble import assemble
 from vertebro.anatomy.interior import InteriorSettings
 from vertebro.anatomy.parametric_canvas import Canvas, Labels
+from vertebro.anatomy.parametric_column import build_column
 from vertebro.anatomy.parametric_pelvis_dimensions import pelvis_dimensions
-from vertebro.anatomy.parametric_pelvis_scene import PelvisScene, build_scene, paint_pelvis
+from vertebro.anatomy.parametric_pelvis_placing import PelvisScene, build_scene
+from vertebro.anatomy.parametric_pelvis_scene import paint_pelvis
 from vertebro.anatomy.parametric_pelvis_soft import skin_distance
+from vertebro.anatomy.parametric_sizes import patient_sizes
 from vertebro.anatomy.shapes import Pose
 from vertebro.grid import VoxelGrid
 from vertebro.tissue import Compartment, Tissue
@@ -65,11 +68,11 @@ def build_pelvis(spec: ParametricSpec, settings: InteriorSettings) -> Anatomy:
     near_grid = target_grid(placed, spec.spacing)
     far_grid = surround_grid(placed, spec)
     labels = Labels(np.full(near_grid.shape, Tissue.AIR, np.uint8), np.zeros(near_grid.shape, np.uint8))
-    near, far = Canvas.blank(near_grid, labels), Canvas.blank(far_grid)
     organ = np.zeros(far_grid.shape, np.uint8)
+    near, far = Canvas.blank(near_grid, labels), Canvas.blank(far_grid, None, organ)
     paint_pelvis(near, placed.scene, spec.mean_bone_fraction, spec)
     _join(labels.compartment)
-    paint_pelvis(far, placed.scene, spec.mean_bone_fraction, spec, organ)
+    paint_pelvis(far, placed.scene, spec.mean_bone_fraction, spec)
     arrays: list[Array] = [labels.tissue, labels.compartment, near.hu, far.hu, organ]
     grids = [_shifted(grid, placed.origin) for grid in (near_grid, far_grid)]
     level, marks, centre = spec.level, _landmarks(placed, labels.compartment, near_grid), placed.origin
@@ -116,7 +119,15 @@ def pelvis_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
 def place(spec: ParametricSpec) -> Placed:
     """The scene of a spec and where its world frame lies."""
     dim = pelvis_dimensions(sex=spec.sex, stature=spec.stature, seed=spec.seed, size_variation=spec.size_variation)
-    scene = build_scene(spec.level, dim, sex=spec.sex, stature=spec.stature)
+    sizes = patient_sizes(
+        sex=spec.sex,
+        stature=spec.stature,
+        seed=spec.seed,
+        size_variation=spec.size_variation,
+        overrides=spec.dimensions,
+    )
+    column = build_column("L5", sex=spec.sex, stature=spec.stature, sizes=sizes)
+    scene = build_scene(spec.level, dim, column)
     if spec.level == "S1":
         return Placed(scene, np.zeros(3), 0.0)
     side = 1.0 if spec.level == "HIP_R" else -1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,26 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.anatomy.parametric_canvas import Canvas
-from vertebro.anatomy.parametric_column import (
-    Bone,
-    Column,
-    build_canal,
-    build_column,
-    disc_shape,
-    foramen_shape,
-    sacral_pose,
+from vertebro.anatomy.parametric_column import Bone, build_canal, disc_shape, foramen_shape
+from vertebro.anatomy.parametric_field import (
+    HU_ANNULUS,
+    HU_DURA,
+    HU_EPIDURAL,
+    HU_NUCLEUS,
+    HU_ROOT,
+    FieldSpec,
+    texture,
 )
-from vertebro.anatomy.parametric_dimensions import Sex
-from vertebro.anatomy.parametric_hip_bone import Hip
-from vertebro.anatomy.parametric_pelvis_dimensions import PelvisDimensions
+from vertebro.anatomy.parametric_pelvis_placing import PelvisScene
 from vertebro.anatomy.parametric_pelvis_soft import HU_CARTILAGE, Painter, paint_soft
-from vertebro.anatomy.parametric_sacrum_bend import Bend, BentRegion
-from vertebro.anatomy.parametric_sacrum_bone import Sacrum, inverse, slope_pose
-from vertebro.anatomy.parametric_scene import HU_ANNULUS, HU_DURA, HU_EPIDURAL, HU_NUCLEUS, HU_ROOT, FieldSpec
+from vertebro.anatomy.parametric_sacrum_bend import BentRegion
 from vertebro.anatomy.parametric_vertebra import arch_shapes, body_shape
-from vertebro.anatomy.random_field import normal_field
 from vertebro.anatomy.shapes import FAR, Pose, Shape, Slices, coordinates, evaluate, is_empty, smooth_min
-from vertebro.grid import VoxelGrid
 from vertebro.sources import Constant
 from vertebro.tissue import Compartment, Organ, Tissue
 from vertebro.units import mm
@@ -39,97 +35,46 @@ ENDPLATE_GAIN = Constant(0.9, "1", 0.3, 2.0, "peretz1998", "recalled", "extra BV
 ROOF_GAIN = Constant(1.6, "1", 0.5, 3.0, "vertebro", "ours", "extra BV/TV in the roof of the acetabulum")
 HIP_FACTOR = Constant(1.3, "1", 0.8, 2.5, "vertebro", "ours", "spongy bone of the hip bone over that of a vertebra")
 HEAD_FACTOR = Constant(2.6, "1", 1.5, 4.0, "vertebro", "ours", "spongy bone of the femoral head over a vertebra's")
-LUMBAR = 3  # vertebrae drawn above the sacrum
 
 
-@dataclass(frozen=True, slots=True)
-class PelvisScene:
-    """Bones of one patient in the frame they are painted in.
-
-    Attributes
-    ----------
-    dim : PelvisDimensions
-    pose : Pose
-        The pelvis in this frame.
-    column : Column
-        Lumbar vertebrae, in this frame.
-    level : str
-        Which bone is the target: "S1", "HIP_L" or "HIP_R".
-    """
-
-    dim: PelvisDimensions
-    pose: Pose
-    column: Column
-    level: str
-
-    @property
-    def sacrum(self) -> Sacrum:
-        """The straight sacrum."""
-        return Sacrum(self.dim)
-
-    @property
-    def hip(self) -> Hip:
-        """The right hip in the pelvis's frame."""
-        return Hip(self.dim)
-
-    @property
-    def bend(self) -> Bend:
-        """The sacrum's line in this frame."""
-        return self.sacrum.bend(compose(self.pose, slope_pose(self.dim)))
-
-    @property
-    def scale(self) -> float:
-        """Size of the pelvis relative to the mean."""
-        return float(self.dim.hip_distance + self.dim.hip_bone_height) / (383.0 * mm)
-
-
-def compose(outer: Pose, inner: Pose) -> Pose:
-    """The pose of something given in the frame of another pose."""
-    at = outer.to_world([0.0, inner.a, inner.s])
-    return Pose(float(at[1]), float(at[2]), outer.angle + inner.angle)
-
-
-def build_scene(level: str, dim: PelvisDimensions, *, sex: Sex, stature: float | None) -> PelvisScene:
-    """Place pelvis and lumbar spine: in the frame of S1 for the sacrum, in the pelvis's own for a hip."""
-    own = slope_pose(dim)
-    pose = inverse(own) if level == "S1" else Pose()
-    column = build_column("L5", sex=sex, stature=stature)
-    last = column.bones[-1]
-    under = sacral_pose(last)
-    middle = under.to_world([0.0, 0.0, 0.5 * (last.dim.height - dim.s1_height)])
-    l5_in_s1 = inverse(Pose(float(middle[1]), float(middle[2]), under.angle))
-    place = compose(compose(pose, own), l5_in_s1)
-    bones = [replace(b, pose=compose(place, b.pose)) for b in column.bones[-LUMBAR:]]
-    bones[-1] = _seated(bones[-1], dim, compose(pose, own))
-    return PelvisScene(dim, pose, replace(column, bones=tuple(bones), target=LUMBAR - 1), level)
-
-
-def _seated(last: Bone, dim: PelvisDimensions, s1: Pose) -> Bone:
-    """L5 with its lower facets behind and inside of the upper processes of S1."""
-    tip = Sacrum(dim).process(1.0)[1]
-    turn = np.array([-0.6, -0.8, 0.0])
-    centre = last.pose.from_world(s1.to_world(tip + 5.5 * mm * turn - np.array([0.0, 0.0, 3.0]) * mm))
-    origin = last.pose.from_world(s1.to_world(np.zeros(3)))
-    normal = last.pose.from_world(s1.to_world(turn)) - origin
-    return replace(last, lower=replace(last.lower, centre=centre, normal=normal))
-
-
-def paint_pelvis(
-    canvas: Canvas, scene: PelvisScene, mean: float, spec: FieldSpec, organ: NDArray[np.uint8] | None = None
-) -> None:
-    """Paint the patient on a blank canvas (changes it and the organ map in place).
+def paint_pelvis(canvas: Canvas, scene: PelvisScene, mean: float, spec: FieldSpec) -> None:
+    """Paint the patient on a blank canvas (changes it in place).
 
     Parameters
     ----------
     mean : float [1]
         Mean BV/TV of the spongy core of S1's body.
-    organ : (nr, na, ns) uint8 array of `Organ`, optional
-        Filled with what a needle must not meet.
     """
-    painter = Painter(canvas, scene.pose, scene.scale, organ)
+    painter = Painter(canvas, scene.pose, scene.scale)
     paint_soft(painter, spec.seed)
     _paint_lumbar(painter, scene, mean, spec)
-    sacrum = _sacrum_region(canvas, scene)
+    _paint_bones(painter, scene, mean, spec, None)
+
+
+def paint_pelvis_below(
+    canvas: Canvas, scene: PelvisScene, mean: float, spec: FieldSpec, clearance: Callable[[Slices], Array] | None
+) -> None:
+    """Paint sacrum, hips and femora under a painted column, as far as the canvas reaches (changes it in place).
+
+    Parameters
+    ----------
+    clearance : callable, optional
+        ``clearance(region) -> distance`` [m] that the sacrum keeps from L5.
+    """
+    crest = scene.pose.to_world([0.0, 0.0, scene.dim.hip_bone_height])[2]
+    if crest > canvas.grid.extent[0, 2]:
+        _paint_bones(Painter(canvas, scene.pose, scene.scale), scene, mean, spec, clearance)
+
+
+def _paint_bones(
+    painter: Painter,
+    scene: PelvisScene,
+    mean: float,
+    spec: FieldSpec,
+    clearance: Callable[[Slices], Array] | None,
+) -> None:
+    """Sacral canal, joints, then the bones (in place)."""
+    canvas, sacrum = painter.canvas, _sacrum_region(painter.canvas, scene, clearance)
     if sacrum is not None:
         _paint_sacral_canal(painter, scene, sacrum)
     sides = (1.0, -1.0)
@@ -141,18 +86,6 @@ def paint_pelvis(
     for side, plate in zip(sides, plates, strict=True):
         _paint_hip(painter, scene, side, plate, mean, spec)
         _paint_femur(painter, scene, side, mean, spec)
-
-
-def _texture(grid: VoxelGrid, region: Slices, hit: NDArray[np.bool_], spec: FieldSpec, stretch: float) -> Array | float:
-    """Log-normal factor with mean 1 at the touched voxels."""
-    if spec.variation == 0:
-        return 1.0
-    shape = tuple(x.stop - x.start for x in region)
-    part = VoxelGrid(shape, grid.spacing, tuple(grid.world([x.start for x in region]).tolist()))
-    length = spec.correlation_length
-    field = normal_field(part, seed=spec.seed, correlation_length=(length, length, stretch * length))
-    sigma = np.float32(spec.variation)
-    return np.asarray(np.exp(sigma * field[hit] - sigma * sigma / 2))
 
 
 def _put_bone(
@@ -167,8 +100,6 @@ def _put_bone(
     hit = painter.canvas.touched(distance)
     pick = [x if np.ndim(x) == 0 else np.broadcast_to(x, hit.shape)[hit] for x in (cortex, core, label)]
     painter.canvas.paint_bone(region, hit, distance[hit], pick[0], pick[1], pick[2])  # type: ignore[arg-type]
-    if painter.organ is not None:
-        painter.organ[region][distance < 0] = Organ.NONE
 
 
 def _paint_lumbar(painter: Painter, scene: PelvisScene, mean: float, spec: FieldSpec) -> None:
@@ -230,7 +161,7 @@ class Solid:
         return out
 
 
-def _sacrum_region(canvas: Canvas, scene: PelvisScene) -> Solid | None:
+def _sacrum_region(canvas: Canvas, scene: PelvisScene, clearance: Callable[[Slices], Array] | None) -> Solid | None:
     """Distance to the sacrum, canal and tunnels taken out."""
     sacrum, bend = scene.sacrum, scene.bend
     shapes = [sacrum.mass(), *sacrum.additions()]
@@ -242,6 +173,8 @@ def _sacrum_region(canvas: Canvas, scene: PelvisScene) -> Solid | None:
     tunnels = [t for n in (1, 2, 3) for side in (1.0, -1.0) for t in sacrum.tunnel(n, side)]
     distance = np.maximum(distance, -bent.evaluate(tunnels, blend=2 * mm))
     distance = np.maximum(distance, -sacrum.canal_distance(*bent.local))
+    if clearance is not None:
+        distance = np.maximum(distance, clearance(bent.region))
     return Solid(bent.region, np.asarray(distance, np.float32), bent)
 
 
@@ -288,14 +221,12 @@ def _paint_sacrum(painter: Painter, scene: PelvisScene, solid: Solid, mean: floa
     process = (n < np.float32(-0.5 * scene.dim.s1_depth)) & (np.abs(r) < canal + np.float32(16 * mm))
     behind |= process & (z > np.float32(sacrum.ends[0] - 4 * mm))
     pattern = np.where(behind, np.float32(1.7), pattern)
-    core = np.clip(np.float32(mean) * pattern * _texture(painter.canvas.grid, bent.region, hit, spec, 2.0), 0.01, 0.8)
+    core = np.clip(np.float32(mean) * pattern * texture(painter.canvas.grid, bent.region, hit, spec, 2.0), 0.01, 0.8)
     cortex = np.where(behind, 1.0 * mm, 0.55 * mm).astype(np.float32)
     label: Any = Compartment.PARAVERTEBRAL
     if scene.level == "S1":
         label = np.where(behind, np.uint8(Compartment.ARCH), np.uint8(Compartment.BODY))
     painter.canvas.paint_bone(bent.region, hit, solid.distance[hit], cortex, core, label)
-    if painter.organ is not None:
-        painter.organ[bent.region][solid.distance < 0] = Organ.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +295,7 @@ def _paint_hip(
     away = scene.hip.from_head(r, a, s) - cup
     roof = np.exp(-np.maximum(away, 0) / np.float32(7 * mm)) * np.clip(s / cup, 0, 1)
     core = np.float32(mean * HIP_FACTOR) * (1 + np.float32(ROOF_GAIN) * roof)
-    core = np.clip(core * _texture(painter.canvas.grid, plate.region, hit, spec, 1.5), 0.01, 0.8)
+    core = np.clip(core * texture(painter.canvas.grid, plate.region, hit, spec, 1.5), 0.01, 0.8)
     cortex = np.float32(1.1 * mm) + np.float32(0.9 * mm) * np.clip(
         (s - np.float32(60 * mm)) / np.float32(40 * mm), 0, 1
     )
@@ -372,8 +303,6 @@ def _paint_hip(
     own = scene.level == ("HIP_R" if side > 0 else "HIP_L")
     label = Compartment.BODY if own else Compartment.PARAVERTEBRAL
     painter.canvas.paint_bone(plate.region, hit, plate.distance[hit], cortex, core, label)
-    if painter.organ is not None:
-        painter.organ[plate.region][plate.distance < 0] = Organ.NONE
 
 
 def _paint_femur(painter: Painter, scene: PelvisScene, side: float, mean: float, spec: FieldSpec) -> None:

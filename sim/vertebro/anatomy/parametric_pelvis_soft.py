@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.anatomy.parametric_canvas import Canvas
+from vertebro.anatomy.parametric_organs import GAS_BLEND, gas_pocket
 from vertebro.anatomy.parametric_trunk import HU
 from vertebro.anatomy.shapes import Pose, Shape, bar, coordinates, ellipsoid, evaluate, is_empty, tube
 from vertebro.tissue import Compartment, Organ, Tissue
@@ -29,7 +30,7 @@ _POWER = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Painter:
-    """A canvas with the organ map that goes with it.
+    """A canvas with a pelvis in it.
 
     Attributes
     ----------
@@ -38,13 +39,11 @@ class Painter:
         The pelvis in the canvas's frame.
     scale : float [1]
         Size of the pelvis relative to the mean.
-    organ : (nr, na, ns) uint8 array of `Organ`, optional
     """
 
     canvas: Canvas
     pose: Pose
     scale: float
-    organ: NDArray[np.uint8] | None = None
 
     def solid(
         self,
@@ -69,9 +68,7 @@ class Painter:
         self, region: Any, cover: Array, hu: float, tissue: Tissue, organ: Organ, compartment: Compartment
     ) -> None:
         """Mix a tissue in by its cover and note the organ (in place)."""
-        self.canvas.blend(region, cover, hu, tissue, compartment)
-        if self.organ is not None:
-            self.organ[region][cover > 0.5] = organ
+        self.canvas.blend(region, cover, hu, tissue, compartment, organ)
 
 
 def skin_distance(r: Array, a: Array, s: Array, scale: float) -> Array:
@@ -132,14 +129,15 @@ def _paint_cavity(painter: Painter, seed: int) -> None:
         radius = float(random.uniform(11, 16)) * mm * k
         painter.solid([ellipsoid(centre, np.full(3, radius))], HU["bowel"], Tissue.MUSCLE, Organ.BOWEL)
     gas = [(_mm(-74, 30, 92), _mm(15, 11, 24)), (_mm(-58, 40, 66), _mm(16, 9, 11)), (_mm(76, 34, 84), _mm(17, 13, 17))]
-    gas += [(_mm(8, -42, 14), _mm(9, 6, 16))]
     for centre, half in gas:
         centre = centre + random.uniform(-6, 6, 3) * mm
         painter.solid([ellipsoid(k * centre, k * (half + 3 * mm))], HU["bowel"], Tissue.MUSCLE, Organ.BOWEL)
-        painter.solid([ellipsoid(k * centre, k * half)], HU["gas"], Tissue.AIR, Organ.BOWEL)
+        pocket = gas_pocket(random, k * centre, k * half * np.array([0.9, 0.55, 0.9]))
+        painter.solid(pocket, HU["gas"], Tissue.AIR, Organ.BOWEL, blend=GAS_BLEND)
     rectum = tube(k * _mm_rows([0, -47, 40], [0, -45, 0], [0, -22, -42], [0, -34, -62]), k * 12 * mm)
     painter.solid(rectum, HU["bowel"], Tissue.MUSCLE, Organ.BOWEL)
-    painter.solid([ellipsoid(k * _mm(7, -44, 14), k * _mm(7, 5, 14))], HU["gas"], Tissue.AIR, Organ.BOWEL)
+    pocket = gas_pocket(random, k * _mm(5, -44, 14), k * _mm(6, 4, 13))
+    painter.solid(pocket, HU["gas"], Tissue.AIR, Organ.BOWEL, blend=GAS_BLEND)
     painter.solid([ellipsoid(k * _mm(0, 2, 12), k * _mm(24, 18, 26))], HU["muscle"], Tissue.MUSCLE)
     painter.solid([ellipsoid(k * _mm(0, 26, 0), k * _mm(36, 21, 24))], HU["muscle"], Tissue.MUSCLE, Organ.BLADDER)
     painter.solid([ellipsoid(k * _mm(0, 26, 0), k * _mm(33, 18, 21))], HU_URINE, Tissue.MUSCLE, Organ.BLADDER)

@@ -16,19 +16,31 @@ from vertebro.anatomy.shapes import Pose, Shape, bar, ellipsoid, evaluate, is_em
 from vertebro.units import cm, mm
 
 Array = NDArray[Any]
+ABOVE, FALL = 6 * cm, 18 * cm  # how far a rib reaches above and below its body's middle, at most
 JOINT = 1.2 * mm  # between rib and vertebra
 # length, and the drop per length travelled (ours, after adult skeletons); 11 and 12 end free, 1 lies flat
 LENGTH = dict(zip(range(1, 13), (110, 165, 205, 235, 255, 265, 265, 255, 235, 205, 155, 95), strict=True))
 SLOPE = dict(zip(range(1, 13), (0.30, 0.36, 0.38, 0.38, 0.38, 0.38, 0.37, 0.36, 0.34, 0.32, 0.30, 0.30), strict=True))
 
 
-def paint_ribs(canvas: Canvas, trunk: Trunk, chest: Chest, column: Column) -> None:
-    """Ribs as flattened tubes from their joints around the chest (changes the canvas in place)."""
-    bones = {b.level: b for b in column.bones}
+Part = tuple[list[Shape], float, float]  # shapes, cortex [m], core [1]
+
+
+def build_ribs(trunk: Trunk, chest: Chest, column: Column, low: float, high: float) -> list[Part]:
+    """Ribs, from the lowest, that come between two heights [m] of the target's frame."""
+    bones, parts = {b.level: b for b in column.bones}, []
     for number in range(12, 0, -1):
-        for side in (1.0, -1.0):
-            for shapes, cortex, core in rib_shapes(trunk, chest, bones[f"T{number}"], number, side):
-                _paint_part(canvas, shapes, cortex, core)
+        bone = bones[f"T{number}"]
+        if low - ABOVE * trunk.scale < bone.pose.s < high + FALL * trunk.scale:
+            for side in (1.0, -1.0):
+                parts += rib_shapes(trunk, chest, bone, number, side)
+    return parts
+
+
+def paint_ribs(canvas: Canvas, ribs: list[Part]) -> None:
+    """Ribs as flattened tubes from their joints around the chest (changes the canvas in place)."""
+    for shapes, cortex, core in ribs:
+        _paint_part(canvas, shapes, cortex, core)
 
 
 def _paint_part(canvas: Canvas, shapes: list[Shape], cortex: float, core: float) -> None:
@@ -43,9 +55,7 @@ def _paint_part(canvas: Canvas, shapes: list[Shape], cortex: float, core: float)
         canvas.paint_bone(region, hit, distance[hit], cortex, core)
 
 
-def rib_shapes(
-    trunk: Trunk, chest: Chest, bone: Bone, number: int, side: float
-) -> list[tuple[list[Shape], float, float]]:
+def rib_shapes(trunk: Trunk, chest: Chest, bone: Bone, number: int, side: float) -> list[Part]:
     """Parts of a rib in the target's frame, with their cortex [m] and core [1]: head and neck, then the shaft."""
     k = trunk.scale * mm
     head, tubercle = rib_joints(bone, number)

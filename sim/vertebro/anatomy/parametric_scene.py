@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.anatomy.parametric_bone import core_fraction, cortex_thickness
 from vertebro.anatomy.parametric_canvas import Canvas
-from vertebro.anatomy.parametric_chest import build_chest, paint_chest
+from vertebro.anatomy.parametric_chest import Chest, build_chest, paint_chest
 from vertebro.anatomy.parametric_column import (
     Bone,
     Canal,
@@ -20,15 +21,17 @@ from vertebro.anatomy.parametric_column import (
     foramen_shape,
     root_shapes,
 )
+from vertebro.anatomy.parametric_field import HU_ANNULUS, HU_DURA, HU_EPIDURAL, HU_NUCLEUS, HU_ROOT, FieldSpec, texture
+from vertebro.anatomy.parametric_head import paint_head
 from vertebro.anatomy.parametric_muscles import paint_muscles, paint_near_fat
 from vertebro.anatomy.parametric_neck import paint_neck
 from vertebro.anatomy.parametric_neck_vertebra import foramen_holes, uncus_shapes, whole_arch
 from vertebro.anatomy.parametric_organs import paint_great_vessels, paint_organs
-from vertebro.anatomy.parametric_ribs import paint_ribs
-from vertebro.anatomy.parametric_sacrum import paint_sacrum
+from vertebro.anatomy.parametric_pelvis_placing import PelvisScene
+from vertebro.anatomy.parametric_pelvis_scene import paint_pelvis_below
+from vertebro.anatomy.parametric_ribs import Part, build_ribs, paint_ribs
 from vertebro.anatomy.parametric_trunk import Trunk, paint_section
 from vertebro.anatomy.parametric_vertebra import JOINT_GAP, body_shape
-from vertebro.anatomy.random_field import normal_field
 from vertebro.anatomy.shapes import FAR, Shape, Slices, coordinates, crop, evaluate, is_empty, smooth_min
 from vertebro.anatomy.vessels import funnel
 from vertebro.grid import VoxelGrid
@@ -36,62 +39,83 @@ from vertebro.tissue import Compartment, Organ, Tissue
 from vertebro.units import cm, mm
 
 Array = NDArray[Any]
-HU_EPIDURAL, HU_DURA, HU_ROOT = -70.0, 18.0, 30.0
-HU_ANNULUS, HU_NUCLEUS = 95.0, 70.0
 
 
-class FieldSpec(Protocol):
-    """The part of a spec that painting needs."""
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is built once and painted on every canvas.
+
+    Attributes
+    ----------
+    pelvis : PelvisScene
+        The column and the pelvis under it.
+    trunk : Trunk
+    chest : Chest
+    canal : Canal
+    ribs : list of parts
+    """
+
+    pelvis: PelvisScene
+    trunk: Trunk
+    chest: Chest
+    canal: Canal
+    ribs: list[Part]
 
     @property
-    def seed(self) -> int: ...
-    @property
-    def variation(self) -> float: ...
-    @property
-    def correlation_length(self) -> float: ...
-    @property
-    def mirrored(self) -> bool: ...
+    def column(self) -> Column:
+        """The vertebrae."""
+        return self.pelvis.column
 
 
-def paint_scene(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec: FieldSpec) -> None:
-    """Paint the generated patient on a blank canvas (changes it in place).
+def paint_scene(canvases: Sequence[Canvas], pelvis: PelvisScene, trunk: Trunk, mean: float, spec: FieldSpec) -> None:
+    """Paint the generated patient on blank canvases (changes them in place).
 
     A mirrored patient is the patient painted on the mirrored grid, then flipped: symmetric by construction.
 
     Parameters
     ----------
+    pelvis : PelvisScene
+        The column and the pelvis under it.
     mean : float [1]
         Mean BV/TV of the spongy cores.
     """
-    if spec.mirrored:
-        mirrored = Canvas(_mirror(canvas.grid), canvas.hu, canvas.labels, canvas.organ)
-        _paint(mirrored, column, trunk, mean, spec)
-        _flip(canvas)
-    else:
-        _paint(canvas, column, trunk, mean, spec)
+    chest = build_chest(trunk)
+    ends = [canvas.grid.extent for canvas in canvases]
+    low, high = min(float(x[0, 2]) for x in ends), max(float(x[1, 2]) for x in ends)
+    ribs = build_ribs(trunk, chest, pelvis.column, low, high)
+    patient = Patient(pelvis, trunk, chest, build_canal(pelvis.column), ribs)
+    for canvas in canvases:
+        if spec.mirrored:
+            _paint(Canvas(_mirror(canvas.grid), canvas.hu, canvas.labels, canvas.organ), patient, mean, spec)
+            _flip(canvas)
+        else:
+            _paint(canvas, patient, mean, spec)
 
 
-def _paint(canvas: Canvas, column: Column, trunk: Trunk, mean: float, spec: FieldSpec) -> None:
-    canal = build_canal(column)
+def _paint(canvas: Canvas, patient: Patient, mean: float, spec: FieldSpec) -> None:
+    column, trunk, canal = patient.column, patient.trunk, patient.canal
     if column.main.dim.region == "cervical":
         paint_neck(canvas, trunk, column)
     else:
-        _paint_trunk(canvas, column, trunk, spec)
+        _paint_trunk(canvas, patient, spec)
     paint_near_fat(canvas, column)
-    paint_ribs(canvas, trunk, build_chest(trunk), column)
-    _paint_canal(canvas, column, canal)
+    paint_ribs(canvas, patient.ribs)
+    _paint_canal(canvas, patient.pelvis, canal)
     _paint_discs(canvas, column)
+    if column.main.dim.region == "cervical":
+        paint_head(canvas, column, canal, trunk.scale)
     above: Placed | None = None
     for bone in column.bones:
         above = _paint_vertebra(canvas, bone, above, canal, mean, spec, own=bone is column.main)
-    paint_sacrum(canvas, column.bones[-1], canal, above.clearance if above is not None else None)
+    paint_pelvis_below(canvas, patient.pelvis, mean, spec, above.clearance if above is not None else None)
 
 
-def _paint_trunk(canvas: Canvas, column: Column, trunk: Trunk, spec: FieldSpec) -> None:
+def _paint_trunk(canvas: Canvas, patient: Patient, spec: FieldSpec) -> None:
     """Everything soft around the column, from the outside to the inside (changes the canvas in place)."""
+    trunk, column = patient.trunk, patient.column
     cavity = paint_section(canvas, trunk)
     paint_organs(canvas, trunk, cavity, spec.seed)
-    paint_chest(canvas, trunk, build_chest(trunk), cavity)
+    paint_chest(canvas, trunk, patient.chest, cavity)
     paint_great_vessels(canvas, trunk, column)
     paint_muscles(canvas, trunk, spec.seed)
 
@@ -115,8 +139,9 @@ def _flip(canvas: Canvas) -> None:
     place[left], place[right] = Compartment.FORAMEN_RIGHT, Compartment.FORAMEN_LEFT
 
 
-def _paint_canal(canvas: Canvas, column: Column, canal: Canal) -> None:
-    """Foramina with their roots, epidural fat, dural sac (changes the canvas in place)."""
+def _paint_canal(canvas: Canvas, pelvis: PelvisScene, canal: Canal) -> None:
+    """Foramina with their roots, epidural fat, dural sac down to the sacrum (changes the canvas in place)."""
+    column = pelvis.column
     for n, (upper, lower) in enumerate(column.links):
         own = n in (column.target - 1, column.target)
         for side in (1.0, -1.0):
@@ -128,8 +153,9 @@ def _paint_canal(canvas: Canvas, column: Column, canal: Canal) -> None:
     if is_empty(region):
         return
     coords = coordinates(canvas.grid, region)
+    below = np.float32(pelvis.sacrum.ends[0] - 1 * mm) - pelvis.bend.pose.to_local(*coords)[2]
     for shrink, hu, tissue in ((0.0, HU_EPIDURAL, Tissue.EPIDURAL), (2.4 * mm, HU_DURA, Tissue.DURA)):
-        cover = canvas.cover(canal.distance(*coords, shrink))
+        cover = canvas.cover(np.maximum(canal.distance(*coords, shrink), below))
         canvas.blend(region, cover, hu, tissue, Compartment.CANAL, Organ.CANAL)
 
 
@@ -199,7 +225,7 @@ def _paint_vertebra(
     hit = canvas.touched(distance)
     r, a, s = (np.broadcast_to(x, hit.shape)[hit] for x in bone.pose.to_local(*world))
     body, distance = body[hit], distance[hit]
-    core = core_fraction(bone.dim, mean, body, a, s) * _texture(canvas.grid, region, hit, spec)
+    core = core_fraction(bone.dim, mean, body, a, s) * texture(canvas.grid, region, hit, spec, 3.0)
     core = np.clip(core * (1 - np.float32(0.85) * _void(bone, (r, a, s), canvas.edge)), 0.01, 0.8)
     label: Compartment | NDArray[np.uint8] = Compartment.PARAVERTEBRAL
     if own:
@@ -212,21 +238,6 @@ def _ridges(canvas: Canvas, bone: Bone, ridges: list[Shape], above: Placed | Non
     """Uncinate processes, with a slit to the bone above."""
     distance = evaluate(ridges, canvas.grid, bone.pose, region, margin=8 * mm)
     return distance if above is None else np.maximum(distance, above.clearance(region) - np.float32(0.6 * mm))
-
-
-def _texture(grid: VoxelGrid, region: Slices, hit: NDArray[np.bool_], spec: FieldSpec) -> Array | float:
-    """Log-normal factor with mean 1, longer along the spine: the vertical striation of thin bone."""
-    if spec.variation == 0:
-        return 1.0
-    part = VoxelGrid(
-        tuple(x.stop - x.start for x in region),  # type: ignore[arg-type]
-        grid.spacing,
-        tuple(grid.world([x.start for x in region]).tolist()),
-    )
-    length = spec.correlation_length
-    field = normal_field(part, seed=spec.seed, correlation_length=(length, length, 3 * length))
-    sigma = np.float32(spec.variation)
-    return np.asarray(np.exp(sigma * field[hit] - sigma * sigma / 2))
 
 
 def _void(bone: Bone, local: tuple[Array, Array, Array], edge: float) -> Array:

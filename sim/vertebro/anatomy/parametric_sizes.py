@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,8 @@ def patient_sizes(
         sizes = _vary(sizes, seed, size_variation)
     for key, value in overrides.items():
         level, name = key.split(".")
-        sizes[level] = replace(sizes[level], **{name: float(value)})
+        change: dict[str, Any] = {name: float(value)}
+        sizes[level] = replace(sizes[level], **change)
     return sizes
 
 
@@ -51,7 +53,7 @@ def _vary(sizes: dict[str, Dimensions], seed: int, size_variation: float) -> dic
     own = random.standard_normal((len(ORDER), len(NAMES)))
     varied = {}
     for i, level in enumerate(ORDER):
-        changes = {}
+        changes: dict[str, Any] = {}
         for j, name in enumerate(NAMES):
             known = published(level, name)
             parts = np.sqrt([COMMON, ALONG, OWN]) * [common, along[j], own[i, j]]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vertebro.anatomy.parametric_canvas import Canvas
-from vertebro.anatomy.parametric_column import Column, seen_from
+from vertebro.anatomy.parametric_column import Column, sacral_pose, seen_from
 from vertebro.anatomy.shapes import Pose, Slices, coordinates
 from vertebro.tissue import Tissue
 from vertebro.units import mm
@@ -35,6 +35,7 @@ HU = {
     "mediastinum": -20.0,
     "thyroid": 110.0,
 }
+SACRUM_BEHIND = 34 * mm  # from the back of S1's body to the iliac spines
 SKIN_BEHIND = 15 * mm  # from the spinous tips to the skin, on average; never less than two thirds of it
 
 
@@ -135,6 +136,7 @@ def build_trunk(column: Column, scale: float) -> Trunk:
     tips = np.array(
         [p.to_world([0.0, -0.5 * b.dim.depth - b.dim.reach, -b.dim.drop]) for b, p in zip(bones, places, strict=True)]
     )
+    tips = np.concatenate([_sacral_backs(column), tips])
     smooth = tips[:, 1]
     for _ in range(3):
         padded = np.concatenate([smooth[:1], smooth, smooth[-1:]])
@@ -152,6 +154,14 @@ def build_trunk(column: Column, scale: float) -> Trunk:
         np.array([0.25 * (b.dim.lower_width + b.dim.upper_width) for b in bones]),
     )
     return Trunk(155 * mm * scale, 108 * mm * scale, back, scale, pose, spine)
+
+
+def _sacral_backs(column: Column) -> Array:
+    """How far the sacrum and the iliac spines beside it reach back, (2, 3) [m] in the patient's frame, from below."""
+    last = column.bones[-1]
+    sacrum = seen_from(column.patient, sacral_pose(last))
+    back = -0.5 * last.dim.depth - SACRUM_BEHIND
+    return sacrum.to_world([[0.0, back, -38 * mm], [0.0, back, -6 * mm]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +236,7 @@ def paint_section(canvas: Canvas, trunk: Trunk) -> NDArray[np.float32]:
     inner = skin + fat + wall
     steps = [(skin, "skin", Tissue.FAT), (skin + 2 * mm, "fat", Tissue.FAT)]
     steps += [(skin + fat, "muscle", Tissue.MUSCLE), (inner, "fat", Tissue.FAT)]
-    everywhere = tuple(slice(0, n) for n in canvas.grid.shape)
+    everywhere = (slice(None), slice(None), slice(None))
     plane = np.full(skin.shape, -1000.0, np.float32)
     label = np.full(plane.shape, Tissue.AIR, np.uint8)
     for distance, name, tissue in steps:

@@ -52,7 +52,7 @@ Array = NDArray[Any]
 FRACTURES = (Wedge, Biconcave, Crush, Plana)
 CT_ENERGY = 70.0  # keV, mean of a 120 kVp spectrum in the body
 OPACIFIERS = {"BaSO4": "barium sulfate", "ZrO2": "zirconium dioxide"}
-SCLEROSIS = 130.0  # HU beside a healing sacral crack
+SCLEROSIS = 280.0  # HU beside a healing sacral crack
 
 
 def with_pathology(anatomy: Anatomy, records: Sequence[Record], *, neighbours: tuple[SpineLevel, ...] = ()) -> Anatomy:

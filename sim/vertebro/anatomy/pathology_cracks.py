@@ -30,6 +30,8 @@ LOOSE_PERMEABILITY = Constant(1e-9, "m^2", 1e-12, 1e-8, "vertebro", "ours", "tor
 LOOSE_POROSITY = Constant(0.5, "1", 0.1, 0.9, "vertebro", "ours", "share that cement can push aside there")
 TORN_DISC = Constant(1e-12, "m^2", 1e-15, 1e-10, "vertebro", "ours", "disc under a cracked endplate: fissured nucleus")
 TORN_POROSITY = Constant(0.25, "1", 0.1, 0.6, "vertebro", "ours", "of the fissured disc")
+SACRAL_TEAR = 2 * mm  # soft tissue torn in front of a sacral crack
+S2_MIDDLE = 0.42  # from the lower end of S1 to the middle of S2, share of the height of S1
 TORN_REACH = 12 * mm  # how far from the crack the disc is fissured
 
 
@@ -45,6 +47,8 @@ class Crack:
     half : (2,) floats [m]
         Half extents along and across.
     width : float [m]
+    beyond : float [m]
+        How far outside the bone it still tears soft tissue.
     """
 
     centre: Array
@@ -53,6 +57,7 @@ class Crack:
     across: Array
     half: tuple[float, float]
     width: float
+    beyond: float = np.inf
 
     def share(self, grid: VoxelGrid) -> NDArray[np.float32]:
         """Share [1] of each voxel that is crack."""
@@ -110,26 +115,39 @@ def fissure_of(draft: Draft, record: WallFissure) -> Crack:
 
 
 def sacral_cracks(draft: Draft, record: SacralFracture) -> list[Crack]:
-    """Upright cracks through the alae, and the bar between them."""
-    f = draft.frame
-    tall, deep = 1.1 * max(f.heights), 22 * mm
+    """Upright cracks through the alae, beside the foramina and along the joint, and the bar through S2 between them."""
+    marks = draft.landmarks
+    tall = marks.superior_endplate - marks.inferior_endplate
+    low = marks.inferior_endplate - S2_MIDDLE * tall
     x, y, z = np.eye(3)
-    cracks = [
-        Crack(
-            centre=np.array([draft.sides * sign * record.lateral, f.middle_a - 6 * mm, f.middle_s]),
-            normal=x,
-            along=y,
-            across=z,
-            half=(deep, tall),
-            width=record.width,
+    cracks = []
+    for name, sign in (("left", -1.0), ("right", 1.0)):
+        if record.side not in (name, "both"):
+            continue
+        lean = draft.sides * sign * np.sin(record.lean)
+        along = np.array([lean, 0.0, np.cos(record.lean)])
+        centre = np.array([draft.sides * sign * record.lateral, 0.5 * (marks.anterior_wall + marks.posterior_wall), 0])
+        centre = centre + (0.5 * (marks.superior_endplate + low)) * along
+        half = (0.5 * (marks.superior_endplate - low) + 10 * mm, 30 * mm)
+        cracks.append(
+            Crack(
+                centre=centre,
+                normal=np.cross(along, y),
+                along=along,
+                across=y,
+                half=half,
+                width=record.width,
+                beyond=SACRAL_TEAR,
+            )
         )
-        for sign in {"left": (-1.0,), "right": (1.0,), "both": (-1.0, 1.0)}[record.side]
-    ]
     if record.bar:
-        low = f.middle_s - 0.3 * f.heights[1]
-        wide = record.lateral
-        centre = np.array([0.0, f.middle_a, low])
-        cracks.append(Crack(centre=centre, normal=z, along=y, across=x, half=(12 * mm, wide), width=record.width))
+        ends = {"left": (-1.0, 0.0), "right": (0.0, 1.0), "both": (-1.0, 1.0)}[record.side]
+        start, end = (draft.sides * (record.lateral + low * np.tan(record.lean)) * e for e in ends)
+        centre = np.array([0.5 * (start + end), marks.anterior_wall, low])
+        half = (0.5 * (marks.anterior_wall - marks.posterior_wall), 0.5 * abs(end - start))
+        cracks.append(
+            Crack(centre=centre, normal=z, along=y, across=x, half=half, width=record.width, beyond=SACRAL_TEAR)
+        )
     return cracks
 
 
@@ -146,7 +164,8 @@ def darken(draft: Draft, crack: Crack, *, sclerosis: float = 0.0) -> None:
             width=1.0,
         )
         away = ndimage.distance_transform_edt(band.share(draft.grid) == 0, sampling=draft.grid.spacing)
-        draft.hu = np.asarray(draft.hu + sclerosis * np.exp(-((away / (3 * mm)) ** 2)) * draft.own, np.float32)
+        patchy = np.clip(1 + 0.5 * draft.wobble(59, 6 * mm), 0.2, 2.0)
+        draft.hu = np.asarray(draft.hu + sclerosis * patchy * np.exp(-((away / (3 * mm)) ** 2)) * draft.own, np.float32)
     draft.hu = np.asarray(draft.hu + share * (float(HU_CRACK) - draft.hu), np.float32)
 
 
@@ -154,6 +173,9 @@ def conduct(anatomy: Anatomy, crack: Crack) -> None:
     """Open a crack for flow: pores, permeability in its plane, faces it crosses (changes the arrays in place)."""
     share = crack.share(anatomy.grid)
     share = np.where(anatomy.tissue == Tissue.DURA, np.float32(0), share)  # it does not cut the dural sac
+    if np.isfinite(crack.beyond):
+        own = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
+        share[ndimage.distance_transform_edt(~own, sampling=anatomy.grid.spacing) > crack.beyond] = 0
     hit = share > 0
     part = share[hit]
     anatomy.porosity[hit] = anatomy.porosity[hit] * (1 - part) + np.float32(CRACK_POROSITY) * part

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from vertebro.anatomy.anatomy import Anatomy, Landmarks, Pedicle, SpineLevel, Surround
 from vertebro.anatomy.interior_settings import InteriorSettings
+from vertebro.anatomy.network_settings import VeinSettings
 from vertebro.anatomy.pathology_frame import Frame, measure
 from vertebro.anatomy.pathology_warp import Warp
 from vertebro.anatomy.random_field import normal_field
@@ -21,6 +22,8 @@ from vertebro.units import mm
 Array = NDArray[Any]
 OWN = (Compartment.BODY, Compartment.ARCH)
 DENSEST = 0.85  # BV/TV that compressed bone can reach
+IMPACTED = 2 * mm  # how far crushed bone is pushed in one pass, standard deviation
+IMPACTIONS = 6
 SLAB = 24  # layers of the surround that are looked up at once
 
 
@@ -117,6 +120,7 @@ def take_apart(anatomy: Anatomy, neighbours: tuple[SpineLevel, ...]) -> Draft:
     tissue[outside] = _grown(np.where(own, np.uint8(Tissue.MUSCLE), tissue), solid)[outside] if outside.any() else 0
     values = dict(anatomy.provenance["interior"])
     values["basivertebral_size"] = tuple(values["basivertebral_size"])
+    values["network"] = VeinSettings(**values["network"])
     settings = InteriorSettings(**values)
     return Draft(
         level=anatomy.level,
@@ -150,8 +154,9 @@ def _grown(labels: NDArray[np.uint8], gone: NDArray[np.bool_]) -> NDArray[np.uin
 def bend(draft: Draft, warp: Warp) -> None:
     """Break the draft: every voxel looks up where its tissue came from (changes the draft in place).
 
-    Bone keeps its mineral: BV/TV grows by old volume over new volume, up to `DENSEST`. Beyond the simulation grid CT
-    numbers come from the surround; labels repeat the last voxel.
+    Bone keeps its mineral: BV/TV grows by old volume over new volume, up to `DENSEST`; what does not fit is pushed
+    into the marrow beside it. Beyond the simulation grid CT numbers come from the surround; labels repeat the last
+    voxel.
     """
     r, a, s = np.broadcast_arrays(*draft.grid.open_mesh())
     source = warp.pull(r, a, s)
@@ -161,27 +166,64 @@ def bend(draft: Draft, warp: Warp) -> None:
         outside |= (i < -0.5) | (i > n - 0.5)
     near = tuple(np.clip(np.rint(i), 0, n - 1).astype(np.intp) for i, n in zip(index, draft.grid.shape, strict=True))
     beyond = _sample(draft.wide_hu, draft.wide_grid, [x[outside] for x in source])
-    moved = {}
+    moved, mineral = {}, {}
     for name in ("hu", "plain"):
+        mineral[name] = float(_shares(getattr(draft, name), draft)[draft.compartment == Compartment.BODY].sum())
         moved[name] = ndimage.map_coordinates(getattr(draft, name), index, order=1, mode="nearest", output=np.float32)
         moved[name][outside] = beyond
     for name in ("tissue", "compartment", "openness", "breach", "loose"):
         setattr(draft, name, np.ascontiguousarray(getattr(draft, name)[near]))
     ratio = np.where(np.isin(draft.compartment, (Compartment.BODY,)), warp.volume_ratio(r, a, s), 1.0)
     for name, hu in moved.items():
-        setattr(draft, name, _compressed(hu, ratio.astype(np.float32), draft))
+        setattr(draft, name, _compressed(hu, ratio.astype(np.float32), draft, mineral[name]))
     _bend_surround(draft, warp)
     draft.landmarks = _moved_landmarks(draft.landmarks, warp)
     draft.spine = tuple(_moved_level(level, warp) for level in draft.spine)
     draft.warp = warp
 
 
-def _compressed(hu: NDArray[np.float32], ratio: NDArray[np.float32], draft: Draft) -> NDArray[np.float32]:
+def _shares(hu: NDArray[np.float32], draft: Draft) -> Array:
+    """Share of solid bone [1] in each voxel; negative in fat and gas."""
     marrow, solid = np.float32(draft.settings.hu_marrow), np.float32(draft.settings.hu_bone)
-    share = (hu - marrow) / (solid - marrow)
-    dense = np.maximum(np.minimum(share * ratio, DENSEST), share)
-    thin = share * ratio
-    return np.asarray(marrow + np.where(share <= 0, share, np.where(ratio >= 1, dense, thin)) * (solid - marrow))
+    return np.asarray((hu - marrow) / (solid - marrow))
+
+
+def _compressed(hu: NDArray[np.float32], ratio: NDArray[np.float32], draft: Draft, mineral: float) -> Array:
+    """CT numbers [HU] after the volume ratio; the body's shares of solid bone sum up to `mineral` as before."""
+    share, body = _shares(hu, draft), draft.compartment == Compartment.BODY
+    bone = np.maximum(share, 0)
+    dense = np.where(ratio >= 1, np.maximum(np.minimum(bone * ratio, DENSEST), bone), bone * ratio)
+    excess = bone * ratio - dense
+    total = float((bone * ratio)[body].sum())
+    excess = excess + dense * body * ((mineral - total) / float(dense[body].sum()))  # what sampling thin layers lost
+    dense = _impacted(dense, excess, body, draft.grid)
+    marrow, solid = np.float32(draft.settings.hu_marrow), np.float32(draft.settings.hu_bone)
+    return np.asarray(marrow + np.where(share <= 0, share, dense) * (solid - marrow), np.float32)
+
+
+def _impacted(share: Array, excess: Array, body: NDArray[np.bool_], grid: VoxelGrid) -> Array:
+    """Bone that found no room where it was (buckled walls, endplates) goes to its neighbours in the body.
+
+    Each pass hands every surplus out in proportion to the room (up to `DENSEST`) within reach; what does not fit waits
+    for the next. The sum of both stays: smoothing with a symmetric window moves mineral and loses none.
+    """
+    if not body.any():
+        return share
+    box = ndimage.find_objects(body.astype(np.uint8))[0]
+    out, part, inside = share.copy(), share[box], body[box]
+    left = np.where(inside, excess[box], 0.0).astype(np.float64)
+    for _ in range(IMPACTIONS):
+        room = np.where(inside, np.maximum(DENSEST - part, 0.0), 0.0)
+        window = [IMPACTED / h for h in grid.spacing]
+        near = ndimage.gaussian_filter(room, window, mode="constant")
+        reached = near > 1e-4
+        sent = np.where(reached, left / np.maximum(near, 1e-4), 0.0)
+        came = room * ndimage.gaussian_filter(sent, window, mode="constant")
+        taken = np.minimum(came, room)
+        part = part + taken
+        left = np.where(reached, 0.0, left) + came - taken
+    out[box] = part
+    return out
 
 
 def _bend_surround(draft: Draft, warp: Warp) -> None:

@@ -167,25 +167,37 @@ def _paint_mass(draft: Draft, record: Metastasis, centre: Array, distance: Array
 
 
 def paint_myeloma(draft: Draft, record: Myeloma) -> None:
-    """Round holes at random places of the body (in place)."""
-    rng = np.random.default_rng(record.seed + 1000)
-    depth = depth_in_bone(draft)
-    keep = cover(draft, -(depth - 0.4 * mm)) * (draft.compartment == Compartment.BODY)
+    """Round holes at random places of the body and the pedicles, through the cortex where they meet it (in place)."""
     total = np.zeros(draft.grid.shape, np.float32)
     r, a, s = draft.grid.axes()
-    for _ in range(record.number):
-        place = rng.uniform(-0.92, 0.92, 3)
-        while place[0] ** 2 + place[1] ** 2 > 0.85:
-            place = rng.uniform(-0.92, 0.92, 3)
-        radius = rng.uniform(record.smallest, record.largest)
-        centre = draft.place(*place)
-        centre[0] *= draft.sides
+    for centre, radius in _holes(draft, record):
         reach = radius + 2 * max(draft.grid.spacing)
         box = tuple(slice(*np.searchsorted(x, [c - reach, c + reach])) for x, c in zip((r, a, s), centre, strict=True))
         x, y, z = (line[b] - c for line, b, c in zip((r, a, s), box, centre, strict=True))
         away = np.sqrt(x[:, None, None] ** 2 + y[None, :, None] ** 2 + z[None, None, :] ** 2) - radius
         total[box] = np.maximum(total[box], cover(draft, away))
-    replace_bone(draft, total * keep, float(HU_TUMOUR), Tissue.LESION, record.flow_factor)
+    _clear_ghost(draft, total, draft.own)
+    replace_bone(draft, total * draft.own, float(HU_TUMOUR), Tissue.LESION, record.flow_factor)
+
+
+def _holes(draft: Draft, record: Myeloma) -> list[tuple[Array, float]]:
+    """World centres and radii [m] of the holes; radii are log-uniform, those of the pedicles fill them."""
+    rng = np.random.default_rng(record.seed + 1000)
+    holes: list[tuple[Array, float]] = []
+    for _ in range(record.number):
+        place = rng.uniform(-0.95, 0.95, 3)
+        while place[0] ** 2 + place[1] ** 2 > 0.95:
+            place = rng.uniform(-0.95, 0.95, 3)
+        centre = draft.place(*place) * np.array([draft.sides, 1.0, 1.0])
+        holes.append((centre, float(record.smallest * (record.largest / record.smallest) ** rng.uniform())))
+    marks = draft.landmarks
+    sides = (marks.pedicle_left, marks.pedicle_right) if draft.sides > 0 else (marks.pedicle_right, marks.pedicle_left)
+    for n in range(record.pedicles):
+        pedicle, along, size = sides[n % 2], rng.uniform(-5 * mm, 5 * mm), rng.uniform(0.6, 1.0)
+        if pedicle is not None:
+            radius = float(np.clip(size * pedicle.half_height, record.smallest, record.largest))
+            holes.append((pedicle.centre + along * pedicle.axis, radius))
+    return holes
 
 
 def paint_haemangioma(draft: Draft, record: Haemangioma) -> None:

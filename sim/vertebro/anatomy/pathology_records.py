@@ -166,16 +166,18 @@ class Metastasis(Record):
 
 
 class Myeloma(Record):
-    """Myeloma: many small round holes (pepper-pot)."""
+    """Myeloma: round punched-out holes without a rim, in body and pedicles, through the cortex (pepper-pot)."""
 
     kind: Literal["myeloma"] = "myeloma"
     """myeloma"""
-    number: int = Field(40, ge=1, le=400)
+    number: int = Field(26, ge=1, le=400)
     """holes in the body"""
-    smallest: Annotated[float, Within("mm", 0.8, 6, "vertebro")] = 1.2e-3
+    pedicles: int = Field(2, ge=0, le=8)
+    """holes in the pedicles, left and right in turn"""
+    smallest: Annotated[float, Within("mm", 0.8, 6, "vertebro")] = 2.2e-3
     """smallest radius"""
-    largest: Annotated[float, Within("mm", 0.8, 8, "vertebro")] = 3.2e-3
-    """largest radius"""
+    largest: Annotated[float, Within("mm", 0.8, 8, "vertebro")] = 6e-3
+    """largest radius; small holes are as much more frequent as they are smaller"""
     flow_factor: Annotated[float, Within("1", 0.001, 1, "vertebro")] = 0.5
     """permeability over an empty cavity's"""
     seed: int = Field(0, ge=0, le=2**31 - 1)
@@ -219,10 +221,12 @@ class SacralFracture(Record):
     side: Side = "both"
     """which ala"""
     lateral: Annotated[float, Within("mm", 15, 50, "vertebro")] = 30e-3
-    """distance of the vertical cracks from the midline"""
+    """distance of the vertical cracks from the midline, at the height of S1's middle"""
+    lean: Annotated[float, Within("deg", 0, 25, "vertebro")] = 0.10471975511965977
+    """how much the vertical cracks lean outward, along the sacroiliac joints"""
     bar: bool = True
-    """horizontal crack through the body (H or Honda sign)"""
-    width: Annotated[float, Within("mm", 0.2, 2, "vertebro")] = 0.8e-3
+    """horizontal crack through the body of S2 (H or Honda sign)"""
+    width: Annotated[float, Within("mm", 0.2, 2, "vertebro")] = 1e-3
     """opening of the cracks"""
 
 

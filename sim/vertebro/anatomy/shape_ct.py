@@ -114,7 +114,8 @@ def paint_ct(job: Job, own: Volume, scout: Scout, interior: ShapeInterior, seed:
 def _trunk(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.float32]]:
     """The generated patient, painted coarsely and interpolated: only the bones put in later need fine voxels."""
     coarse = build_surround(spec)
-    grid = VoxelGrid.around(*coarse.grid.extent, SPACING)
+    low, high = coarse.grid.extent
+    grid = VoxelGrid.around(low, high, SPACING)
     source = Volume(data=coarse.hu, ras_from_voxel=coarse.grid.world_from_voxel, name="generated trunk", digest="")
     return grid, resample_hu(source, grid, np.eye(4), AIR_HU).astype(np.float32)
 

@@ -6,6 +6,7 @@ A distance here is exact at the surface to first order (value over gradient), wh
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -70,17 +71,21 @@ class Pose:
 
     def box(self, low: Array, high: Array) -> tuple[Array, Array]:
         """World box around a box of the bone's frame."""
-        corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
-        world = self.to_world(corners)
-        return world.min(axis=0), world.max(axis=0)
+        middle, half = 0.5 * (np.asarray(low, float) + high), 0.5 * (np.asarray(high, float) - low)
+        c, n = abs(float(np.cos(self.angle))), abs(float(np.sin(self.angle)))
+        centre = Pose.to_world(self, middle)
+        reach = np.array([half[0], c * half[1] + n * half[2], n * half[1] + c * half[2]])
+        return centre - reach, centre + reach
 
 
 def crop(grid: VoxelGrid, low: Array, high: Array) -> Slices:
     """Index ranges of the voxels whose centres lie in a box [m]; may be empty."""
-    first = np.clip(np.ceil(grid.index(low) - 1e-6), 0, grid.shape).astype(int)
-    last = np.clip(np.floor(grid.index(high) + 1e-6) + 1, 0, grid.shape).astype(int)
-    r, a, s = (slice(int(lo), int(max(lo, hi))) for lo, hi in zip(first, last, strict=True))
-    return r, a, s
+    out = []
+    for lo, hi, origin, step, count in zip(low, high, grid.origin, grid.spacing, grid.shape, strict=True):
+        first = min(max(math.ceil((lo - origin) / step - 1e-6), 0), count)
+        last = min(max(math.floor((hi - origin) / step + 1e-6) + 1, 0), count)
+        out.append(slice(first, max(first, last)))
+    return out[0], out[1], out[2]
 
 
 def is_empty(slices: Slices) -> bool:
@@ -145,9 +150,9 @@ def cross(x: Array, y: Array) -> Array:
 def frame_along(direction: ArrayLike, up: ArrayLike = (0.0, 0.0, 1.0)) -> Array:
     """Rows u (along), v (across), w (up) of a right-handed frame."""
     u = np.asarray(direction, float)
-    u = u / np.linalg.norm(u)
+    u = u / math.sqrt(u @ u)
     v = cross(np.asarray(up, float), u)
-    v = v / np.linalg.norm(v)
+    v = v / math.sqrt(v @ v)
     return np.stack([u, v, cross(u, v)])
 
 
@@ -197,7 +202,7 @@ def bar(
     """Rounded bar of elliptic section between two points; its half axes grow by `flare` towards both ends."""
     p, q = np.asarray(start, float), np.asarray(end, float)
     u, v, w = frame_along(q - p, up)
-    middle, half_length = (p + q) / 2, float(np.linalg.norm(q - p) / 2)
+    middle, half_length = (p + q) / 2, 0.5 * math.sqrt((q - p) @ (q - p))
     cap = min(half_across, half_up)
 
     def distance(r: Array, a: Array, s: Array) -> Array:

@@ -114,7 +114,7 @@ def _import_shape(
     files = {"shape": path, "above": shape["above"], "below": shape["below"]}
     if is_surface(path):
         read = {k: None if f is None else read_surface(f, shape["axes"], shape["unit"]) for k, f in files.items()}
-        source = ShapeSource(**read)
+        source = ShapeSource(shape=read["shape"] or path, above=read["above"], below=read["below"])
     else:
         source = ShapeSource(shape=path, scheme=shape["scheme"])
     return import_shape_case(source, level, out, interior=ShapeInterior(bone_fraction=bone_fraction), **shared)

@@ -81,7 +81,7 @@ def shoot(
 
     result = Run.load(folder)
     moment = result.times[-1] if time is None else time
-    picture = Camera(result.scene).shoot(view, moment, result.cement_fraction(moment))
+    picture = Camera(result.scene).shoot(view, moment, result.cement_fraction(moment), veins=result.vein_cement(moment))
     _check_suffix(out, (".png",))
     Image.fromarray(picture.display16).save(out)
     emit({"file": str(out), "time_s": picture.time, **picture.facts}, f"{out}: {view} at {moment:.1f} s", as_json)

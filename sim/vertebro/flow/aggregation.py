@@ -100,7 +100,7 @@ class Aggregation:
         return out
 
     def setup(self, t: NDArray[np.float64], free: NDArray[np.uint8], bypass: Bypass | None = None) -> None:
-        """Build the levels from float64 faces (3, …) [m³/(s·Pa)], the mask of free cells and the leaks of joined cells."""
+        """Build the levels from float64 faces (3, …) [m³/(s·Pa)], the mask of free cells, leaks of joined cells."""
         scale = 1.0 / max(float(t.max()), 1e-300)
         count = ka.split_blocks(t, free, ENOUGH[0], self.number)
         self.first, self.begin = np.array([0, count + 1]), np.array([0])

@@ -1,11 +1,13 @@
 """Cells joined by something outside the grid, seen by the pressure solver: exact, and free where there is none.
 
-A network between cells adds to the grid's operator ``L - N``: `L` a leak of each joined cell, ``N = Bᵀ S⁻¹ B`` the flow
-that the network's nodes give back, `B` the conductances between nodes and cells, `S` the network's own matrix. The leak
-is part of the grid's operator on all levels of the multigrid. The rest has as low a rank as there are nodes with
-mouths; conjugate gradients bear that without help, so it is added to the operator alone. Colour 1 is eliminated there
-as in the grid: with ``x₁ = (b₁ + Σ t x₀ + λ₁)/D₁``, ``λ = N x`` becomes ``λ = Bᵀ (S - B H Bᵀ)⁻¹ B (Vᵀ x₀ + H b)``, where
-`V` gives the pressure that colour 0 alone would bring about in each joined cell, and `H` is 1/D in those of colour 1.
+A network between cells adds to the grid's operator ``L - N``: `L` a leak of each joined cell, ``N = Bᵀ S⁻¹ B - D`` the
+flow that the network's nodes give back for the pressures of the others. `B` holds the conductances between nodes and
+cells, `S` is the network's own matrix, and `D`, the diagonal of ``Bᵀ S⁻¹ B``, is left out of `L` from the start: it
+would cancel. The leak is part of the grid's operator on all levels of the multigrid. The rest has as low a rank as
+there are nodes with mouths; conjugate gradients bear that without help, so it is added to the operator alone. Colour 1
+is eliminated there as in the grid: ``x₁ = (b₁ + Σ t x₀ + λ₁)/D₁``. With `V` for the pressures that colour 0 alone would
+bring about in the joined cells, `H` for 1/D₁ in those of colour 1 and ``E = 1/(1 + D H)``, what the others bring is
+``λ = E (Bᵀ y - D v)``, ``y = (S - B H E Bᵀ)⁻¹ B E v``, ``v = Vᵀ x₀ + H b``.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ class Bypass:
         B, of the nodes that have mouths.
     share : (n, c) array [1]
         S⁻¹ B: part of each cell's pressure that a node has.
+    own : (c,) array [m³/(s·Pa)]
+        D.
     supply : (c,) array [m³/s]
         Constant inflow of each cell.
     """
@@ -44,7 +48,7 @@ class Bypass:
         self.cells, size = cells, len(cells)
         self.leak, self.supply = np.zeros(shape), np.zeros(size)
         self.draw, self.share, self._nodes = np.zeros((0, size)), np.zeros((0, size)), np.zeros((0, 0))
-        ni, nj, nk = shape
+        _, nj, nk = shape
         self._strides = np.array([nj * nk, nk, 1])
         steps = np.concatenate([self._strides, -self._strides, [0]])
         self._near = cells[:, None] + steps
@@ -55,13 +59,16 @@ class Bypass:
         inside = (j // 2) * nm + k // 2
         self._in_half, self._in_level = (2 * i + j % 2) * block + inside, (4 * i + 2 * (j % 2) + k % 2) * block + inside
         self._way, self._all, self._h = np.zeros((size, 7)), np.zeros((size, 7)), np.zeros(size)
-        self._answer = np.zeros((0, size))
+        self._answer: Double = np.zeros((0, size))
+        self.own: Double = np.zeros(size)
+        self._damp: Double = np.ones(size)
         self._base = np.zeros(size)
 
     def set(self, leak: Double, draw: Double, share: Double, nodes: Double, supply: Double) -> None:
         """Take new conductances, `nodes` (n, n) is S; `prepare` must follow."""
         self.leak.reshape(-1)[self.cells] = leak
         self.draw, self.share, self._nodes, self.supply = draw, share, nodes, supply
+        self.own = np.einsum("nc,nc->c", draw, share)
 
     def prepare(self, t: Double, free: NDArray[np.uint8], scale: float, sinks: Single) -> None:
         """Eliminate colour 1 and add the leaks to the `sinks` of the finest level."""
@@ -76,8 +83,10 @@ class Bypass:
         self._all = np.where(self._black[:, None], faces * inverse[:, None], own)
         self._way = self._all * free.reshape(-1)[self._near]
         self._h = np.where(self._black & on, inverse, 0.0)
-        self.draw, self.share = self.draw * on, self.share * on
-        self._answer = np.linalg.solve(self._nodes - (self.draw * self._h) @ self.draw.T, self.draw)
+        self.draw, self.share, self.own = self.draw * on, self.share * on, self.own * on
+        self._damp = 1.0 / (1.0 + self.own * self._h)
+        nodes = self._nodes - (self.draw * (self._h * self._damp)) @ self.draw.T
+        self._answer = np.asarray(np.linalg.solve(nodes, self.draw * self._damp), np.float64)
         sinks.reshape(-1)[self._in_level[on, 6]] += (leak[on] * scale).astype(np.float32)
 
     def start(self, source: Double) -> Double:
@@ -113,11 +122,12 @@ class Bypass:
 
     def brought(self, x: Double) -> Double:
         """(c,) what the others bring to each joined cell at pressures `x` [m³/s]."""
-        out: Double = (self.share @ x.reshape(-1)[self.cells]) @ self.draw
+        values = x.reshape(-1)[self.cells]
+        out: Double = (self.share @ values) @ self.draw - self.own * values
         return out
 
     def _give(self, level: Double) -> Double:
-        out: Double = (self._answer @ level) @ self.draw
+        out: Double = self._damp * ((self._answer @ level) @ self.draw - self.own * level)
         return out
 
 

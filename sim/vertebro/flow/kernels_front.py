@@ -347,8 +347,8 @@ def pass_on(rate, outlet, vein, room, held, here, ratio, power, sharp, dt, now, 
 
 @kernel
 def push_starts(p, s, source, vessel, mixed, order):
-    """Fill the end of `order` with the cells to begin with, lowest index first: wells, mouths that feed, in mixed flow all
-    wet cells.
+    """Fill the end of `order` with the cells to begin with, lowest index first: wells, mouths that feed, in mixed
+    flow all wet cells.
 
     Returns where they begin, or -1 if `order` is too short, and the highest pressure among them.
     """

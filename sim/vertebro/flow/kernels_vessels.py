@@ -1,4 +1,4 @@
-"""Kernels of the vessels: a network reduced to its ends without a subtraction, and queues of parcels that flow along it.
+"""Kernels of the vessels: a network reduced to its ends without a subtraction, queues of parcels that flow.
 
 A segment holds a queue of parcels, that of column 0 at its node 0. What enters at one end pushes as much out of the
 other: a front stays sharp however long the step.

@@ -109,23 +109,26 @@ class Network:
         rows, columns = np.nonzero(state.injected > 0.0)
         lack = np.zeros(len(state.volume))
         if rows.size:
-            rates = np.abs(state.flow[rows]) * self._wall[rows]
+            # what has not moved yet: of usual viscosity
+            rates = np.where(state.flow[rows] != 0.0, np.abs(state.flow[rows]) * self._wall[rows], 1.0)
             thick = evaluate(law, rates, now, state.birth[rows, columns])
             np.add.at(lack, rows, state.injected[rows, columns] * (thick - thin))
         out: Float = (thin + lack / state.volume.sum(axis=1)) / self.net.conductance
         return out
 
     def _mouth_resistance(self, pressures: Float, res: Float, now: float) -> Float:
-        """(k,) resistance of the couplings: that of the fluid upstream."""
+        """(k,) resistance of the couplings: that of the cell's fluid, or of injected fluid that enters the cell.
+
+        Resting fluid that enters a cell presses on what fills it: its own viscosity does not count there.
+        """
         law, thin = self._viscosities(now)
         state, node = self.state, self.net.coupling_node
         share = state.leaving[node]
-        thick = np.full(len(node), thin)
-        wet = share > 0.0
+        cell = np.where(self._inside, res.reshape(-1)[self.cells], thin)[self.mouth_cell]
+        thick, wet = cell.copy(), share > 0.0
         if wet.any():
             fluid = evaluate(law, np.ones(int(wet.sum())), now, state.leaving_birth[node][wet])
-            thick[wet] += share[wet] * (fluid - thin)
-        cell = np.where(self._inside, res.reshape(-1)[self.cells], thin)[self.mouth_cell]
+            thick[wet] += share[wet] * (fluid - cell[wet])
         drop = pressures[self.mouth_cell] - state.pressure[node]
         fluid = np.where(drop > 0.0, cell, np.where(drop < 0.0, thick, 0.5 * (cell + thick)))
         out: Float = fluid / self.net.coupling
@@ -169,14 +172,19 @@ class Network:
         fixed = ~self._inside | (free.reshape(-1)[self.cells] == 0)
         among, ground, given = self._ground(levels * fixed)
         nodes = np.diag(ground + among.sum(axis=0) + among.sum(axis=1)) - among - among.T
-        # what the free cells' pressures bring about, and all the rest together
-        share = np.concatenate([np.where(fixed, 0.0, draw), given[:, None]], axis=1)
+        drawn = np.where(fixed, 0.0, draw)
+        to_outlets = self._reduced[bare:free_nodes, free_nodes:].sum(axis=1)
+        elsewhere = to_outlets + np.where(fixed, draw, 0.0).sum(axis=1)
+        # pressures that the free cells bring about, all else together, and the rest of what a node is tied to
+        share = np.concatenate([drawn, given[:, None], elsewhere[:, None]], axis=1)
         kv.distribute(among, ground, share)
-        leak = np.where(fixed, 0.0, self._draw[bare:].sum(axis=0))
-        supply = np.where(fixed, 0.0, share[:, -1] @ draw + self.net.outlet_pressure @ ends)
+        share, brought, rest = share[:, :-2], share[:, -2], share[:, -1:]
+        # 1 - share, of what is not the cell's own, without the subtraction where there is but one cell
+        others = rest + (share.sum(axis=1, keepdims=True) - share)
+        leak = np.where(fixed, 0.0, (drawn * others).sum(axis=0) + ends.sum(axis=0))
+        supply = np.where(fixed, 0.0, brought @ draw + self.net.outlet_pressure @ ends)
         at = np.flatnonzero(self._inside)
-        drawn = np.where(fixed, 0.0, draw)[:, at]
-        self.bypass.set(leak[at], drawn, np.ascontiguousarray(share[:, at]), nodes, supply[at])
+        self.bypass.set(leak[at], drawn[:, at], np.ascontiguousarray(share[:, at]), nodes, supply[at])
 
     def _ground(self, levels: Float) -> tuple[Float, Float, Float]:
         """Of the nodes with mouths: conductances among them, those to cells and outlets, and what pulls [m³/s].
@@ -259,11 +267,12 @@ class Network:
             self._before = self._last
         self._last = (self.state.drawn, now)
         (before, then), drawn = self._before, self.state.drawn
-        change, whole = float(np.abs(drawn - before).sum()), max(supply, float(np.abs(drawn).sum()))
+        change, passing = float(np.abs(drawn - before).sum()), float(np.abs(self.state.flow).max(initial=0.0))
+        whole = max(supply, passing, float(np.abs(drawn).sum()))
         return FLOW_CHANGE * whole * (now - then) / change if now > then and change > 0.0 else math.inf
 
     def _drop(self, change: Float) -> float:
-        """What a change of the segments' resistances makes of the pressure [Pa]: a sum in series, a mean in parallel."""
+        """Pressure [Pa] that a change of the segments' resistances costs: summed in series, a mean in parallel."""
         flow = np.abs(self.state.flow)
         largest = float(flow.max(initial=0.0))
         return float(np.einsum("m,m,m", flow, flow, np.abs(change))) / largest if largest > 0.0 else 0.0

@@ -205,9 +205,10 @@ class Stepper:
         """Solve again until the vessels' flows go with what they hold in the middle of the time the field serves."""
         for again in range(MOST_AGAIN + 1):
             longest = self.pace.life if self.keep else min(self.pace.life, self._call)
-            self.pace.shorten(network.arrival(flow.p, flow.t, front.s, flow.source, now, longest), MOUTHS)
+            arrival = network.arrival(flow.p, flow.t, front.s, flow.source, now, longest)
+            self.pace.shorten(arrival, self._call, MOUTHS)
             longest = min(longest, self.pace.life)
-            self.pace.shorten(network.life(front.s, now, longest))
+            self.pace.shorten(network.life(front.s, now, longest), self._call)
             if (
                 network.agrees(flow.p, flow.res, front.s, now, 0.5 * min(longest, self.pace.life))
                 or again == MOST_AGAIN

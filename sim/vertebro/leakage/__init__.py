@@ -6,9 +6,11 @@ from vertebro.leakage.frame import BodyFrame, place_in_words
 from vertebro.leakage.measures import ResultMeasures, canal_encroachment, measure_result
 from vertebro.leakage.monitor import LeakMonitor
 from vertebro.leakage.routes import EXIT_ROUTES, Place, Route, kind_of
+from vertebro.leakage.veins import VEIN_PLACES, VeinCourse, VeinTracer
 
 __all__ = [
     "EXIT_ROUTES",
+    "VEIN_PLACES",
     "BodyFrame",
     "LeakEvent",
     "LeakMonitor",
@@ -16,6 +18,8 @@ __all__ = [
     "Place",
     "ResultMeasures",
     "Route",
+    "VeinCourse",
+    "VeinTracer",
     "canal_encroachment",
     "face_conductance",
     "kind_of",

@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vertebro.errors import CaseError, SolverError
+from vertebro.errors import CaseError, GeometryError, SolverError
 from vertebro.grid import VoxelGrid
 from vertebro.leakage.bone_surface import bone_side, places
 from vertebro.leakage.events import LeakEvent, LeakSettings
 from vertebro.leakage.frame import BodyFrame, place_in_words
 from vertebro.leakage.routes import EXIT_ROUTES, Place, Route, kind_of
 from vertebro.leakage.tracing import Tracer
+from vertebro.leakage.veins import VeinCourse, VeinTracer, volumes_by_compartment
 from vertebro.tissue import Compartment
 
 Float = NDArray[np.float64]
 _UNSIDED = 2
+TRACE = 0.01  # of the threshold of emboli
 
 
 class LeakMonitor:
@@ -38,6 +40,8 @@ class LeakMonitor:
         How easily cement crosses the face between a cell and its next neighbour (see `face_conductance`).
     exit_positions : mapping, optional
         Exit name → (3,) point [m], for the position of cement that left there.
+    veins : VeinCourse, optional
+        Veins beside the grid.
     settings : LeakSettings
 
     Raises
@@ -58,6 +62,7 @@ class LeakMonitor:
         vein: NDArray[np.bool_] | None = None,
         conductance: Float | None = None,
         exit_positions: Mapping[str, ArrayLike] | None = None,
+        veins: VeinCourse | None = None,
         settings: LeakSettings | None = None,
     ) -> None:
         grid.check(compartment, "compartment")
@@ -66,6 +71,8 @@ class LeakMonitor:
                 grid.check(array, name)
         self._grid, self._frame, self._settings = grid, frame, settings or LeakSettings()
         self._exits = {name: _exit_place(name, route) for name, route in exit_routes.items()}
+        # veins carry traces of cement far ahead of it: they are no beginning
+        self._least = 0.0 if veins is None else TRACE * self._settings.embolus_threshold
         self._exit_positions = {name: np.asarray(p, float) for name, p in (exit_positions or {}).items()}
         self._compartment = np.ascontiguousarray(compartment, np.uint8)
         in_bone = bone_side(grid, self._compartment, track_depth=self._settings.track_depth)
@@ -80,7 +87,11 @@ class LeakMonitor:
             threshold=self._settings.wet_fraction * grid.voxel_volume,
         )
         self._key = np.zeros(grid.size, np.int64)
-        self._onset: dict[int, tuple[float, int]] = {}  # key -> (time, first cell or -1)
+        self._veins = None if veins is None else VeinTracer(veins)
+        self._vein_key = np.zeros(0 if veins is None else len(veins.segments), np.int64)
+        self._vein_content = np.zeros(len(self._vein_key))
+        # key -> (time, first cell; -1: beyond; -2 - number: a vein's segment)
+        self._onset: dict[int, tuple[float, int]] = {}
         self._detected: dict[int, float] = {}
         self._leaked: dict[int, float] = {}
         self._volumes = dict.fromkeys((c.name.lower() for c in Compartment), 0.0)
@@ -95,6 +106,7 @@ class LeakMonitor:
         outflow: Mapping[str, float] | None = None,
         *,
         pressure: Float | None = None,
+        veins: Float | None = None,
     ) -> list[LeakEvent]:
         """Book the cement of this moment and return the leaks that crossed their threshold since the last one.
 
@@ -107,6 +119,8 @@ class LeakMonitor:
             Exit name → cement that has left there so far [m³].
         pressure : (…) float array, optional [Pa]
             Sharpens the back-tracing where the monitor knows the `conductance`.
+        veins : (m,) float array, optional [m³]
+            Cement in every segment of the veins.
 
         Raises
         ------
@@ -118,6 +132,7 @@ class LeakMonitor:
             If an exit is unknown.
         """
         self._check_fit(time, cement_volume, outflow or {}, pressure)
+        self._check_veins(time, veins)
         amount = np.ascontiguousarray(cement_volume, float).ravel()
         cells = np.flatnonzero(amount)  # all that follows looks at these few only
         self._check_volumes(time, amount[cells])
@@ -125,6 +140,7 @@ class LeakMonitor:
         flat_pressure = None if pressure is None else np.asarray(pressure, float).ravel()
         fresh = self._tracer.advance(amount, cells, flat_pressure)
         self._mark(fresh, amount, time)
+        self._mark_veins(time)
         self._book(amount, cells, outflow or {}, time)
         return self._new_events(time)
 
@@ -148,15 +164,27 @@ class LeakMonitor:
 
     @property
     def embolic_volume(self) -> float:
-        """Cement [m³] that left the region through segmental veins."""
-        return math.fsum(v for name, v in self._outflow.items() if self._exits[name][0] == Place.BEYOND)
+        """Cement [m³] on its way to the cava: what left the region through veins, and what fills those leading away."""
+        gone = [v for name, v in self._outflow.items() if self._exits[name][0] == Place.BEYOND]
+        if self._veins is not None:
+            gone.append(float(self._vein_content[self._veins.place == Place.BEYOND].sum()))
+        return math.fsum(gone)
 
     def path(self, event: LeakEvent) -> Float:
         """(n, 3) points [m] from the leak's first cell back along its feeders to where the cement came in."""
-        cell = self._onset[event.key][1]
-        if cell < 0:
-            return np.empty((0, 3))
-        return self._grid.world(np.stack(np.unravel_index(self._tracer.path(cell), self._grid.shape), axis=1))
+        cell, way = self._onset[event.key][1], [np.empty((0, 3))]
+        if cell <= -2 and self._veins is not None:
+            segments = self._veins.path(-2 - cell)
+            way.append(self._veins.course.middle[segments])
+            cell = self._mouth(way[-1][-1])
+        if cell >= 0:
+            cells = np.unravel_index(self._tracer.path(cell), self._grid.shape)
+            way.append(self._grid.world(np.stack(cells, axis=1)))
+        return np.concatenate(way)
+
+    def segments(self, event: LeakEvent) -> NDArray[np.int64]:
+        """(k,) segments of the veins that hold a leak, as it is now."""
+        return np.flatnonzero((self._vein_key == event.key) & (self._vein_content > 0.0))
 
     def cells(self, event: LeakEvent) -> NDArray[np.int64]:
         """(n, 3) voxel indices of a leak, as it is now."""
@@ -172,6 +200,17 @@ class LeakMonitor:
             raise SolverError("time runs backwards", where="time", value=time, allowed=f"{self._time} s or later")
         if unknown := sorted(set(outflow) - set(self._exits)):
             raise CaseError("unknown exits", where="outflow", value=unknown, allowed=", ".join(self._exits) or "none")
+
+    def _check_veins(self, time: float, veins: Float | None) -> None:
+        if veins is None:
+            return
+        if np.shape(veins) != self._vein_content.shape:
+            allowed = str(self._vein_content.shape)
+            raise GeometryError(
+                "cement in veins does not fit them", where="veins", value=np.shape(veins), allowed=allowed
+            )
+        self._check_volumes(time, np.asarray(veins, float))
+        self._vein_content = np.array(veins, float)
 
     def _check_volumes(self, time: float, volumes: Float) -> None:
         low, high = float(np.min(volumes, initial=0.0)), float(np.max(volumes, initial=0.0))
@@ -196,6 +235,26 @@ class LeakMonitor:
                 candidates = sources if sources.size else leaked[own]
                 self._onset[int(key)] = (time, int(candidates[np.argmax(amount[candidates])]))
 
+    def _mark_veins(self, time: float) -> None:
+        if self._veins is None:
+            return
+        fresh = self._veins.advance(self._vein_content)
+        fresh = fresh[self._veins.place[fresh] != Place.BONE]
+        place, route = self._veins.place[fresh], self._veins.route[fresh]
+        left = self._veins.course.middle[fresh, 0] < 0.0
+        side = np.where(place == Place.PARAVERTEBRAL, np.where(left, 0, 1), _UNSIDED)
+        self._vein_key[fresh] = _key(place, route, side)
+        for segment in fresh[np.argsort(-self._vein_content[fresh], kind="stable")]:
+            self._onset.setdefault(int(self._vein_key[segment]), (time, -2 - int(segment)))
+
+    def _mouth(self, point: Float) -> int:
+        """The traced cell nearest to a point [m], flat; -1 without one."""
+        wet = np.flatnonzero(self._tracer.route != Route.DRY)
+        if not wet.size:
+            return -1
+        away = self._grid.world(np.stack(np.unravel_index(wet, self._grid.shape), axis=1)) - point
+        return int(wet[np.argmin((away**2).sum(axis=1))])
+
     def _book(self, amount: Float, cells: NDArray[np.int64], outflow: Mapping[str, float], time: float) -> None:
         volumes = np.bincount(self._compartment.ravel()[cells], weights=amount[cells], minlength=len(Compartment))
         self._volumes = {c.name.lower(): float(volumes[c]) for c in Compartment}
@@ -203,13 +262,26 @@ class LeakMonitor:
         self._outside = float(amount[cells[outside]].sum())
         by_key = np.bincount(self._key[cells], weights=amount[cells])
         self._leaked = {int(key): float(by_key[key]) for key in np.flatnonzero(by_key) if key}
+        self._book_veins()
         self._outflow |= {name: float(volume) for name, volume in outflow.items()}
         for name, volume in self._outflow.items():
             if volume > 0.0:
                 place, route = self._exits[name]
                 key = int(_key(place, route, _UNSIDED))
                 self._leaked[key] = self._leaked.get(key, 0.0) + volume
-                self._onset.setdefault(key, (time, -1))
+                if volume > self._least:
+                    self._onset.setdefault(key, (time, -1))
+
+    def _book_veins(self) -> None:
+        if self._veins is None:
+            return
+        for name, volume in volumes_by_compartment(self._veins.course, self._vein_content).items():
+            self._volumes[name] += volume
+        self._outside += float(self._vein_content[~self._veins.course.inside].sum())
+        for key in np.unique(self._vein_key[self._vein_content > 0.0]):
+            if key:
+                held = float(self._vein_content[self._vein_key == key].sum())
+                self._leaked[int(key)] = self._leaked.get(int(key), 0.0) + held
 
     def _new_events(self, time: float) -> list[LeakEvent]:
         events = []
@@ -239,18 +311,32 @@ class LeakMonitor:
         )
 
     def _length(self, key: int, cell: int) -> float:
-        if cell < 0:
+        points = self._grid.world(
+            np.stack(np.unravel_index(np.flatnonzero(self._key == key), self._grid.shape), axis=1)
+        )
+        start = None
+        if cell >= 0:
+            start = self._grid.world(np.stack(np.unravel_index(cell, self._grid.shape), axis=-1))
+        elif cell <= -2 and self._veins is not None:
+            start = self._veins.course.middle[-2 - cell]
+        if start is None:
             return 0.0
-        cells = np.stack(np.unravel_index(np.append(cell, np.flatnonzero(self._key == key)), self._grid.shape), axis=1)
-        points = self._grid.world(cells)
-        return float(np.linalg.norm(points - points[0], axis=1).max()) + min(self._grid.spacing)
+        if self._veins is not None:
+            own = (self._vein_key == key) & (self._vein_content > 0.0)
+            points = np.concatenate([points, self._veins.course.middle[own]])
+        return float(np.linalg.norm(points - start, axis=1).max(initial=0.0)) + min(self._grid.spacing)
 
     def _where(self, key: int, cell: int) -> tuple[Float | None, str]:
         place = _place_of(key)
         if cell >= 0:
             position = self._grid.world(np.stack(np.unravel_index(cell, self._grid.shape), axis=-1))
             return position, place_in_words(position, place.name.lower(), self._frame)
-        names = [n for n, v in self._outflow.items() if v > 0.0 and self._exits[n] == (place, _route_of(key))]
+        if cell <= -2 and self._veins is not None:
+            position = self._veins.course.middle[-2 - cell]
+            near = "paravertebral" if place == Place.BEYOND else place.name.lower()
+            vein = self._veins.course.names[-2 - cell]
+            return position, f"{place_in_words(position, near, self._frame)}, in the {vein}"
+        names = [n for n, v in self._outflow.items() if v > self._least and self._exits[n] == (place, _route_of(key))]
         # a vein ends at a point; the tissue around ends at no place in particular
         veins = names if _route_of(key) in (Route.BASIVERTEBRAL, Route.SEGMENTAL) else []
         known = next((self._exit_positions[n] for n in veins if n in self._exit_positions), None)

@@ -93,6 +93,7 @@ def kind_of(place: Place, route: Route) -> LeakKind:
 EXIT_ROUTES: dict[str, tuple[Place, Route]] = {
     "basivertebral": (Place.EPIDURAL, Route.BASIVERTEBRAL),
     "segmental": (Place.BEYOND, Route.SEGMENTAL),
+    "vein": (Place.BEYOND, Route.SEGMENTAL),
     "tissue": (Place.PARAVERTEBRAL, Route.WALL),
     "canal": (Place.EPIDURAL, Route.WALL),
     "foramen_left": (Place.FORAMEN_LEFT, Route.WALL),

@@ -14,7 +14,7 @@ from vertebro.study.plan import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-FEWEST = 8  # complete blocks
+FEWEST = 4  # complete blocks
 
 
 def sobol_indices(

@@ -58,7 +58,7 @@ def run_member(text: str, base: str, keep: str | None, pictures: bool) -> Outcom
 def _follow(case: Case, base: Path, keep: str | None, pictures: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     from vertebro.simulation import Simulation
 
-    run = Simulation(case, base=base, pictures=pictures).run()
+    run = Simulation(case, base=base, pictures=pictures, sketch=keep is None).run()
     if run.summary["status"] != "finished":
         raise KeyboardInterrupt
     if keep is not None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from vertebro.build import counted_compartments
+from vertebro.drainage import vein_raster
 from vertebro.tissue import Compartment
 
 if TYPE_CHECKING:
@@ -18,11 +19,17 @@ IN_BONE = (Compartment.BODY, Compartment.ARCH, Compartment.TRACK)
 
 
 def inside_and_outside(run: Run, time: float | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cement saturation (nr, na, ns) inside the bone (and the needle's track), and outside: leaked."""
+    """Cement saturation (nr, na, ns) inside the bone (and the needle's track), and outside: leaked, veins included."""
     index = len(run.times) - 1 if time is None else run.index_at(time)
     saturation = run.saturation[index]
     bone = np.isin(counted_compartments(run.scene), IN_BONE)
-    return np.where(bone, saturation, 0).astype(np.float32), np.where(bone, 0, saturation).astype(np.float32)
+    inside, outside = np.where(bone, saturation, 0).astype(np.float32), np.where(bone, 0, saturation).astype(np.float32)
+    network, held = run.anatomy.network, run.vein_cement(time).astype(float)
+    if network is not None and held.any():
+        raster = vein_raster(network, run.anatomy.grid)
+        inside = np.maximum(inside, raster.fraction(held, np.flatnonzero(network.inside)))
+        outside = np.maximum(outside, raster.fraction(held, np.flatnonzero(~network.inside)))
+    return inside, outside
 
 
 def spread_times(injection_time: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy, Pedicle
+from vertebro.drainage import vein_raster
 from vertebro.tissue import Compartment, Organ, Tissue
 from vertebro.view import theme
 from vertebro.view.figures_ct import dress, picture_centre, show_hu
@@ -115,6 +116,8 @@ def _outlines(axes: Any, anatomy: Anatomy, plane: Plane) -> None:
         mask = np.isin(anatomy.compartment, members)
         if members[0] is Compartment.VEIN_BASIVERTEBRAL:
             mask = mask | (anatomy.tissue == Tissue.VEIN)
+            if (network := anatomy.network) is not None:
+                mask = mask | (vein_raster(network, anatomy.grid).fraction(network.volume) > 0.3)
         share = sample(mask.astype(np.float32), anatomy.grid, plane) * inside
         if share.max() > 0.5:
             axes.contourf(x, y, share, levels=[0.5, 2.0], colors=[colour], alpha=SHADE)

@@ -10,6 +10,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vertebro.drainage import LONG, vein_grid, vein_raster
 from vertebro.grid import VoxelGrid
 from vertebro.tissue import Compartment, Tissue
 from vertebro.view.cement_fields import IN_BONE, bony_box, inside_and_outside, spread_times
@@ -21,6 +22,7 @@ MM = 1e3
 NEEDLE_REACH = 0.008  # m of the needle shown beyond the vertebra
 NEIGHBOUR_REACH = 0.007  # m of disc and canal shown above and below the body
 CEMENT_LEVEL = 0.3  # smoothed saturation at the drawn surface
+VEIN_PIXEL = 0.6e-3  # m, of the grid on which veins are drawn
 _SMALLEST = 12  # triangles; less is a speck of noise
 
 
@@ -62,7 +64,7 @@ def build_surfaces(run: Run, time: float | None = None) -> Surfaces:
     return Surfaces(
         bone=_bone(run),
         canal=_surface(canal & near, grid, sigma=1.0, level=0.5, relax=30),
-        veins=_surface(tissue == Tissue.VEIN, grid, sigma=0.5, level=0.3, relax=15),
+        veins=_veins(run) or _surface(tissue == Tissue.VEIN, grid, sigma=0.5, level=0.3, relax=15),
         discs=_surface(discs & near, grid, sigma=1.0, level=0.5, relax=30),
         cement=cement_surface(run, time),
         leaks=_surface(outside, grid, sigma=0.45, level=0.2, relax=10),
@@ -115,6 +117,18 @@ def _bone(run: Run) -> Any:
     smooth = ndimage.gaussian_filter(label.astype(np.float32), 0.7)
     dense = np.clip((anatomy.hu - 150.0) / 700.0, 0.0, 0.25) * label
     return _contour(smooth + dense.astype(np.float32), anatomy.grid, 0.5, relax=40)
+
+
+def _veins(run: Run) -> Any:
+    """The vein network near the vertebra, its ducts as one surface; None without one."""
+    network = run.anatomy.network
+    if network is None:
+        return None
+    apart = np.linalg.norm(np.diff(network.nodes[network.segments], axis=1)[:, 0], axis=1)
+    near = network.length <= LONG * apart  # the others stand for a course far off
+    grid = vein_grid(network, VEIN_PIXEL)
+    lumen = vein_raster(network, grid).fraction(np.where(near, network.volume, 0.0))
+    return _surface(lumen, grid, sigma=0.7, level=0.3, relax=15)
 
 
 def _surface(values: NDArray[Any], grid: VoxelGrid, *, sigma: float, level: float, relax: int) -> Any:
