@@ -62,8 +62,21 @@ draw_anatomies(healthy)
 
 # %%
 rows = morphometry(["L1", "T8"] if FAST else ["C6", *(f"T{n}" for n in range(4, 13)), *(f"L{n}" for n in range(1, 6))])
-table = pd.DataFrame([{"level": m.level, "dimension": m.name, "mean": m.mean, "sd": m.sd, "built": m.built,
-                       "unit": m.unit, "off [sd]": m.deviation, "source": m.source} for m in rows])
+table = pd.DataFrame(
+    [
+        {
+            "level": m.level,
+            "dimension": m.name,
+            "mean": m.mean,
+            "sd": m.sd,
+            "built": m.built,
+            "unit": m.unit,
+            "off [sd]": m.deviation,
+            "source": m.source,
+        }
+        for m in rows
+    ]
+)
 print(f"{len(table)} dimensions, largest deviation {table['off [sd]'].abs().max():.2f} sd")
 table.pivot_table(index="dimension", columns="level", values="off [sd]", sort=False).round(2)
 
@@ -78,8 +91,10 @@ for score in (0.0, -2.5, -4.0):
     bone = build("L1", t_score=score)
     core = (bone.compartment == 1) & (bone.tissue == 3)
     k = bone.permeability[:, core]
-    print(f"T-score {score:4.1f}: BV/TV {bone.bone_fraction[core].mean():.3f}, "
-          f"K along the spine {np.median(k[2]):.1e} m2, anisotropy {np.median(k[2] / k[0]):.2f}")
+    print(
+        f"T-score {score:4.1f}: BV/TV {bone.bone_fraction[core].mean():.3f}, "
+        f"K along the spine {np.median(k[2]):.1e} m2, anisotropy {np.median(k[2] / k[0]):.2f}"
+    )
 
 # %% [markdown]
 # ## Pathology
@@ -122,8 +137,16 @@ if not folder.is_dir():
 if folder.is_dir():
     scan, labels = folder / "ct_spine_t8_l2.nii.gz", folder / "labels_vertebrae_t8_l2.nii.gz"
     real = {f"real {x}": import_ct(scan, labels, x, spacing=SPACING["spacing"]) for x in levels if x in ("T12", "L1")}
-    display(draw_anatomies({name: both[x] for x in levels if x in ("T12", "L1")  # noqa: F821
-                            for name, both in ((f"real {x}", {x: real[f"real {x}"]}), (f"generated {x}", healthy))}))
+    display(  # noqa: F821
+        draw_anatomies(
+            {
+                name: both[x]
+                for x in levels
+                if x in ("T12", "L1")
+                for name, both in ((f"real {x}", {x: real[f"real {x}"]}), (f"generated {x}", healthy))
+            }
+        )
+    )
 
 # %%
 assert table["off [sd]"].abs().max() <= 1.0

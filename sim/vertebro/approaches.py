@@ -229,7 +229,7 @@ def plan_path(
 
 
 def _aimed_height(marks: Landmarks) -> float:
-    """s [m] that a needle aims at: a whole body's middle; in a crushed one the nearest place in its middle third."""
+    """s [m] that a needle aims at: the body's middle as it was, or the nearest in a crushed one's middle third."""
     low, high = float(marks.inferior_endplate), float(marks.superior_endplate)
     return float(np.clip(0.0, low + (high - low) / 3, high - (high - low) / 3))
 

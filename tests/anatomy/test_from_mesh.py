@@ -13,9 +13,10 @@ from anatomy import ct_phantom
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import ParametricSpec, vertebra_label
 from vertebro.anatomy.shape_ct import ShapeInterior
-from vertebro.anatomy.shape_import import ShapeSource, import_shape
+from vertebro.anatomy.shape_import import ShapeSource, import_shape, thinned
 from vertebro.anatomy.surface_labels import label_surfaces, voxels_inside
 from vertebro.anatomy.surfaces import Surface, axes_matrix, place_surface, signed_volume
+from vertebro.anatomy.volumes import Volume
 from vertebro.errors import CaseError, DataError
 from vertebro.grid import VoxelGrid
 from vertebro.tissue import Compartment
@@ -188,6 +189,22 @@ def test_bare_arrays_are_placed_with_normals_outwards(axes: str) -> None:
 def test_a_synthetic_interior_out_of_range_is_refused(values: dict[str, float]) -> None:
     with pytest.raises(CaseError, match="synthetic bone"):
         ShapeInterior(**values)
+
+
+def test_fine_labels_are_thinned_in_place() -> None:
+    """Sheared and flipped axes too: every voxel kept stays where it was; a coarse map is left alone."""
+    data = np.random.default_rng(1).integers(0, 9, (9, 11, 5)).astype(np.uint8)
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0.0, -0.3, 0.0], [0.25, 0.0, 0.0], [0.0, 0.0, -2.0]]) * mm
+    affine[:3, 3] = np.array([5.0, -7.0, 300.0]) * mm
+    fine = Volume(data=data, ras_from_voxel=affine, name="fine", digest="")
+    thin = thinned(fine)
+    np.testing.assert_allclose(thin.spacing, np.array([0.75, 0.6, 2.0]) * mm)
+    for index in ([0, 0, 0], [2, 3, 4], [1, 5, 2]):
+        before = np.array(index) * [3, 2, 1]
+        assert thin.data[tuple(index)] == data[tuple(before)]
+        np.testing.assert_allclose(thin.world(np.array([index])), fine.world(before[None]))
+    assert thinned(thin) is thin
 
 
 def test_neighbours_beside_a_label_map_are_refused(tmp_path: Path) -> None:

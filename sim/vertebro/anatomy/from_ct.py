@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy, Landmarks, Surround
 from vertebro.anatomy.assemble import InteriorSettings, assemble
-from vertebro.anatomy.beyond_field import is_cut
 from vertebro.anatomy.canal import CanalTube, measure_tube, on_grid, ring_holes
 from vertebro.anatomy.compartments import Bones, classify_tissue, mark_compartments
 from vertebro.anatomy.ct_calibration import calibrate, check_calibration, corrected, without_calibration
@@ -33,23 +32,20 @@ from vertebro.anatomy.ct_job import (
     superior_hint,
 )
 from vertebro.anatomy.ct_single import check_single
+from vertebro.anatomy.ct_surround import skin_behind, surround_of
 from vertebro.anatomy.frame import Scout, find_frame, split_body, wall_line
 from vertebro.anatomy.interior import BONE_TISSUES
 from vertebro.anatomy.label_folder import read_labels
 from vertebro.anatomy.label_tables import ids_named
 from vertebro.anatomy.landmarks_from_labels import foramen_reach, measure_landmarks, scout_box
 from vertebro.anatomy.organs_from_labels import map_organs
+from vertebro.anatomy.painted import Painted
 from vertebro.anatomy.resampling import inside_field, resample, soften
 from vertebro.anatomy.spine_from_labels import measure_spine
 from vertebro.anatomy.surround import (
     HU_RANGE,
-    build_surround,
     continued,
-    ends_near,
-    in_field,
-    posterior_skin,
     soft_outside,
-    without_table,
 )
 from vertebro.anatomy.volumes import Volume, read_volume
 from vertebro.errors import DataError
@@ -57,8 +53,6 @@ from vertebro.grid import VoxelGrid
 from vertebro.tissue import Tissue
 from vertebro.units import mm
 
-SURROUND_SPACING = 1.0 * mm
-_PICTURE_REACH = 260 * mm
 _log = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 Floats = NDArray[np.float64]
@@ -182,7 +176,7 @@ def import_volumes(
         spacing=spacing,
         settings=settings,
         seed=seed,
-        calibration=calibration,
+        picture=calibration,
         licence=licence,
         progress=progress,
     )
@@ -195,7 +189,7 @@ def import_job(
     spacing: float,
     settings: InteriorSettings | None,
     seed: int,
-    calibration: str | None,
+    picture: str | Painted,
     licence: str | None,
     progress: Progress | None,
 ) -> Anatomy:
@@ -205,8 +199,8 @@ def import_job(
     ----------
     job : Job
     scout : Scout
-    calibration : str or None
-        None: the CT numbers are made up, there is nothing to calibrate.
+    picture : str or Painted
+        How to calibrate a patient's CT; or the painted picture that stands in for one.
 
     Raises
     ------
@@ -221,14 +215,9 @@ def import_job(
     report = check_values(job, own)
     foreign = find_foreign(job, own, report["contrast_hu"])
     tell("calibrating CT numbers", 0.45)
-    if calibration is None:
-        scale = without_calibration(report["core_hu_mean"])
-    else:
-        scale = calibrate(job, scout, report["core_hu_mean"], foreign.contrast, calibration)
-    job = replace(job, ct=corrected(job.ct, scale))
+    job, scale = _calibrated(job, scout, picture, report["core_hu_mean"], foreign.contrast)
     tell("resampling the surroundings", 0.5)
-    surround = _surround(job, scout)
-    landmarks = measure_landmarks(scout, _skin(job, scout, surround))
+    surround, landmarks = _surroundings(job, scout, picture)
     check_size(2 * landmarks.body_half_axes, job.level)
     tell("naming compartments", 0.75)
     grid = VoxelGrid.around(*scout_box(scout), spacing)
@@ -257,6 +246,24 @@ def import_job(
     )
     tell("done", 1.0)
     return replace(anatomy, hu=np.ascontiguousarray(seen, np.float32), spine=spine)  # pictures show metal as it is
+
+
+def _calibrated(
+    job: Job, scout: Scout, picture: str | Painted, core_hu: float | None, contrast: float | None
+) -> tuple[Job, dict[str, Any]]:
+    """The job on the calibrated scale, and the report; nothing is calibrated in a painted picture."""
+    if isinstance(picture, Painted):
+        return job, without_calibration(core_hu)
+    scale = calibrate(job, scout, core_hu, contrast, picture)
+    return replace(job, ct=corrected(job.ct, scale)), scale
+
+
+def _surroundings(job: Job, scout: Scout, picture: str | Painted) -> tuple[Surround, Landmarks]:
+    if isinstance(picture, Painted):
+        skin = skin_behind(job, scout, picture.surround)
+        return picture.surround, replace(picture.landmarks, posterior_skin=skin)
+    surround = surround_of(job, scout)
+    return surround, measure_landmarks(scout, skin_behind(job, scout, surround))
 
 
 def _own_distance(job: Job) -> Volume:
@@ -290,27 +297,6 @@ def _unoriented(error: DataError) -> DataError:
         hint="the header gives no orientation, and the usual order of voxels (towards left, back, head) does not fit; "
         "convert the DICOM series again, with its geometry",
     )
-
-
-def _surround(job: Job, scout: Scout) -> Surround:
-    """The patient around the vertebra; a long scan is cut first, to save time."""
-    centre = np.linalg.inv(job.ct.ras_from_voxel) @ scout.ras_from_world[:, 3]
-    half = np.ceil(_PICTURE_REACH / job.ct.spacing)
-    part = job.ct.crop(np.floor(centre[:3] - half), np.ceil(centre[:3] + half))
-    if ends_near(part, scout.ras_from_world):
-        job.remarks.append("the CT ends near the level: pictures are continued by mirrored slices, for looks only")
-    clean = without_table(part)
-    if is_cut(clean):
-        job.remarks.append("the field of view cuts the patient's sides: a smooth trunk follows there, for looks only")
-    return build_surround(clean, scout.ras_from_world, SURROUND_SPACING)
-
-
-def _skin(job: Job, scout: Scout, surround: Surround) -> float:
-    behind = float(scout.grid.world(np.argwhere(scout.bone))[:, 1].min())
-    skin = posterior_skin(surround, behind)
-    if not in_field(job.ct, scout.ras_from_world, np.array([0.0, skin - 4 * mm, 0.0])):
-        job.remarks.append("the skin behind the vertebra is outside the field of view; its distance is a lower bound")
-    return skin
 
 
 def _voxels(

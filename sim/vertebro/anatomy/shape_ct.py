@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vertebro.anatomy.anatomy import Surround
 from vertebro.anatomy.canal import on_grid
 from vertebro.anatomy.compartments import Bones, disc
 from vertebro.anatomy.ct_job import Job, bone_distance
 from vertebro.anatomy.frame import Scout, wall_line
 from vertebro.anatomy.landmarks_from_labels import measure_landmarks
+from vertebro.anatomy.painted import Painted
 from vertebro.anatomy.parametric import ParametricSpec, build_surround, vertebra_label
 from vertebro.anatomy.parametric_bone import core_fraction, cortex_thickness
 from vertebro.anatomy.parametric_canvas import Canvas
@@ -76,7 +78,7 @@ class ShapeInterior:
 _RANGES = {"bone_fraction": (0.03, 0.30), "variation": (0.0, 0.8), "correlation_length": (1e-3, 10e-3)}
 
 
-def paint_ct(job: Job, own: Volume, scout: Scout, interior: ShapeInterior, seed: int) -> Volume:
+def paint_ct(job: Job, own: Volume, scout: Scout, interior: ShapeInterior, seed: int) -> Painted:
     """CT numbers around the shapes, along the vertebra's own axes.
 
     Parameters
@@ -105,7 +107,8 @@ def paint_ct(job: Job, own: Volume, scout: Scout, interior: ShapeInterior, seed:
             _paint_bone(canvas, field, scout, (mean, height, depth), interior, seed, own=name == job.number)
     affine = scout.ras_from_world @ whole.world_from_voxel
     hu = np.rint(picture).astype(np.int16)
-    return Volume(data=hu, ras_from_voxel=affine, name=f"synthetic CT around {job.labels.name}", digest="")
+    ct = Volume(data=hu, ras_from_voxel=affine, name=f"synthetic CT around {job.labels.name}", digest="")
+    return Painted(ct=ct, surround=Surround(grid=whole, hu=hu), landmarks=marks)
 
 
 def _trunk(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.float32]]:

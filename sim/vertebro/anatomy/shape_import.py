@@ -26,6 +26,7 @@ from vertebro.anatomy.volumes import Volume, read_volume
 from vertebro.errors import DataError
 from vertebro.units import mm
 
+LABEL_EDGE = 0.75 * mm  # labels need no finer voxels than surfaces get
 _BONE, _REST = 400, -500  # stand-in CT numbers until the frame is known and the real picture can be painted
 
 
@@ -93,14 +94,14 @@ def import_shape(
     if own is None:
         raise DataError(f"the label of {level} is empty", where=labels.name)
     scout = find_frame(own, superior_hint(job), body_distance(job))
-    ct = paint_ct(job, own, scout, interior or ShapeInterior(), seed)
+    painted = paint_ct(job, own, scout, interior or ShapeInterior(), seed)
     anatomy = import_job(
-        replace(job, ct=ct),
+        replace(job, ct=painted.ct),
         scout,
         spacing=spacing,
         settings=settings or PARAMETRIC_INTERIOR,
         seed=seed,
-        calibration=None,
+        picture=painted,
         licence=licence,
         progress=progress,
     )
@@ -112,7 +113,9 @@ def _labels(source: ShapeSource, level: str) -> tuple[Volume, str, list[str]]:
     if not isinstance(source.shape, Surface):
         if source.above is not None or source.below is not None:
             raise DataError("neighbours beside a label map", where="above, below", hint="a label map holds them itself")
-        return read_volume(source.shape), source.scheme, []
+        labels = read_volume(source.shape)
+        thin = thinned(labels)
+        return thin, source.scheme, [] if thin is labels else [f"fine labels were thinned to {thin.geometry}"]
     number = numbering.VERSE[level]
     above, below = numbering.neighbour_ids(number, "verse", [number])
     given: list[tuple[Surface, int]] = [(source.shape, number)]
@@ -124,6 +127,17 @@ def _labels(source: ShapeSource, level: str) -> tuple[Volume, str, list[str]]:
         given.append((surface, other))
     remarks = [f"{surface.name}: {text}" for surface, _ in given for text in surface.remarks]
     return label_surfaces(given), "verse", remarks
+
+
+def thinned(labels: Volume, edge: float = LABEL_EDGE) -> Volume:
+    """Every so many voxels of a label map along each axis, so that none is finer than needed; else the map itself."""
+    steps = np.maximum(np.floor(edge / labels.spacing + 1e-6).astype(int), 1)
+    if np.all(steps == 1):
+        return labels
+    affine = labels.ras_from_voxel.copy()
+    affine[:3, :3] *= steps
+    data = np.ascontiguousarray(labels.data[:: steps[0], :: steps[1], :: steps[2]])
+    return replace(labels, data=data, ras_from_voxel=affine)
 
 
 def _stand_in(labels: Volume) -> Volume:
