@@ -287,6 +287,7 @@ def test_an_unknown_level_names_those_there_are() -> None:
         ParametricSpec(level="HIP")
 
 
+@pytest.mark.slow
 def test_build_time_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     for level in ("S1", "HIP_L"):
         start = time.process_time()
