@@ -14,8 +14,11 @@ from scipy import ndimage
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.parametric import ParametricSpec, build_parametric, vertebra_label
 from vertebro.anatomy.parametric_column import build_column
+from vertebro.anatomy.parametric_pelvis import pelvis_label
+from vertebro.anatomy.parametric_pelvis import place as place_pelvis
 from vertebro.anatomy.parametric_pelvis_dimensions import PELVIS, PelvisDimensions, pelvis_dimensions
-from vertebro.anatomy.parametric_pelvis_placing import PelvisScene, build_scene
+from vertebro.anatomy.parametric_pelvis_placing import PelvisScene, build_scene, pelvis_under
+from vertebro.anatomy.parametric_sizes import patient_sizes
 from vertebro.anatomy.store import load_anatomy, save_anatomy
 from vertebro.errors import CaseError
 from vertebro.sources import SOURCES
@@ -284,9 +287,51 @@ def test_an_unknown_level_names_those_there_are() -> None:
         ParametricSpec(level="HIP")
 
 
+@pytest.mark.slow
 def test_build_time_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     for level in ("S1", "HIP_L"):
         start = time.process_time()
         build_parametric(ParametricSpec(level=level, spacing=0.8e-3))
         print(f"{level} at 0.8 mm: {time.process_time() - start:.1f} s of CPU")
     assert "of CPU" in capsys.readouterr().out
+
+
+def test_the_sacrum_lies_under_l5_as_in_its_own_scene() -> None:
+    """One patient seen from L3 and from S1: the same step from L5 to the sacrum, the same carved joint."""
+    dim = pelvis_dimensions()
+    under = pelvis_under(build_column("L3", sex="mean", stature=None), dim)
+    for scene in (under, mean_scene()):
+        last = scene.column.bones[-1]
+        plate = last.pose.from_world(scene.bend.pose.to_world([0.0, 0.0, scene.sacrum.ends[0]]))
+        hips = last.pose.from_world(scene.pose.to_world([0.0, 0.0, 0.0]))
+        gap = -0.5 * last.dim.height - plate[2]
+        assert gap == pytest.approx(last.dim.disc, abs=4 * mm)
+        assert scene.column.bones[-1].lower.centre == pytest.approx(mean_scene().column.bones[-1].lower.centre)
+        assert np.linalg.norm(hips - plate) == pytest.approx(dim.hip_to_sacrum)
+
+
+def test_a_lumbar_scene_holds_bone_where_the_iliac_wings_are() -> None:
+    spec = ParametricSpec(level="L5", sex="mean", spacing=1.5e-3, surround_spacing=3e-3, variation=0.0)
+    picture = build_parametric(spec).surround
+    scene = pelvis_under(build_column("L5", sex="mean", stature=None), pelvis_dimensions(sex="mean"))
+    for side in (-1.0, 1.0):
+        wing = scene.pose.to_world(scene.hip.at(97.0, -2.0, 95.0) * np.array([side, 1.0, 1.0]))
+        i, j, k = picture.grid.nearest(wing)
+        assert picture.hu[i - 3 : i + 4, j, k].max() > 250
+    body = scene.bend.to_world([[0.0, 0.0, 0.0], [0.0, 0.0, scene.sacrum.ends[2]]])
+    assert all(picture.organ[picture.grid.nearest(x)] == Organ.NONE for x in body)
+
+
+def test_the_lumbar_bones_above_a_sacrum_have_the_patients_sizes() -> None:
+    spec = ParametricSpec(level="S1", seed=5, size_variation=1.0, dimensions={"L4.height": 29e-3})
+    sizes = patient_sizes(sex="female", stature=None, seed=5, size_variation=1.0, overrides=spec.dimensions)
+    bones = place_pelvis(spec).scene.column.bones
+    assert [bone.dim for bone in bones] == [sizes[bone.level] for bone in bones]
+    assert bones[-2].dim.height == 29e-3
+
+
+def test_a_mirrored_hip_surface_lies_on_the_other_side() -> None:
+    grid, label = pelvis_label(ParametricSpec(level="HIP_R", spacing=1.5e-3))
+    other_grid, other = pelvis_label(ParametricSpec(level="HIP_R", spacing=1.5e-3, mirrored=True))
+    np.testing.assert_array_equal(label, other[::-1])
+    assert grid.axes()[0] == pytest.approx(-other_grid.axes()[0][::-1])

@@ -12,8 +12,9 @@ from scipy.spatial import cKDTree
 
 from vertebro.anatomy.parametric import ParametricSpec
 from vertebro.anatomy.parametric_dimensions import LEVELS, dimensions
+from vertebro.anatomy.parametric_pelvis_dimensions import pelvis_dimensions
 from vertebro.errors import DataError
-from vertebro.view.meshes import SPACING, read_registry, registry_text, updated_registry, vertebra_surface
+from vertebro.view.meshes import read_registry, registry_text, updated_registry, usual_spacing, vertebra_surface
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_surfaces_are_closed_and_in_millimetres(root, entries):
 
 def test_the_library_levels_are_there(entries):
     levels = {entry["level"] for entry in entries}
-    assert levels >= {"C6", "T6", "T8", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5"}
+    assert levels >= {"C6", "T6", "T8", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "S1", "HIP_R"}
 
 
 def test_spinous_processes_point_back_and_bodies_lie_at_the_origin(root, entries):
@@ -55,11 +56,23 @@ def test_spinous_processes_point_back_and_bodies_lie_at_the_origin(root, entries
         assert abs(mesh.points[:, 0].min() + mesh.points[:, 0].max()) < 1.0
 
 
-@pytest.mark.parametrize("level", ["C6", "L1", "T8"])
+def test_pelvic_bones_have_about_their_published_sizes_and_say_where_their_origin_is(root, entries):
+    known = {entry["level"]: entry for entry in entries}
+    dim = pelvis_dimensions(sex="female")
+    sacrum, hip = (pv.read(root / "meshes" / known[level]["file"]) for level in ("S1", "HIP_R"))
+    assert np.ptp(sacrum.points[:, 0]) == pytest.approx(dim.sacral_width * 1e3, abs=6.5)
+    assert abs(sacrum.points[:, 0].min() + sacrum.points[:, 0].max()) < 1.0
+    assert np.ptp(hip.points[:, 2]) == pytest.approx(dim.hip_bone_height * 1e3, rel=0.06)  # 10 mm high, 1.1 SD
+    assert hip.points[:, 0].max() > 20.0  # the wing opens to the right of the acetabulum
+    assert "S1" in known["S1"]["frame"]
+    assert "acetabulum" in known["HIP_R"]["frame"]
+
+
+@pytest.mark.parametrize("level", ["L1", pytest.param("C6", marks=pytest.mark.slow), "S1"])
 def test_the_generator_makes_the_shipped_surface_again(root, entries, level):
     entry = next(e for e in entries if e["level"] == level)
     shipped = pv.read(root / "meshes" / entry["file"])
-    again = vertebra_surface(ParametricSpec(level=level, spacing=SPACING))
+    again = vertebra_surface(ParametricSpec(level=level, spacing=usual_spacing(level)))
     distance = cKDTree(shipped.points).query(again.points)[0]
     assert np.quantile(distance, 0.99) < 1.2
     assert again.volume == pytest.approx(shipped.volume, rel=0.005)

@@ -21,7 +21,7 @@ BODY_CORTEX = Constant(0.40e-3, "m", 0.09e-3, 0.86e-3, "silva1994", "seen", "she
 ENDPLATE_CORTEX = Constant(
     0.40e-3, "m", 0.3e-3, 0.8e-3, "vertebro", "recalled", "compact share of the porous bony endplate"
 )
-ARCH_CORTEX = Constant(0.85e-3, "m", 0.5e-3, 2.5e-3, "vertebro", "ours", "pedicles, laminae, processes")
+ARCH_CORTEX = Constant(1.05e-3, "m", 0.5e-3, 2.5e-3, "vertebro", "ours", "pedicles, laminae, processes")
 
 Array = NDArray[Any]
 

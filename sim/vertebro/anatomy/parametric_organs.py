@@ -16,7 +16,7 @@ from vertebro.tissue import Organ, Tissue
 from vertebro.units import mm
 
 Array = NDArray[Any]
-BUBBLES, GAS_BLEND = 6, 6 * mm  # in a pocket of gas
+BUBBLES, GAS_BLEND = 6, 4 * mm  # in a pocket of gas
 # mm to the right of and ahead of the body's front
 AORTA = {"T4": (-17.0, -6.0), "T6": (-19.0, -2.0), "T9": (-15.0, 6.0), "T12": (-9.0, 12.5), "L4": (-4.0, 12.0)}
 CAVA = {"T9": (22.0, 28.0), "T11": (20.0, 18.0), "L1": (17.0, 9.5), "L5": (17.0, 8.5)}
@@ -64,7 +64,7 @@ def paint_organs(canvas: Canvas, trunk: Trunk, cavity: NDArray[np.float32], seed
 def gas_pocket(random: np.random.Generator, centre: Array, half: Array) -> list[Shape]:
     """Bubbles of gas that run together under the wall of the gut, within half axes [m] around a centre."""
     return [
-        ellipsoid(centre + half * random.uniform(-0.85, 0.85, 3), half * random.uniform([0.3, 0.35, 0.3], 0.6))
+        ellipsoid(centre + half * random.uniform(-0.85, 0.85, 3), half * random.uniform([0.2, 0.3, 0.2], 0.42))
         for _ in range(BUBBLES)
     ]
 

@@ -25,7 +25,7 @@ from vertebro.anatomy.parametric_canvas import Canvas, Labels
 from vertebro.anatomy.parametric_column import build_column
 from vertebro.anatomy.parametric_pelvis_dimensions import pelvis_dimensions
 from vertebro.anatomy.parametric_pelvis_placing import PelvisScene, build_scene
-from vertebro.anatomy.parametric_pelvis_scene import paint_pelvis
+from vertebro.anatomy.parametric_pelvis_scene import paint_pelvis, paint_pelvis_below
 from vertebro.anatomy.parametric_pelvis_soft import skin_distance
 from vertebro.anatomy.parametric_sizes import patient_sizes
 from vertebro.anatomy.shapes import Pose
@@ -109,11 +109,27 @@ def _join(compartment: NDArray[np.uint8]) -> None:
 def pelvis_label(spec: ParametricSpec) -> tuple[VoxelGrid, NDArray[np.bool_]]:
     """The whole target bone as a label on a grid of its own (for surfaces and printing)."""
     placed = place(spec)
-    grid = surround_grid(placed, replace(spec, surround_spacing=spec.spacing / SURROUND_FACTOR))
+    grid = VoxelGrid.around(*_bone_box(placed), spec.spacing)
     labels = Labels(np.full(grid.shape, Tissue.AIR, np.uint8), np.zeros(grid.shape, np.uint8))
-    paint_pelvis(Canvas.blank(grid, labels), placed.scene, spec.mean_bone_fraction, spec)
+    paint_pelvis_below(Canvas.blank(grid, labels), placed.scene, spec.mean_bone_fraction, spec, None)
     bone = np.isin(labels.compartment, (Compartment.BODY, Compartment.ARCH))
-    return _shifted(grid, placed.origin), bone[::-1] if spec.mirrored else bone
+    if spec.mirrored:
+        return _mirrored_grid(_shifted(grid, placed.origin)), bone[::-1]
+    return _shifted(grid, placed.origin), bone
+
+
+def _bone_box(placed: Placed) -> tuple[Array, Array]:
+    """Corners of a box around the whole target bone, in the painting frame."""
+    scene, margin = placed.scene, 4 * mm
+    if placed.side == 0:
+        mass, more = scene.sacrum.mass(), scene.sacrum.additions()
+        ends = np.min([x.low for x in (mass, *more)], axis=0), np.max([x.high for x in (mass, *more)], axis=0)
+        low, high = scene.bend.box(*ends)
+        return low - margin, high + margin
+    shapes = [scene.hip.ilium(), *scene.hip.solids()]
+    low, high = np.min([x.low for x in shapes], axis=0) - margin, np.max([x.high for x in shapes], axis=0) + margin
+    edges = np.sort(placed.side * np.array([low[0], high[0]]))
+    return np.array([edges[0], low[1], low[2]]), np.array([edges[1], high[1], high[2]])
 
 
 def place(spec: ParametricSpec) -> Placed:

@@ -226,7 +226,7 @@ def _lamina(dim: Dimensions, upper: Joint, side: float) -> list[Shape]:
     start = np.array([side * (upper.centre[0] + 0.5 * mm), back + 3.0 * mm, -1.5 * mm])
     end = np.array([0.0, back - 3.2 * mm, -6.0 * mm if lumbar else -0.32 * dim.height])
     axes = frame_along(end - start, up=(0.0, 0.28, 1.0))  # shingled: the upper edge lies in front
-    thick, tall = (3.2 * mm, 0.34) if lumbar else (2.7 * mm, 0.46)
+    thick, tall = (3.5 * mm, 0.36) if lumbar else (2.7 * mm, 0.46)
     half = np.array([0.5 * np.linalg.norm(end - start) + 2.0 * mm, thick, tall * dim.height])
     root = pedicle_centre(dim, side) + np.array([0.0, -7.0, -2.0]) * mm
     pars = bar(root, start + np.array([-side * 1.5, -1.0, -7.0]) * mm, 4.2 * mm, 4.8 * mm)
@@ -265,12 +265,14 @@ def spinous(dim: Dimensions) -> list[Shape]:
     steep = float(np.clip((dim.drop / dim.reach - 0.30) / 0.45, 0.0, 1.0))
     tip[2] -= 2.4 * mm * (dim.region == "thoracic")  # a leaning knob's hindmost point lies above its middle
     axes = frame_along(tip - start)
-    tall = (0.40 - 0.17 * steep) * dim.height
-    end = tip - axes[0] * (abs(axes[0, 2]) * tall + 1.0 * mm)  # the leaning plate's upper corner stays inside the knob
+    tall = (0.43 - 0.20 * steep) * dim.height
+    blunt = (1.0 + 3.0 * (1.0 - steep)) * mm  # a lumbar plate ends inside the knob, which rounds it
+    end = tip - axes[0] * (abs(axes[0, 2]) * tall + blunt)  # the leaning plate's upper corner stays inside the knob
     plate = slab(0.5 * (start + end), [0.5 * float(np.linalg.norm(end - start)), 2.1 * mm, tall], axes, 1.9 * mm)
     low = axes[2] * (-tall + 3.5 * mm) if steep > 0 else np.array([0.0, 0.0, -tall + 3.5 * mm])
     keel = bar(start + low, tip + low - axes[0] * 3.0 * mm, 3.4 * mm, 4.0 * mm - steep * mm)
     frame = axes if steep > 0 else np.eye(3)[[1, 0, 2]]
-    half = np.array([3.9 * mm, 4.3 * mm - 0.8 * steep * mm, tall + 0.5 * mm])
-    edge = ellipsoid(tip - axes[0] * 3.6 * mm + frame[2] * -1.5 * mm, half, frame)
+    long = (7.0 - 3.1 * steep) * mm
+    half = np.array([long, 4.3 * mm - 0.8 * steep * mm, tall + 0.5 * mm])
+    edge = ellipsoid(tip - axes[0] * (long - 0.3 * mm) + frame[2] * -1.5 * mm, half, frame)
     return [plate, keel, edge]

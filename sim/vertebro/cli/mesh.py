@@ -1,4 +1,4 @@
-"""``vertebro mesh``: generated vertebrae as surfaces."""
+"""``vertebro mesh``: generated vertebrae, sacrum and hip bones as surfaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def mesh(
     registry: Annotated[bool, typer.Option(help="Also enter it in registry.toml beside it.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a generated vertebra as a watertight surface in millimetres, RAS+."""
+    """Write a generated bone as a watertight surface in millimetres, RAS+."""
     if out.suffix != ".stl":
         raise CaseError("unknown kind of file", where="--out", value=str(out), allowed=".stl")
     from vertebro.view.meshes import read_registry, registry_text, updated_registry, write_mesh

@@ -1,8 +1,9 @@
-"""Surfaces of generated vertebrae as files: watertight, millimetres, RAS+, with a registry of how each was made."""
+"""Surfaces of generated bones as files: watertight, millimetres, RAS+, with a registry of how each was made."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ from scipy import ndimage
 
 from vertebro import __version__
 from vertebro.anatomy.parametric import ParametricSpec, vertebra_label
+from vertebro.anatomy.parametric_pelvis_dimensions import PELVIC_LEVELS
 from vertebro.errors import DataError
 from vertebro.units import mm
 
-SPACING = 0.6 * mm
+SPACING, PELVIC_SPACING = 0.6 * mm, 0.9 * mm
 TRIANGLES = 8_000
 
 
 def vertebra_surface(spec: ParametricSpec, *, triangles: int = TRIANGLES) -> Any:
-    """Closed surface of a generated vertebra.
+    """Closed surface of a generated vertebra, sacrum or hip bone.
 
     Parameters
     ----------
@@ -32,7 +34,7 @@ def vertebra_surface(spec: ParametricSpec, *, triangles: int = TRIANGLES) -> Any
     Returns
     -------
     pyvista.PolyData
-        Points in millimetres, axes right, anterior, superior, origin in the body's centre.
+        Points in millimetres, axes right, anterior, superior, origin as `frame_words` says.
 
     Raises
     ------
@@ -56,9 +58,30 @@ def vertebra_surface(spec: ParametricSpec, *, triangles: int = TRIANGLES) -> Any
     return mesh
 
 
-def write_mesh(level: str, path: Path, *, spacing: float = SPACING) -> dict[str, Any]:
-    """Write one level as binary STL; returns its registry entry."""
-    mesh = vertebra_surface(ParametricSpec(level=level, spacing=spacing))
+def usual_spacing(level: str) -> float:
+    """Edge [m] of the voxels a surface is made on."""
+    return PELVIC_SPACING if level in PELVIC_LEVELS else SPACING
+
+
+def frame_words(level: str) -> str:
+    """Axes and origin of a level's surface, in words."""
+    if level == "S1":
+        return "right, anterior, superior of S1's upper endplate, origin = centre of the body of S1"
+    if level in PELVIC_LEVELS:
+        return "RAS+, pelvis upright, origin = in the bone above the roof of the acetabulum"
+    return "RAS+, origin = centre of the vertebral body"
+
+
+def write_mesh(level: str, path: Path, *, spacing: float | None = None) -> dict[str, Any]:
+    """Write one level as binary STL; returns its registry entry.
+
+    Parameters
+    ----------
+    spacing : float [m], optional
+        Edge of the voxels the surface is made on; `usual_spacing` when left out.
+    """
+    edge = usual_spacing(level) if spacing is None else spacing
+    mesh = vertebra_surface(ParametricSpec(level=level, spacing=edge))
     path.parent.mkdir(parents=True, exist_ok=True)
     mesh.save(path, binary=True)
     size = np.ptp(np.asarray(mesh.points), axis=0)
@@ -67,7 +90,7 @@ def write_mesh(level: str, path: Path, *, spacing: float = SPACING) -> dict[str,
         "level": level,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "unit": "mm",
-        "frame": "RAS+, origin = centre of the vertebral body",
+        "frame": frame_words(level),
         "triangles": int(mesh.n_cells),
         "volume_ml": round(float(mesh.volume) * 1e-3, 3),
         "size_mm": [round(float(x), 2) for x in size],
@@ -106,5 +129,5 @@ def registry_text(entries: list[dict[str, Any]]) -> str:
     lines = ["# Surfaces made by our own generator; `made_by` makes them again. A test compares."]
     for entry in entries:
         lines += ["", "[[mesh]]"]
-        lines += [f"{key} = {value!r}".replace("'", '"') for key, value in entry.items()]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
     return "\n".join([*lines, ""])
