@@ -20,6 +20,7 @@ from vertebro.case import Case
 from vertebro.delivery import Push
 from vertebro.drainage import gone, vein_cement
 from vertebro.flow import FlowProblem, Stepper
+from vertebro.flow.vessels import QUICK
 from vertebro.handling import Handling, planned_duration
 from vertebro.interrupts import Interrupts
 from vertebro.observe import Camera
@@ -124,7 +125,7 @@ class Simulation:
         return self._run()
 
     def _new_stepper(self, problem: FlowProblem) -> Stepper:
-        return Stepper(problem, tolerance=self.case.flow.tolerance, front_step=FRONT_STEP, keep=True)
+        return Stepper(problem, tolerance=self.case.flow.tolerance, front_step=FRONT_STEP, keep=True, vessel_care=QUICK)
 
     def _do(self, number: int, step: Step) -> None:
         if isinstance(step, Wait):

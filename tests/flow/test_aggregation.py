@@ -10,7 +10,7 @@ from naive import flow_aggregation as naive
 from naive.multigrid import pack
 from vertebro.flow import aggregation
 from vertebro.flow import kernels_aggregation as ka
-from vertebro.flow.aggregation import Aggregation, worth_it
+from vertebro.flow.aggregation import PATIENCE, Aggregation, worth_it
 from vertebro.flow.multigrid import Multigrid, natural
 
 SHAPE = (11, 9, 10)
@@ -266,6 +266,6 @@ def test_the_solver_changes_to_pieces_only_where_it_pays(rng):
     assert solver.pieces is not None
     assert found.converged
     assert found.iterations <= 40
-    assert worth_it([0.9**n for n in range(11)], 1e-6)
-    assert not worth_it([10.0**-n for n in range(11)], 1e-12)
-    assert not worth_it([0.9**n for n in range(10)], 1e-6)
+    assert worth_it([0.9**n for n in range(11)], 1e-6, PATIENCE)
+    assert not worth_it([10.0**-n for n in range(11)], 1e-12, PATIENCE)
+    assert not worth_it([0.9**n for n in range(10)], 1e-6, PATIENCE)

@@ -1,10 +1,11 @@
-"""Pressures of a network's nodes from those of the places they are tied to."""
+"""Pressures of a network's nodes from those of the places they are tied to; the algebra of the cells they join."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from naive import flow as naive
+from vertebro.flow import kernels_bypass as kb
 from vertebro.flow import kernels_vessels as kv
 
 
@@ -24,3 +25,23 @@ def test_distribution_equals_its_twin_also_where_nothing_holds_a_part(rng):
     # a pressure of 1 everywhere is a pressure of 1 in every node that is held
     np.testing.assert_allclose(fast[:6].sum(axis=1), 1.0, rtol=1e-13)
     assert not fast[6:].any()
+
+
+def test_the_algebra_of_joined_cells_equals_its_twins(rng):
+    """Elimination of cells from the nodes' matrix, the definite solve, and what the others bring."""
+    draw, weight = rng.random((7, 40)) * (rng.random((7, 40)) > 0.6), rng.random(40)
+    nodes = np.diag((draw * weight) @ draw.sum(axis=0) + 1.0) + 0.0
+    fast, slow = np.zeros((7, 7)), np.zeros((7, 7))
+    kb.without_cells(nodes + nodes.T, draw, weight, fast)
+    naive.without_cells(nodes + nodes.T, draw, weight, slow)
+    np.testing.assert_allclose(fast, slow, rtol=1e-12, atol=1e-12)
+    answers = [draw.copy(), draw.copy()]
+    kb.solve_definite(fast, answers[0])
+    naive.solve_definite(slow, answers[1])
+    np.testing.assert_allclose(answers[0], answers[1], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(np.tril(fast), np.tril(slow), rtol=1e-9)
+    own, damp, level = rng.random(40), rng.random(40), rng.standard_normal(40)
+    brought = np.zeros((2, 40))
+    kb.give(answers[0], draw, own, damp, level, brought[0])
+    naive.give(answers[0], draw, own, damp, level, brought[1])
+    np.testing.assert_allclose(brought[0], brought[1], rtol=1e-12, atol=1e-14)

@@ -25,11 +25,14 @@ from naive.flow_vessels import (
     close_dead_ends,
     distribute,
     eliminate,
+    give,
     join_cheapest,
     merge_into,
     pop,
     push,
     restore,
+    solve_definite,
+    without_cells,
 )
 from naive.heat import (
     condense,
@@ -82,6 +85,7 @@ __all__ = [
     "expose",
     "fine_level",
     "first_rows",
+    "give",
     "join_cheapest",
     "larger_block",
     "leaving",
@@ -98,11 +102,13 @@ __all__ = [
     "restore",
     "route_displaced",
     "route_injected",
+    "solve_definite",
     "split_blocks",
     "split_nodes",
     "stiffest",
     "transport_heat",
     "turn_and_step",
+    "without_cells",
 ]
 
 

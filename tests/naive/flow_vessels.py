@@ -152,3 +152,18 @@ def advance(
                 x = arrived[1] * -drawn[k] / leaves
                 mouth[kv.GIVEN, k] += x
                 mouth[kv.GIVEN_BIRTH, k] += x * age
+
+
+def without_cells(nodes, draw, weight, out):
+    out[...] = nodes - (draw * weight) @ draw.T
+
+
+def solve_definite(a, b):
+    """Solve; the Cholesky factor stays in the lower triangle."""
+    b[...] = np.linalg.solve(a, b)
+    lower = np.tril(np.ones_like(a, bool))
+    a[lower] = np.linalg.cholesky(a)[lower]
+
+
+def give(answer, draw, own, damp, level, out):
+    out[...] = damp * (draw.T @ (answer @ level) - own * level)

@@ -36,13 +36,14 @@ DENSE_MOST = 1000  # nodes of a coarsest level beyond which it is only smoothed
 TWICE = 0.5  # a level at most this large, compared with the one above, is weakened and visited twice
 LARGEST = 2048  # cells along an axis: places have ten bits
 TRIAL, PATIENCE, WINDOW = 10, 22, 8  # iterations: before judging, still bearable, over which the rate is taken
+PATIENCE_WITH_NETWORK = 120
 FORWARD_ZERO, RESTRICT_UPPER, FORWARD, RESTRICT, PROLONG, BACKWARD, SOLVE = range(
     7
 )  # jobs of kernels_aggregation.cycle
 
 
-def worth_it(residuals: list[float], tolerance: float) -> bool:
-    """Tell whether a solve will take so long that other coarse levels pay: more than `PATIENCE` iterations at its rate.
+def worth_it(residuals: list[float], tolerance: float, patience: float) -> bool:
+    """Tell whether a solve will take so long that other coarse levels pay: more than `patience` iterations at its rate.
 
     Parameters
     ----------
@@ -50,12 +51,13 @@ def worth_it(residuals: list[float], tolerance: float) -> bool:
         Relative residual at the start and after each iteration.
     tolerance : float
         The aim.
+    patience : float
     """
     if len(residuals) <= TRIAL or not residuals[-1] > tolerance:
         return False
     # the mean decay of the last few iterations; conjugate gradients do not fall evenly
     rate = math.log(residuals[-1 - WINDOW] / residuals[-1]) / WINDOW
-    return math.log(residuals[-1] / tolerance) > PATIENCE * rate
+    return math.log(residuals[-1] / tolerance) > patience * rate
 
 
 class Aggregation:

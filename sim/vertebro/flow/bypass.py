@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vertebro.flow import kernels_bypass as kb
+
 Single = NDArray[np.float32]
 Double = NDArray[np.float64]
 
@@ -85,8 +87,9 @@ class Bypass:
         self._h = np.where(self._black & on, inverse, 0.0)
         self.draw, self.share, self.own = self.draw * on, self.share * on, self.own * on
         self._damp = 1.0 / (1.0 + self.own * self._h)
-        nodes = self._nodes - (self.draw * (self._h * self._damp)) @ self.draw.T
-        self._answer = np.asarray(np.linalg.solve(nodes, self.draw * self._damp), np.float64)
+        nodes, self._answer = np.zeros_like(self._nodes), self.draw * self._damp
+        kb.without_cells(self._nodes, self.draw, self._h * self._damp, nodes)
+        kb.solve_definite(nodes, self._answer)
         sinks.reshape(-1)[self._in_level[on, 6]] += (leak[on] * scale).astype(np.float32)
 
     def start(self, source: Double) -> Double:
@@ -123,11 +126,13 @@ class Bypass:
     def brought(self, x: Double) -> Double:
         """(c,) what the others bring to each joined cell at pressures `x` [m³/s]."""
         values = x.reshape(-1)[self.cells]
-        out: Double = (self.share @ values) @ self.draw - self.own * values
+        out = np.zeros_like(values)
+        kb.give(self.share, self.draw, self.own, np.ones_like(values), values, out)
         return out
 
     def _give(self, level: Double) -> Double:
-        out: Double = self._damp * ((self._answer @ level) @ self.draw - self.own * level)
+        out = np.zeros_like(level)
+        kb.give(self._answer, self.draw, self.own, self._damp, level, out)
         return out
 
 

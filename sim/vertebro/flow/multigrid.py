@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from vertebro.flow import kernels
 from vertebro.flow import kernels_aggregation as ka
 from vertebro.flow import kernels_multigrid as mg
-from vertebro.flow.aggregation import LARGEST, Aggregation, worth_it
+from vertebro.flow.aggregation import LARGEST, PATIENCE, PATIENCE_WITH_NETWORK, Aggregation, worth_it
 from vertebro.flow.bypass import Bypass
 from vertebro.flow.team import Team, usual_size
 from vertebro.flow.wavefront import BALANCE, CORRECT, RESIDUAL, Plan, Program, chase, cycle_plan, finest_plans, merge
@@ -248,8 +248,12 @@ class Multigrid:
         return Solution(len(residuals) - 1, tuple(residuals), residuals[-1] <= max(tolerance, floor))
 
     def _judge(self, t: Double, free: NDArray[np.uint8], residuals: list[float], tolerance: float) -> None:
-        """Change over to connected pieces where the geometric levels would take long."""
-        if self.pieces is None and worth_it(residuals, tolerance) and max(free.shape) <= LARGEST:
+        """Change over to connected pieces where the geometric levels would take long.
+
+        With a network the first iterations are slow whatever the levels: pieces have to be far worth it.
+        """
+        patience = PATIENCE if self.bypass is None else PATIENCE_WITH_NETWORK
+        if self.pieces is None and worth_it(residuals, tolerance, patience) and max(free.shape) <= LARGEST:
             self.pieces = Aggregation(free.shape)
             self.pieces.setup(t, free, self.bypass)
 

@@ -13,14 +13,10 @@ from vertebro.flow.bypass import Bypass
 from vertebro.flow.domain import EMPTY_SHARE, Box
 from vertebro.flow.laws import ViscosityLaw, evaluate
 from vertebro.flow.problem import FlowProblem
-from vertebro.flow.vessels import VesselNetwork, VesselState
+from vertebro.flow.vessels import VesselCare, VesselNetwork, VesselState
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]
-DROP_CHANGE = 0.15  # of the driving pressure: change of a segment's drop while one pressure field serves
-DROP_ERROR = 0.02  # of the driving pressure: error of a drop from which on the field is found again
-FLOW_CHANGE = 0.25  # of what flows through the mouths while one pressure field serves, by its last trend
-ARRIVAL = 0.01  # of what is injected meanwhile: volume that may flow through mouths as if the front were not there yet
 MOUTH_FILL = 0.5  # fill of a cell from which on injected fluid enters its vessels
 MOST_PARTS = 16  # parts of a step in which the network's own pressures are found
 SLIT = 0.2  # conductance · length / (volume/length · radius²): 1/8 in ducts, 1/3 in slits
@@ -44,11 +40,14 @@ class Network:
         What they hold; a copy of the user's.
     bypass : Bypass
         Their part in the pressure equation.
+    care : VesselCare
+        How closely pressures follow what the vessels hold.
     """
 
     def __init__(self, problem: FlowProblem, net: VesselNetwork, box: Box) -> None:
         self.problem, self.net, self.box = problem, net, box
         self.state: VesselState = net.empty()
+        self.care = VesselCare()
         shape = box.window.padded
         self._strides = np.array([shape[1] * shape[2], shape[2], 1])
         self._place_mouths()
@@ -182,7 +181,9 @@ class Network:
         # 1 - share, of what is not the cell's own, without the subtraction where there is but one cell
         others = rest + (share.sum(axis=1, keepdims=True) - share)
         leak = np.where(fixed, 0.0, (drawn * others).sum(axis=0) + ends.sum(axis=0))
-        supply = np.where(fixed, 0.0, brought @ draw + self.net.outlet_pressure @ ends)
+        supply = np.where(
+            fixed, 0.0, np.einsum("n,nc->c", brought, draw) + np.einsum("o,oc->c", self.net.outlet_pressure, ends)
+        )
         at = np.flatnonzero(self._inside)
         self.bypass.set(leak[at], drawn[:, at], np.ascontiguousarray(share[:, at]), nodes, supply[at])
 
@@ -194,7 +195,8 @@ class Network:
         bare, free = self._bare, self._free
         to_outlets, draw = self._reduced[bare:free, free:], self._draw[bare:free]
         ground = to_outlets.sum(axis=1) + draw.sum(axis=1)
-        given = self._inflow[bare:free] + to_outlets @ self.net.outlet_pressure + draw @ levels
+        given = self._inflow[bare:free] + np.einsum("no,o->n", to_outlets, self.net.outlet_pressure)
+        given = given + np.einsum("nc,c->n", draw, levels)  # einsum: no library whose threads change the sums
         return np.triu(self._reduced[bare:free, bare:free], 1), ground, given
 
     def _reduce(self) -> None:
@@ -240,7 +242,7 @@ class Network:
         drive = self._drive()
         if after is not self.state and drive > 0.0:
             change = self._drop(self.resistance(after, now) - self.resistance(self.state, now))
-            seconds *= min(1.0, DROP_CHANGE * drive / max(change, 1e-300))
+            seconds *= min(1.0, self.care.drop_change * drive / max(change, 1e-300))
         return seconds
 
     def arrival(self, p: Float, t: Float, s: Float, source: Float, now: float, seconds: float) -> float:
@@ -258,7 +260,7 @@ class Network:
         room = np.minimum(1.0 - fill[cells], room) * self.box.pore.reshape(-1)[cells]
         coming = (inflow > 0.0) & (room > 0.0)
         wait = 1.02 * room[coming] / inflow[coming]
-        matters = drawn[0, inside][coming] * (seconds - wait) > ARRIVAL * float(source.sum()) * seconds
+        matters = drawn[0, inside][coming] * (seconds - wait) > self.care.arrival * float(source.sum()) * seconds
         return min(seconds, self._trend(now, float(source.sum())), float(wait[matters].min(initial=math.inf)))
 
     def _trend(self, now: float, supply: float) -> float:
@@ -269,7 +271,7 @@ class Network:
         (before, then), drawn = self._before, self.state.drawn
         change, passing = float(np.abs(drawn - before).sum()), float(np.abs(self.state.flow).max(initial=0.0))
         whole = max(supply, passing, float(np.abs(drawn).sum()))
-        return FLOW_CHANGE * whole * (now - then) / change if now > then and change > 0.0 else math.inf
+        return self.care.flow_change * whole * (now - then) / change if now > then and change > 0.0 else math.inf
 
     def _drop(self, change: Float) -> float:
         """Pressure [Pa] that a change of the segments' resistances costs: summed in series, a mean in parallel."""
@@ -285,7 +287,7 @@ class Network:
         new, used = self._mouth_resistance(self.levels(p), res, now), np.zeros(len(state.drawn))
         np.divide(1.0, self._mouth_g, out=used, where=self._mouth_g > 0.0)
         mouth = np.abs(new - used) * np.abs(state.drawn)
-        return max(segment, float(mouth.max(initial=0.0))) <= DROP_ERROR * drive
+        return max(segment, float(mouth.max(initial=0.0))) <= self.care.drop_error * drive
 
     def _drive(self) -> float:
         """Largest difference of pressure that acts on the network [Pa]."""

@@ -17,9 +17,7 @@ from vertebro.flow.team import Team
 MATERIAL_CHANGE = 0.25  # of the logarithm of the viscosity while one pressure field serves
 PRESSURE_CHANGE = 0.25  # of the wells' highest pressure, by its last trend
 FASTEST = 3.0  # the fastest front cell may advance this many times the mean advance per field
-VESSELS = 0.02  # as SLOWEST, for what fills vessels
 REST = 0.02  # share of a call that stands for the mean advance where no front moves
-MOUTHS = 0.1  # as SLOWEST, for the front's arrival at vessels
 SLOWEST = 0.25  # whatever changes, a field serves for this share of the mean advance
 _UNIT_RATE = np.array([1.0])
 
@@ -65,7 +63,7 @@ class Pace:
             wish *= min(1.0, MATERIAL_CHANGE / growth) if growth > 0.0 else 1.0
         self.life = min(max(wish, SLOWEST * mean), self.max_step)
 
-    def shorten(self, seconds: float, call: float, share: float = VESSELS) -> None:
+    def shorten(self, seconds: float, call: float, share: float) -> None:
         """Vessels ask for a new field after `seconds`; they get it, but not before a share of the mean advance.
 
         Where no front moves `call` [s], the length of the present call, stands for it.

@@ -18,11 +18,12 @@ from vertebro.flow.fluids import Resistance
 from vertebro.flow.front import Front
 from vertebro.flow.network import Network
 from vertebro.flow.outflow import OutletFlow
-from vertebro.flow.pace import MOUTHS, Pace, viscosity
+from vertebro.flow.pace import Pace, viscosity
 from vertebro.flow.pressure import PressureField
 from vertebro.flow.problem import FlowProblem, Well, check_control, check_meeting
 from vertebro.flow.report import FlowEvent, StepReport, Tally
 from vertebro.flow.state import FlowState
+from vertebro.flow.vessels import VesselCare
 
 Float = NDArray[np.float64]
 RATE_CHANGE = 1.1  # largest change of a rate that a kept pressure field follows in proportion
@@ -50,6 +51,8 @@ class Stepper:
     keep : bool
         Go on with the last pressure field from call to call while it serves; its pressures follow the viscosity and
         the rates. Otherwise every call ends with the pressures of its own fill.
+    vessel_care : VesselCare, optional
+        How closely the field follows what the vessels hold; default within 2 % of the closed forms.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class Stepper:
         picard: int = 0,
         sharp: bool = True,
         keep: bool = False,
+        vessel_care: VesselCare | None = None,
     ) -> None:
         for name, value in (("tolerance", tolerance), ("front_step", front_step), ("max_step", max_step)):
             if not value > 0:
@@ -74,6 +78,7 @@ class Stepper:
             raise CaseError("picard", where="picard", value=picard, allowed="0, 1, 2, …")
         self.problem = problem
         self.tolerance, self.picard, self.sharp, self.keep = tolerance, picard, sharp, keep
+        self._care = vessel_care or VesselCare()
         self.pace = Pace(front_step, max_step)
         self._wells: dict[str, Well] = {w.name: w for w in problem.wells}
         self._flip = orientation(problem)
@@ -206,9 +211,9 @@ class Stepper:
         for again in range(MOST_AGAIN + 1):
             longest = self.pace.life if self.keep else min(self.pace.life, self._call)
             arrival = network.arrival(flow.p, flow.t, front.s, flow.source, now, longest)
-            self.pace.shorten(arrival, self._call, MOUTHS)
+            self.pace.shorten(arrival, self._call, network.care.least_to_mouth)
             longest = min(longest, self.pace.life)
-            self.pace.shorten(network.life(front.s, now, longest), self._call)
+            self.pace.shorten(network.life(front.s, now, longest), self._call, network.care.least)
             if (
                 network.agrees(flow.p, flow.res, front.s, now, 0.5 * min(longest, self.pace.life))
                 or again == MOST_AGAIN
@@ -335,6 +340,8 @@ class Stepper:
         only = problem.mode == "cement-only"
         window = filled_window(problem, filled, self._flip) if only else whole_window(problem)
         self._flow, self._fresh = PressureField(problem, make_box(problem, window)), True
+        if self._flow.network is not None:
+            self._flow.network.care = self._care
         self._front = Front(self._flow, self.sharp)
         self._exchange = Exchange(self._flow, self._front)
         self._resistance, self._outlet_flow = (
