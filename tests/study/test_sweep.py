@@ -16,7 +16,6 @@ from vertebro.view import draw_study
 
 TINY = {
     "anatomy.spacing": "1.5 mm",
-    "anatomy.veins": False,
     "heat.enabled": False,
     "steps.0.rate": "30 ml/min",
     "flow.interval": "1 s",
