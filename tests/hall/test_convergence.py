@@ -80,7 +80,7 @@ def test_one_and_two_threads_give_the_same_run():
         "import hashlib, json\n"
         "from vertebro.case import Case\n"
         "from vertebro.simulation import Simulation\n"
-        "case = Case.preset('runny-cement').with_settings({'anatomy.spacing': '1.5 mm', 'steps.0.volume': '1 ml'})\n"
+        "case = Case.preset('runny-cement').with_settings({'anatomy.spacing': '1.5 mm', 'steps.0.volume': '0.5 ml'})\n"
         "sim = Simulation(case, pictures=False)\n"
         "summary = {k: v for k, v in sim.run().summary.items() if not k.startswith('wall')}\n"
         "text = json.dumps(summary, sort_keys=True).encode() + sim.state.saturation.tobytes()\n"
