@@ -48,7 +48,8 @@ def test_four_times_longer_steps_hardly_change_the_fill():
     coarse = {"anatomy.spacing": "1.5 mm", "steps.0.volume": "3 ml", "heat.enabled": False}
     usual, run = injected(coarse)
     careful, reference = injected(coarse, front_step=0.25)
-    assert usual.sum() == pytest.approx(3e-6, rel=1e-6)
+    assert run.summary["volume_injected_ml"] == pytest.approx(3.0, rel=1e-6)
+    assert 2.5e-6 < usual.sum() < 3e-6  # the rest lies in the veins' network, beside the grid
     assert run.history["iterations"].sum() < 0.6 * reference.history["iterations"].sum()
     assert misplaced(usual, careful) < 0.018
     assert run.summary["peak_bone_pressure_kpa"] == pytest.approx(reference.summary["peak_bone_pressure_kpa"], rel=0.03)
