@@ -31,6 +31,12 @@ def coarse_anatomy(coarse_case):
 
 
 @pytest.fixture(scope="session")
+def cold_case(coarse_case) -> Case:
+    """Without heat, which changes nothing about an injection that does not pause for long."""
+    return coarse_case.with_settings({"heat.enabled": False})
+
+
+@pytest.fixture(scope="session")
 def short_run(coarse_case, coarse_anatomy) -> Run:
     return Simulation(coarse_case, anatomy=coarse_anatomy).run()
 

@@ -21,7 +21,7 @@ def _case(**anatomy: object) -> Case:
     [({}, 0.08), ({"density": "80 mg/cm^3"}, 80 / 1100), ({"t_score": -2.5}, 80 / 1100), ({"hu": "107.2 HU"}, 0.08)],
 )
 def test_one_measure_of_density_decides_the_bone(measure: dict[str, object], fraction: float) -> None:
-    made = build_anatomy(_case(**measure))
+    made = build_anatomy(_case(**measure), sketch=True)
     assert made.provenance["spec"]["bone_fraction"] == pytest.approx(fraction, rel=1e-3)
 
 
@@ -44,7 +44,7 @@ def test_law_anisotropy_shell_and_foramina_reach_the_interior() -> None:
         foramina_density=0,
         permeability_length="2 mm",
     )
-    interior = build_anatomy(case).provenance["interior"]
+    interior = build_anatomy(case, sketch=True).provenance["interior"]
     assert interior["permeability_law"] == "nauman1999"
     assert interior["anisotropy"] == "baroud2004"
     assert interior["shell_thickness"] == pytest.approx(0.5e-3)

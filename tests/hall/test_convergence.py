@@ -45,10 +45,11 @@ def dice(a, b, filled=0.4e-9):
 
 def test_four_times_longer_steps_hardly_change_the_fill():
     """One voxel of front per pressure field against a quarter of it; 1.1 % on this coarse grid, 0.5 % at 1 mm."""
-    coarse = {"anatomy.spacing": "1.5 mm", "steps.0.volume": "3 ml"}
+    coarse = {"anatomy.spacing": "1.5 mm", "steps.0.volume": "3 ml", "heat.enabled": False}
     usual, run = injected(coarse)
     careful, reference = injected(coarse, front_step=0.25)
-    assert usual.sum() == pytest.approx(3e-6, rel=1e-6)
+    assert run.summary["volume_injected_ml"] == pytest.approx(3.0, rel=1e-6)
+    assert 2.5e-6 < usual.sum() < 3e-6  # the rest lies in the veins' network, beside the grid
     assert run.history["iterations"].sum() < 0.6 * reference.history["iterations"].sum()
     assert misplaced(usual, careful) < 0.018
     assert run.summary["peak_bone_pressure_kpa"] == pytest.approx(reference.summary["peak_bone_pressure_kpa"], rel=0.03)
@@ -80,7 +81,7 @@ def test_one_and_two_threads_give_the_same_run():
         "import hashlib, json\n"
         "from vertebro.case import Case\n"
         "from vertebro.simulation import Simulation\n"
-        "case = Case.preset('runny-cement').with_settings({'anatomy.spacing': '1.5 mm', 'steps.0.volume': '1 ml'})\n"
+        "case = Case.preset('runny-cement').with_settings({'anatomy.spacing': '1.5 mm', 'steps.0.volume': '0.5 ml'})\n"
         "sim = Simulation(case, pictures=False)\n"
         "summary = {k: v for k, v in sim.run().summary.items() if not k.startswith('wall')}\n"
         "text = json.dumps(summary, sort_keys=True).encode() + sim.state.saturation.tobytes()\n"

@@ -11,9 +11,9 @@ from vertebro.simulation import Simulation
 
 
 @pytest.fixture
-def go(coarse_case, coarse_anatomy):
+def go(cold_case, coarse_anatomy):
     def run(steps, settings=None):
-        case = coarse_case.with_settings({"steps": steps} | (settings or {}))
+        case = cold_case.with_settings({"steps": steps} | (settings or {}))
         return Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
 
     return run
@@ -64,12 +64,12 @@ def test_force_beyond_a_hand_is_an_event_and_is_not_applied(go):
     assert cap["force_n"] == pytest.approx(200.0, rel=1e-6)
 
 
-def test_a_hand_of_400_newton_does_not_exist(coarse_case, coarse_anatomy):
+def test_a_hand_of_400_newton_does_not_exist(cold_case, coarse_anatomy):
     """A screw does: the same force is allowed with `drive`."""
     with pytest.raises(CaseError, match="beyond a hand") as caught:
-        coarse_case.with_settings({"delivery.force": "400 N"})
+        cold_case.with_settings({"delivery.force": "400 N"})
     assert "screw" in str(caught.value)
-    strong = coarse_case.with_settings({"delivery.force": "400 N", "delivery.drive": "screw"})
+    strong = cold_case.with_settings({"delivery.force": "400 N", "delivery.drive": "screw"})
     Simulation(strong, anatomy=coarse_anatomy, pictures=False)
 
 
@@ -114,19 +114,19 @@ def test_a_fresh_batch_is_young_and_pushes_the_old_plug_out(go):
 
 
 @pytest.mark.parametrize("age", ["-1 min", "90 min"])
-def test_a_batch_from_the_future_is_refused(coarse_case, age):
+def test_a_batch_from_the_future_is_refused(cold_case, age):
     with pytest.raises(CaseError) as caught:
-        coarse_case.with_settings({"steps": [inject(), {"do": "batch", "age": age}]})
+        cold_case.with_settings({"steps": [inject(), {"do": "batch", "age": age}]})
     assert "steps.1.age" in str(caught.value)
     assert "0 to 60 min" in str(caught.value)
 
 
-def test_cement_goes_into_a_needle_when_it_is_first_used(coarse_case, coarse_anatomy):
+def test_cement_goes_into_a_needle_when_it_is_first_used(cold_case, coarse_anatomy):
     """The second needle's cement waits in its syringe: after 3 min it is as old as the batch, not as a warm plug."""
     right = {"name": "right", "side": "right", "lateral": "9 mm"}
     needles = [{"name": "left", "side": "left", "lateral": "9 mm"}, right]
     wait = {"do": "wait", "duration": "180 s"}
-    case = coarse_case.with_settings(
+    case = cold_case.with_settings(
         {"needles": needles, "steps": [inject("0.2 ml"), wait, inject("0.2 ml", needle="right")]}
     )
     run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()

@@ -39,7 +39,10 @@ def scene(name: str) -> Scene:
     return build(short(name))
 
 
-@pytest.mark.parametrize(("name", "bone"), [("sacroplasty", "sacrum"), ("acetabulum", "left hip bone")])
+@pytest.mark.parametrize(
+    ("name", "bone"),
+    [pytest.param("sacroplasty", "sacrum", marks=pytest.mark.slow), ("acetabulum", "left hip bone")],
+)
 def test_a_pelvic_case_runs_to_its_report(name: str, bone: str, tmp_path: Path) -> None:
     run = Simulation(short(name)).run()
     wanted = 0.3 * len(run.case.needles)

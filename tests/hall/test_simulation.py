@@ -82,8 +82,8 @@ def test_the_same_case_gives_the_same_summary(coarse_case, coarse_anatomy, short
         assert np.array_equal(one.display16, other.display16)
 
 
-def test_a_weak_hand_slows_down_and_says_so(coarse_case, coarse_anatomy):
-    case = coarse_case.with_settings({"steps.0.pressure": "0.04 MPa", "steps.0.duration": "20 s"})
+def test_a_weak_hand_slows_down_and_says_so(cold_case, coarse_anatomy):
+    case = cold_case.with_settings({"steps.0.pressure": "0.04 MPa", "steps.0.duration": "20 s"})
     run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
     assert run.summary["volume_injected_ml"] < 0.95
     assert "pressure cap reached" in [event["event"] for event in run.events]
@@ -98,8 +98,8 @@ def test_a_weak_hand_slows_down_and_says_so(coarse_case, coarse_anatomy):
         ({"steps.0.volume": "0.3 ml"}, "volume"),
     ],
 )
-def test_an_injection_ends_at_the_first_limit(coarse_case, coarse_anatomy, limit, reason):
-    case = coarse_case.with_settings({"steps.0.volume": "1 ml"} | limit)
+def test_an_injection_ends_at_the_first_limit(cold_case, coarse_anatomy, limit, reason):
+    case = cold_case.with_settings({"steps.0.volume": "1 ml"} | limit)
     run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
     assert [e["reason"] for e in run.events if e["event"] == "injection ends"] == [reason]
     assert run.summary["volume_injected_ml"] < 1
@@ -114,8 +114,8 @@ def test_set_cement_does_not_move(coarse_case, coarse_anatomy):
     assert "the cement has set" in [event.get("reason") for event in run.events]
 
 
-def test_waiting_moves_nothing(coarse_case, coarse_anatomy):
-    case = coarse_case.with_settings(
+def test_waiting_moves_nothing(cold_case, coarse_anatomy):
+    case = cold_case.with_settings(
         {
             "steps": [
                 {"do": "inject", "needle": "left", "volume": "0.5 ml"},
@@ -131,12 +131,12 @@ def test_waiting_moves_nothing(coarse_case, coarse_anatomy):
     assert volume[0] == pytest.approx(volume[1])
 
 
-def test_ctrl_c_keeps_what_is_done(coarse_case, coarse_anatomy, tmp_path):
+def test_ctrl_c_keeps_what_is_done(cold_case, coarse_anatomy, tmp_path):
     def stop_halfway(stage, fraction):
         if fraction > 0.5:
             raise KeyboardInterrupt
 
-    run = Simulation(coarse_case, anatomy=coarse_anatomy, pictures=False, progress=stop_halfway).run()
+    run = Simulation(cold_case, anatomy=coarse_anatomy, pictures=False, progress=stop_halfway).run()
     assert run.summary["status"] == "interrupted"
     assert 0.3 < run.summary["volume_injected_ml"] < 1.5
     assert Run.load(run.save(tmp_path / "half")).summary["status"] == "interrupted"
