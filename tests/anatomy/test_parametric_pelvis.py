@@ -249,7 +249,7 @@ def test_sizes_vary_with_sex_stature_and_seed() -> None:
     assert pelvis_dimensions(sex="male", seed=3) == man  # without variation the seed does not matter
 
 
-@pytest.mark.parametrize("seed", [2, 5, 9])
+@pytest.mark.parametrize("seed", [2, pytest.param(5, marks=pytest.mark.slow), pytest.param(9, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("sex", ["female", "male"])
 def test_every_drawn_patient_has_its_bones_in_one_piece(sex: str, seed: int) -> None:
     for level in ("S1", "HIP_L"):
