@@ -118,7 +118,7 @@ def test_the_sacrum_is_bent_forward_as_published() -> None:
     assert down[1][1] > down[0][1]  # the lower end points forward
 
 
-@pytest.mark.parametrize("level", ["HIP_L", "HIP_R"])
+@pytest.mark.parametrize("level", [pytest.param("HIP_L", marks=pytest.mark.slow), "HIP_R"])  # they are alike, below
 def test_head_and_cup_have_the_published_sizes(level: str) -> None:
     one = mean_patient(level, FINE)
     side = 1.0 if level == "HIP_R" else -1.0
@@ -205,7 +205,9 @@ def test_landmark_cells_carry_their_compartments() -> None:
         assert one.compartment[one.grid.nearest((0.0, 0.0, 0.0))] == Compartment.BODY
 
 
-@pytest.mark.parametrize(("level", "twin"), [("S1", "S1"), ("HIP_L", "HIP_R"), ("HIP_R", "HIP_L")])
+@pytest.mark.parametrize(
+    ("level", "twin"), [("S1", "S1"), ("HIP_L", "HIP_R"), pytest.param("HIP_R", "HIP_L", marks=pytest.mark.slow)]
+)
 def test_a_mirrored_patient_is_the_mirror_image(level: str, twin: str) -> None:
     one, other = mean_patient(level), mean_patient(level, mirrored=True)
     assert other.level == twin
