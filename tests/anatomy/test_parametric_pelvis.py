@@ -118,7 +118,7 @@ def test_the_sacrum_is_bent_forward_as_published() -> None:
     assert down[1][1] > down[0][1]  # the lower end points forward
 
 
-@pytest.mark.parametrize("level", ["HIP_L", "HIP_R"])
+@pytest.mark.parametrize("level", [pytest.param("HIP_L", marks=pytest.mark.slow), "HIP_R"])  # they are alike, below
 def test_head_and_cup_have_the_published_sizes(level: str) -> None:
     one = mean_patient(level, FINE)
     side = 1.0 if level == "HIP_R" else -1.0
@@ -205,7 +205,9 @@ def test_landmark_cells_carry_their_compartments() -> None:
         assert one.compartment[one.grid.nearest((0.0, 0.0, 0.0))] == Compartment.BODY
 
 
-@pytest.mark.parametrize(("level", "twin"), [("S1", "S1"), ("HIP_L", "HIP_R"), ("HIP_R", "HIP_L")])
+@pytest.mark.parametrize(
+    ("level", "twin"), [("S1", "S1"), ("HIP_L", "HIP_R"), pytest.param("HIP_R", "HIP_L", marks=pytest.mark.slow)]
+)
 def test_a_mirrored_patient_is_the_mirror_image(level: str, twin: str) -> None:
     one, other = mean_patient(level), mean_patient(level, mirrored=True)
     assert other.level == twin
@@ -249,7 +251,7 @@ def test_sizes_vary_with_sex_stature_and_seed() -> None:
     assert pelvis_dimensions(sex="male", seed=3) == man  # without variation the seed does not matter
 
 
-@pytest.mark.parametrize("seed", [2, 5, 9])
+@pytest.mark.parametrize("seed", [2, pytest.param(5, marks=pytest.mark.slow), pytest.param(9, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("sex", ["female", "male"])
 def test_every_drawn_patient_has_its_bones_in_one_piece(sex: str, seed: int) -> None:
     for level in ("S1", "HIP_L"):
@@ -279,7 +281,8 @@ def test_the_whole_bone_can_be_had_as_a_label() -> None:
     whole = np.bincount(parts.ravel())[1:].max() * grid.voxel_volume
     assert 250e-6 < whole < 600e-6
     s = grid.axes()[2][label.any(axis=(0, 1))]
-    assert (s.max() - s.min()) / mm == pytest.approx(PELVIS["hip_bone_height"].mean("mean"), abs=9.0)
+    published = PELVIS["hip_bone_height"].mean("mean")
+    assert (s.max() - s.min()) / mm == pytest.approx(published, abs=4.0)  # the oblique rims and two voxels
 
 
 def test_an_unknown_level_names_those_there_are() -> None:

@@ -120,7 +120,9 @@ def test_the_spine_above_follows_rigidly_and_tips_by_the_wedge_angle() -> None:
     assert 8 < np.degrees(warp.angle) < 20
 
 
-@pytest.mark.parametrize("fracture", [Wedge(grade=3), Crush(grade=3), Plana()], ids=_id)
+@pytest.mark.parametrize(
+    "fracture", [Wedge(grade=3), pytest.param(Crush(grade=3), marks=pytest.mark.slow), Plana()], ids=_id
+)
 def test_the_spine_below_rises_as_one_and_the_arch_stays(fracture: Fracture) -> None:
     warp = fracture_warp(fracture, _frame())
     below = np.array([[0.0, 0.0, -25 * mm], [10 * mm, -30 * mm, -35 * mm], [0.0, 60 * mm, -40 * mm]])

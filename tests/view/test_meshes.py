@@ -62,7 +62,7 @@ def test_pelvic_bones_have_about_their_published_sizes_and_say_where_their_origi
     sacrum, hip = (pv.read(root / "meshes" / known[level]["file"]) for level in ("S1", "HIP_R"))
     assert np.ptp(sacrum.points[:, 0]) == pytest.approx(dim.sacral_width * 1e3, abs=6.5)
     assert abs(sacrum.points[:, 0].min() + sacrum.points[:, 0].max()) < 1.0
-    assert np.ptp(hip.points[:, 2]) == pytest.approx(dim.hip_bone_height * 1e3, rel=0.06)  # 10 mm high, 1.1 SD
+    assert np.ptp(hip.points[:, 2]) == pytest.approx(dim.hip_bone_height * 1e3, abs=3.0)
     assert hip.points[:, 0].max() > 20.0  # the wing opens to the right of the acetabulum
     assert "S1" in known["S1"]["frame"]
     assert "acetabulum" in known["HIP_R"]["frame"]

@@ -21,7 +21,7 @@ from vertebro.anatomy.shapes import Shape, bar, ellipsoid, frame_along, smooth_m
 from vertebro.units import mm
 
 Array = NDArray[Any]
-REFERENCE = {"hip": 84.5, "spine": 119.0, "height": 213.0}  # mm; the tables below belong to these
+REFERENCE = {"hip": 84.5, "spine": 119.0, "height": 222.0}  # mm; the tables below belong to these
 # middle surface r [mm] and thickness [mm] of the right ilium over a (columns) and s (rows)
 _A = (-100.0, -70.0, -45.0, -28.0, 0.0, 20.0, 45.0)
 _S = (20.0, 50.0, 80.0, 110.0, 140.0)
