@@ -85,6 +85,7 @@ UNITS: dict[str, tuple[str, float]] = {
     "keV": ("keV", keV),
     "kV": ("kV", 1.0),
     "W/m/K": ("W/m/K", 1.0),
+    "m^3/kg/s": ("m^3/kg/s", 1.0),
     "ml/min/100g": ("m^3/kg/s", ml / minute / 0.1),
     "1": ("1", 1.0),
     "%": ("1", 0.01),

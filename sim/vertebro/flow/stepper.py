@@ -210,6 +210,7 @@ class Stepper:
         """Solve again until the vessels' flows go with what they hold in the middle of the time the field serves."""
         for again in range(MOST_AGAIN + 1):
             longest = self.pace.life if self.keep else min(self.pace.life, self._call)
+            longest = longest if math.isfinite(longest) else self._call  # at rest a field would serve for ever
             arrival = network.arrival(flow.p, flow.t, front.s, flow.source, now, longest)
             self.pace.shorten(arrival, self._call, network.care.least_to_mouth)
             longest = min(longest, self.pace.life)
