@@ -105,7 +105,7 @@ for score in (0.0, -2.5, -4.0):
 # %%
 sick = {
     "wedge, Genant 3": build("L1", {"kind": "wedge", "grade": 3}),
-    "gas in a cleft": build("L1", {"kind": "wedge", "grade": 2}, {"kind": "cleft", "content": "gas"}),
+    "gas in a cleft": build("L1", {"kind": "wedge", "grade": 2}, {"kind": "cleft", "fill": "gas"}),
     "biconcave": build("L1", {"kind": "biconcave", "grade": 2}),
     "lytic metastasis": build("L1", {"kind": "metastasis"}),
     "haemangioma": build("L1", {"kind": "haemangioma"}),
