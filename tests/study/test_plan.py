@@ -31,7 +31,7 @@ def test_a_grid_meets_every_combination_and_patient() -> None:
     assert len(members) == 12
     assert [m.settings["seed"] for m in members[:4]] == [1, 2, 3, 1]
     met = {(m.settings[VOLUME], m.settings["needles.0.gauge"]) for m in members}
-    assert met == {("2 ml", 11), ("2 ml", 13), ("4 ml", 11), ("4 ml", 13)}
+    assert met == {(2e-6, 11), (2e-6, 13), (4e-6, 11), (4e-6, 13)}
 
 
 def test_a_list_goes_through_its_columns_together() -> None:

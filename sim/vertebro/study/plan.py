@@ -201,9 +201,7 @@ class Member:
 
 def _axis(case: Case, key: str, vary: Vary) -> Axis:
     if vary.values:
-        for value in vary.values:
-            case.with_settings({key: value})
-        return Axis(key=key, values=vary.values)
+        return Axis(key=key, values=tuple(_held(case, key, value) for value in vary.values))
     low, high = (_number(case, key, end) for end in (vary.low, vary.high))
     if not low < high or (vary.scale == "log" and low <= 0):
         raise CaseError(
@@ -213,10 +211,16 @@ def _axis(case: Case, key: str, vary: Vary) -> Axis:
     return Axis(key=key, low=float(low), high=float(high), log=vary.scale == "log", whole=whole)
 
 
-def _number(case: Case, key: str, value: Any) -> float | int:
-    """A value as the validated case holds it: SI, or a whole number."""
+def _held(case: Case, key: str, value: Any) -> Any:
+    """A value as the validated case holds it: quantities in SI; a table or a list as it was given."""
     changed: Any = case.with_settings({key: value})
     found = functools.reduce(_part, key.split("."), changed)
+    return found if isinstance(found, int | float | str) else value
+
+
+def _number(case: Case, key: str, value: Any) -> float | int:
+    """As `_held`, for the end of a range."""
+    found = _held(case, key, value)
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise CaseError("not a number: no range", where=f"vary.{key}", value=value, hint="values = [...] takes texts")
     return found
