@@ -229,10 +229,18 @@ def test_bodies_of_patients_agree_with_their_labels_from_any_seed(name: str, sha
 @pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
-    "offset", [(0, 0, -17), (0, -25, 0), (0, 32, 0), (0, -50, -5)], ids=["disc", "canal", "aorta", "spinous"]
+    ("name", "offset"),
+    [
+        pytest.param("L1", (0, 0, -17), id="L1 disc"),
+        pytest.param("L1", (0, -25, 0), id="L1 canal"),
+        pytest.param("L1", (0, 32, 0), id="L1 aorta"),
+        pytest.param("L1", (0, -50, -5), id="L1 spinous process"),
+        pytest.param("T12", (3, -26, 3), id="T12 canal"),
+        pytest.param("L2", (0, -25, 0), id="L2 canal"),
+    ],
 )
-def test_points_beside_the_body_are_refused(offset: tuple[int, int, int], shared_data: Path) -> None:
-    scan, level, scout = _real(shared_data, "L1")
+def test_points_beside_the_body_are_refused(name: str, offset: tuple[int, int, int], shared_data: Path) -> None:
+    scan, level, scout = _real(shared_data, name)
     seed = scout.ras_from_world[:3, :3] @ (np.array(offset) * mm) + scout.ras_from_world[:3, 3]
     with pytest.raises(DataError, match="no vertebral body was found"):
         segment_from_seed(scan, seed, level)
