@@ -260,7 +260,9 @@ class Network:
         room = np.minimum(1.0 - fill[cells], room) * self.box.pore.reshape(-1)[cells]
         coming = (inflow > 0.0) & (room > 0.0)
         wait = 1.02 * room[coming] / inflow[coming]
-        matters = drawn[0, inside][coming] * (seconds - wait) > self.care.arrival * float(source.sum()) * seconds
+        # where nothing is injected, blood alone carries: its flow through the mouths is the measure then
+        whole = float(source.sum()) or float(np.abs(self.state.drawn).sum())
+        matters = drawn[0, inside][coming] * (seconds - wait) > self.care.arrival * whole * seconds
         return min(seconds, self._trend(now, float(source.sum())), float(wait[matters].min(initial=math.inf)))
 
     def _trend(self, now: float, supply: float) -> float:
