@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
+from vertebro.aim import aim
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.build import Scene
 from vertebro.drainage import vein_grid, vein_raster
-from vertebro.errors import CaseError, DataError
+from vertebro.errors import DataError
 from vertebro.imaging import (
     CArm,
     CTField,
@@ -32,7 +32,6 @@ from vertebro.imaging import (
 from vertebro.materials.attenuation import MATERIALS, Material, cement_material
 from vertebro.materials.cement import Cement
 from vertebro.procedure import Needle
-from vertebro.units import deg
 
 OPACIFIERS = {"BaSO4": "barium sulfate", "ZrO2": "zirconium dioxide"}
 MARROW = "yellow marrow"
@@ -50,7 +49,7 @@ class Picture:
     time : float [s]
         Schedule time.
     view : str
-        ``"ap"``, ``"lateral"`` or ``"<orbital>,<cranial>"`` in degrees.
+        A name of `vertebro.aim.VIEWS` or ``"<orbital>,<cranial>"`` in degrees.
     display16 : (rows, cols) uint16 array
         Display values, 0 black to 65535 white.
     facts : dict
@@ -103,7 +102,7 @@ class Camera:
         Parameters
         ----------
         view : str
-            ``"ap"``, ``"lateral"``, or ``"<orbital>,<cranial>"`` in degrees.
+            A name of `vertebro.aim.VIEWS` or ``"<orbital>,<cranial>"`` in degrees.
         time : float [s]
             Schedule time, for the record.
         cement_fraction : (nr, na, ns) array
@@ -208,35 +207,9 @@ class Camera:
 
 
 def carm(view: str, scene: Scene) -> CArm:
-    """The C-arm pose of a view's name: ``"ap"``, ``"lateral"`` or ``"<orbital>,<cranial>"`` in degrees."""
+    """The C-arm pose of a view's name, see `aim`."""
     wish = scene.case.imaging
-    return aim(view, rows=wish.rows, field=wish.field)
-
-
-def aim(view: str, *, rows: int, field: float) -> CArm:
-    """A C-arm turned to a view (see `carm`) with a square picture of `rows` pixels and `field` [m] at the isocentre."""
-    angles = {"ap": (0.0, 0.0), "lateral": (90.0, 0.0)}.get(view) or _angles(view)
-    base = CArm()
-    magnification = base.source_detector / base.source_isocentre
-    return CArm(
-        orbital=angles[0] * deg, cranial=angles[1] * deg, rows=rows, cols=rows, pitch=field * magnification / rows
-    )
-
-
-def _angles(view: str) -> tuple[float, float]:
-    try:
-        orbital, cranial = (float(part) for part in view.split(","))
-    except ValueError:
-        orbital = cranial = math.nan
-    if not (abs(orbital) <= 180 and abs(cranial) <= 60):
-        raise CaseError(
-            "unknown view",
-            where="view",
-            value=view,
-            allowed="ap, lateral, or orbital,cranial in degrees (-180 to 180, -60 to 60)",
-            hint='for example --view "30,-10"',
-        )
-    return orbital, cranial
+    return aim(view, scene.anatomy, rows=wish.rows, field=wish.field)
 
 
 def cement_matter(cement: Cement) -> Material:
