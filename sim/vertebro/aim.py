@@ -9,7 +9,8 @@ import numpy as np
 from vertebro.anatomy import Anatomy, endplate_planes, posterior_wall
 from vertebro.errors import CaseError, GeometryError
 from vertebro.imaging.carm import Axes, CArm
-from vertebro.imaging.views import TRUE_VIEWS, PedicleMark, Plane, ViewMarks, aim_view
+from vertebro.imaging.view_marks import PedicleMark, Plane, ViewMarks
+from vertebro.imaging.views import TRUE_VIEWS, aim_view
 from vertebro.units import deg
 
 STRAIGHT_VIEWS = {"ap": (0.0, 0.0), "lateral": (90.0, 0.0)}

@@ -12,6 +12,7 @@ Each fault of a pose has a band: full marks up to its first number, none beyond 
 score.
 
 >>> import numpy as np
+>>> from vertebro.imaging.view_marks import ViewMarks
 >>> marks = ViewMarks(
 ...     centre=np.zeros(3), half_axes=np.array([0.022, 0.016, 0.013]),
 ...     superior=Plane(point=np.array([0, 0, 0.013]), normal=np.array([0, 0, 1.0])),
@@ -26,7 +27,6 @@ score.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 
 from vertebro.errors import CaseError, GeometryError
 from vertebro.imaging.carm import CArm, Float3, ProjectionGeometry
+from vertebro.imaging.view_marks import PedicleMark, Plane, ViewMarks, unit
 from vertebro.sources import Constant
 from vertebro.units import deg, mm
 
@@ -107,79 +108,6 @@ class ViewBands:
             none=Constant(9 * deg, "rad", 6 * deg, 15 * deg, "allen2022", "ours", _TRAINER),
         )
     )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plane:
-    """An endplate: the point (3,) [m] in its middle and its unit normal (3,), out of the body."""
-
-    point: Float3
-    normal: Float3
-
-    def __post_init__(self) -> None:
-        for name in ("point", "normal"):
-            object.__setattr__(self, name, _vector(getattr(self, name), name))
-        object.__setattr__(self, "normal", _unit(self.normal, "normal"))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PedicleMark:
-    """A pedicle: centre (3,) [m] of its narrowest section and its axis (3,), from the arch into the body."""
-
-    centre: Float3
-    axis: Float3
-
-    def __post_init__(self) -> None:
-        for name in ("centre", "axis"):
-            object.__setattr__(self, name, _vector(getattr(self, name), name))
-        object.__setattr__(self, "axis", _unit(self.axis, "axis"))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ViewMarks:
-    """What of a vertebra decides whether a view is square, in world metres.
-
-    Attributes
-    ----------
-    centre : (3,) float [m]
-        Of the body; AP and lateral views are centred on it.
-    half_axes : (3,) float [m]
-        Half width, depth and height of the body.
-    superior, inferior : Plane
-        Endplates.
-    pedicles : mapping of str to PedicleMark
-        ``"left"`` and ``"right"``; may be empty.
-    wall : (2, 3) float [m], optional
-        A left and a right point of the posterior wall at one height.
-    spinous_tip : (3,) float [m], optional
-    """
-
-    centre: Float3
-    half_axes: Float3
-    superior: Plane
-    inferior: Plane
-    pedicles: Mapping[str, PedicleMark]
-    wall: NDArray[np.float64] | None = None
-    spinous_tip: Float3 | None = None
-
-    @property
-    def up(self) -> Float3:
-        """(3,) unit normal of the plane midway between the endplates."""
-        return _unit(self.superior.normal - self.inferior.normal, "endplates")
-
-    def pair(self) -> tuple[PedicleMark, PedicleMark]:
-        """Left and right pedicle.
-
-        Raises
-        ------
-        GeometryError
-            If one is missing.
-        """
-        if not {"left", "right"} <= set(self.pedicles):
-            raise GeometryError(
-                "this view needs both pedicles", where="pedicles", value=tuple(self.pedicles), allowed="left and right"
-            )
-        return self.pedicles["left"], self.pedicles["right"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -273,7 +201,10 @@ def view_quality(
     """
     _check_view(view)
     bands = bands or ViewBands()
-    tilts = (_tilt(geometry, marks.superior, marks.superior.normal), _tilt(geometry, marks.inferior, -marks.inferior.normal))
+    tilts = (
+        _tilt(geometry, marks.superior, marks.superior.normal),
+        _tilt(geometry, marks.inferior, -marks.inferior.normal),
+    )
     middle = math.asin(float(np.clip(_ray(geometry, marks.centre) @ marks.up, -1, 1)))
     tilt = min(map(abs, (*tilts, middle)))
     rotation = _rotation(geometry, marks) if marks.spinous_tip is not None and len(marks.pedicles) == 2 else None
@@ -317,7 +248,7 @@ def _sideways(marks: ViewMarks) -> Float3:
         lines.append(right.centre - left.centre)
     if not lines:
         raise GeometryError("a lateral view needs a posterior wall or two pedicles", where="marks", value="neither")
-    return _level(np.sum([_unit(_level(line, marks.up), "wall") for line in lines], axis=0), marks.up)
+    return _level(np.sum([unit(_level(line, marks.up), "wall") for line in lines], axis=0), marks.up)
 
 
 def _level(vector: Float3, up: Float3) -> Float3:
@@ -325,7 +256,7 @@ def _level(vector: Float3, up: Float3) -> Float3:
 
 
 def _ray(geometry: ProjectionGeometry, point: Float3) -> Float3:
-    return _unit(point - geometry.source, "point")
+    return unit(point - geometry.source, "point")
 
 
 def _tilt(geometry: ProjectionGeometry, plane: Plane, upwards: Float3) -> float:
@@ -349,7 +280,7 @@ def _upwards(geometry: ProjectionGeometry, marks: ViewMarks) -> NDArray[np.float
 
 def _rims(geometry: ProjectionGeometry, marks: ViewMarks, plane: Plane) -> float:
     """How far apart the near and the far rim of an endplate are seen."""
-    along = _unit(_level(_ray(geometry, plane.point), plane.normal), "endplate")
+    along = unit(_level(_ray(geometry, plane.point), plane.normal), "endplate")
     reach = 1.0 / math.hypot(along[0] / marks.half_axes[0], along[1] / marks.half_axes[1])
     near, far = _shadows(geometry, plane.point - reach * along, plane.point + reach * along)
     return abs(float((far - near) @ _upwards(geometry, marks)))
@@ -381,24 +312,12 @@ def _axis_angle(geometry: ProjectionGeometry, pedicle: PedicleMark) -> float:
 def _pedicle(marks: ViewMarks, view: str) -> PedicleMark:
     side = view.rsplit("-", 1)[1]
     if side not in marks.pedicles:
-        raise GeometryError("this bone has no such pedicle", where="view", value=view, allowed=f"{tuple(marks.pedicles)}")
+        raise GeometryError(
+            "this bone has no such pedicle", where="view", value=view, allowed=f"{tuple(marks.pedicles)}"
+        )
     return marks.pedicles[side]
 
 
 def _check_view(view: str) -> None:
     if view not in TRUE_VIEWS:
         raise CaseError("unknown view", where="view", value=view, allowed=", ".join(TRUE_VIEWS))
-
-
-def _vector(value: Any, where: str) -> Float3:
-    vector = np.asarray(value, float)
-    if vector.shape != (3,) or not np.isfinite(vector).all():
-        raise GeometryError("not a place", where=where, value=value, allowed="three finite numbers")
-    return vector
-
-
-def _unit(vector: Float3, where: str) -> Float3:
-    length = float(np.linalg.norm(vector))
-    if not length > 0:
-        raise GeometryError("a direction without length", where=where, value=vector, allowed="length > 0")
-    return np.asarray(vector / length)
