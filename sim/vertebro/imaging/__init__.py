@@ -34,6 +34,7 @@ from vertebro.imaging.fluoroscope import Fluoroscope
 from vertebro.imaging.projector import project, project_box
 from vertebro.imaging.scanner import Scanner, window_level
 from vertebro.imaging.solids import cylinder_path, needle_path
+from vertebro.imaging.stream import Stream
 from vertebro.imaging.visibility import Visibility, measure_visibility
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Frame",
     "ProjectionGeometry",
     "Scanner",
+    "Stream",
     "TissueLayer",
     "Visibility",
     "basis_from_hu",
