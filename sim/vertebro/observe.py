@@ -22,10 +22,12 @@ from vertebro.imaging import (
     CTSlice,
     Fluoroscope,
     FluoroView,
+    Frame,
     Scanner,
+    Spotter,
+    Visibility,
     covered_field,
     ct_slice,
-    measure_visibility,
     needle_path,
     tissue_layers,
 )
@@ -86,6 +88,7 @@ class Camera:
         self.needles_shown = scene.needles
         self._views: dict[str, FluoroView] = {}
         self._needles: dict[str, NDArray[np.float32]] = {}
+        self._spotters: dict[str, Spotter] = {}
         self._layers: Any = None
 
     def shoot(
@@ -140,21 +143,41 @@ class Camera:
         )
 
     def sees(self, view: str, leak_fraction: NDArray[np.float32], cement_fraction: NDArray[np.float32]) -> bool:
-        """Whether the leaked part of the cement can be told from the rest of the picture (Rose's criterion).
+        """Whether the leaked part of the cement can be told from the rest of the picture; see `look`."""
+        return self.look(view, leak_fraction, cement_fraction).visible
+
+    def look(
+        self,
+        view: str,
+        leak_fraction: NDArray[np.float32],
+        cement_fraction: NDArray[np.float32],
+        *,
+        frame: Frame | None = None,
+        noise_share: float = 1.0,
+    ) -> Visibility:
+        """How well the leaked part of the cement is seen in a frame (Rose's criterion, clutter of the anatomy).
 
         Parameters
         ----------
         view : str
         leak_fraction, cement_fraction : (nr, na, ns) arrays
             Volume share of the leak in question, and of all cement.
+        frame : Frame, optional
+            The picture as shown, for its contrast-to-noise ratio.
+        noise_share : float
+            Variance over that of one exposure, from `imaging.visibility.filter_share`.
         """
         prepared, grid = self.view(view), self.scene.anatomy.grid
-        leak = prepared.cement_line(leak_fraction, grid)
-        rest = prepared.cement_line(cement_fraction - leak_fraction, grid)
-        found = measure_visibility(
-            prepared, leak, cement_line=rest, needle_line=self._needles[view], cement=self.cement
+        if view not in self._spotters:
+            self._spotters[view] = Spotter(prepared)
+        return self._spotters[view].look(
+            prepared.cement_line(leak_fraction, grid),
+            cement_line=prepared.cement_line(cement_fraction - leak_fraction, grid),
+            needle_line=self._needles[view],
+            cement=self.cement,
+            frame=frame,
+            noise_share=noise_share,
         )
-        return bool(found.visible)
 
     def view(self, name: str) -> FluoroView:
         """The prepared view of that name; see `shoot`."""
