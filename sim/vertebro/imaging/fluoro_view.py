@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vertebro.imaging.fluoroscope import Fluoroscope
 
 Image = NDArray[np.float32]
+CONTRAST = "iohexol 300"
 WELL_FILLED = 0.3  # share above which whole rows are faster than picking pixels
 
 
@@ -100,6 +101,7 @@ class FluoroView:
         *,
         cement_line: Image | None = None,
         needle_line: Image | None = None,
+        contrast_line: Image | None = None,
         cement: Material | None = None,
         replaced: str = "yellow marrow",
         seed: int = 0,
@@ -110,8 +112,8 @@ class FluoroView:
 
         Parameters
         ----------
-        cement_line, needle_line : (rows, cols) float32 array [m], optional
-            Paths through cement and through steel.
+        cement_line, needle_line, contrast_line : (rows, cols) float32 array [m], optional
+            Paths through cement, through steel and through contrast agent (iohexol with 300 mg of iodine per ml).
         cement : Material, optional
             Default: PMMA with 20 % of barium sulfate.
         replaced : str
@@ -125,7 +127,7 @@ class FluoroView:
         DataError
             If a path is not finite or has another shape.
         """
-        quanta = self.expected(cement_line, needle_line, cement=cement, replaced=replaced)
+        quanta = self.expected(cement_line, needle_line, contrast_line, cement=cement, replaced=replaced)
         signal = detect(
             quanta, self.fluoroscope.detector, self.geometry.pitch[0], seed=seed, number=number, noise=noise
         )
@@ -143,6 +145,7 @@ class FluoroView:
         self,
         cement_line: Image | None = None,
         needle_line: Image | None = None,
+        contrast_line: Image | None = None,
         *,
         cement: Material | None = None,
         replaced: str = "yellow marrow",
@@ -154,6 +157,9 @@ class FluoroView:
             layers.append((cement_line, change - self.energy_bins.attenuation(material(replaced))))
         if needle_line is not None:
             layers.append((needle_line, self.energy_bins.attenuation(material("steel 304"))))
+        if contrast_line is not None:
+            change = self.energy_bins.attenuation(material(CONTRAST)) - self.energy_bins.attenuation(material("blood"))
+            layers.append((contrast_line, change))
         primary = _through(self.tissue, self.primary, layers)
         return add_scatter(self.fluoroscope, self.geometry, primary, self.open_quanta, self.opening)
 

@@ -40,6 +40,7 @@ DETECTOR_DOSE = Constant(
 )
 PULSE_LIMIT = Constant(20.0, "mAs", 1.0, 60.0, "vertebro", "ours", "largest tube charge of one exposure")
 FOCAL_SPOT = Constant(0.6e-3, "m", 0.3e-3, 1.2e-3, "vertebro", "ours", "size of the focus (full width)")
+TEMPORAL = Constant(0.4, "1", 0.05, 1.0, "vertebro", "ours", "share of the newest picture in the recursive filter")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +64,8 @@ class Fluoroscope:
     display : Display
     bins : int
         Energy bins.
+    temporal : float, optional
+        Share of the newest picture in the recursive filter of a `Stream`; None switches the filter off.
 
     Raises
     ------
@@ -80,6 +83,7 @@ class Fluoroscope:
     detector: Detector = field(default_factory=Detector)
     display: Display = field(default_factory=Display)
     bins: int = 12
+    temporal: float | None = TEMPORAL
 
     def __post_init__(self) -> None:
         for name in ("detector_dose", "pulse_limit"):
@@ -88,6 +92,8 @@ class Fluoroscope:
                 raise CaseError("impossible exposure", where=name, value=value, allowed="> 0")
         if not 0 <= self.focal_spot <= 5e-3:
             raise CaseError("impossible focal spot", where="focal_spot [m]", value=self.focal_spot, allowed="0 to 5e-3")
+        if self.temporal is not None and not 0 < self.temporal <= 1:
+            raise CaseError("impossible recursive filter", where="temporal", value=self.temporal, allowed="0 to 1")
         tube_spectrum(80.0 if self.kvp is None else self.kvp, aluminium=self.aluminium, copper=self.copper)
 
     def prepare(
