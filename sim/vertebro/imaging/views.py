@@ -99,7 +99,7 @@ class ViewBands:
     pedicles: Band = field(
         default_factory=lambda: Band(
             full=Constant(2 * mm, "m", 1 * mm, 4 * mm, "vertebro", "ours", _TEXT),
-            none=Constant(6 * mm, "m", 4 * mm, 12 * mm, "vertebro", "ours", _TEXT),
+            none=Constant(5 * mm, "m", 3 * mm, 10 * mm, "vertebro", "ours", _TEXT),
         )
     )
     axis: Band = field(
@@ -175,8 +175,11 @@ def aim_view(view: str, marks: ViewMarks, **settings: Any) -> CArm:
     if view.startswith("en-face"):
         pedicle = _pedicle(marks, view)
         return CArm.towards(pedicle.axis, isocentre=tuple(map(float, pedicle.centre)), **settings)
-    way = _forward(marks) if view == "true-ap" else -_sideways(marks)
-    return CArm.towards(way, isocentre=tuple(map(float, marks.centre)), **settings)
+    middle, way = _forward(marks) if view == "true-ap" else _sideways(marks)
+    base = CArm(**settings)
+    return CArm.towards(
+        _parallel(marks, middle, way, base.source_isocentre), isocentre=tuple(map(float, marks.centre)), **settings
+    )
 
 
 def view_quality(
@@ -230,25 +233,35 @@ def view_quality(
     )
 
 
-def _forward(marks: ViewMarks) -> Float3:
-    """Along the endplates, from the spinous process through the middle of the pedicles (else square to their line)."""
+def _forward(marks: ViewMarks) -> tuple[Float3, Float3]:
+    """From the spinous process through the middle of the pedicles (else square to their line): a point, a direction."""
     left, right = marks.pair()
+    middle = 0.5 * (left.centre + right.centre)
     if marks.spinous_tip is None:
-        return np.cross(marks.up, right.centre - left.centre)
-    return _level(0.5 * (left.centre + right.centre) - marks.spinous_tip, marks.up)
+        return middle, np.cross(marks.up, right.centre - left.centre)
+    return middle, middle - marks.spinous_tip
 
 
-def _sideways(marks: ViewMarks) -> Float3:
-    """Along the endplates, from left to right: the mean direction of the posterior wall and of the pedicles' line."""
-    lines = []
-    if marks.wall is not None:
-        lines.append(marks.wall[1] - marks.wall[0])
+def _sideways(marks: ViewMarks) -> tuple[Float3, Float3]:
+    """From right to left along the posterior wall and the pedicles' line, their mean: a point, a direction."""
+    lines = [] if marks.wall is None else [marks.wall]
     if len(marks.pedicles) == 2:
-        left, right = marks.pair()
-        lines.append(right.centre - left.centre)
+        lines.append(np.stack([pedicle.centre for pedicle in marks.pair()]))
     if not lines:
         raise GeometryError("a lateral view needs a posterior wall or two pedicles", where="marks", value="neither")
-    return _level(np.sum([unit(_level(line, marks.up), "wall") for line in lines], axis=0), marks.up)
+    ways = [unit(_level(left - right, marks.up), "wall") for left, right in lines]
+    return np.mean(lines, axis=(0, 1)), np.sum(ways, axis=0)
+
+
+def _parallel(marks: ViewMarks, middle: Float3, way: Float3, reach: float) -> Float3:
+    """Direction from the body's centre to a source, so that the ray through `middle` runs along `way`.
+
+    Rays diverge: a posterior wall beside the central ray is met at an angle of a degree or two, which the arm makes up
+    for. Up and down nothing is moved: what lies level with the centre is seen along the endplates.
+    """
+    along, aside = unit(_level(way, marks.up), "way"), _level(middle - marks.centre, marks.up)
+    aside = aside - (aside @ along) * along
+    return np.asarray(aside + along * math.sqrt(max(reach**2 - float(aside @ aside), 0.0)))
 
 
 def _level(vector: Float3, up: Float3) -> Float3:
