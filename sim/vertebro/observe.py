@@ -122,7 +122,7 @@ class Camera:
         """
         prepared = self.view(view)
         frame = prepared.frame(
-            cement_line=prepared.cement_line(cement_fraction, self.scene.anatomy.grid) + self._beyond(prepared, veins),
+            cement_line=self.cement_line(view, cement_fraction, veins=veins),
             needle_line=self._needles[view],
             cement=self.cement,
             replaced=MARROW,
@@ -195,6 +195,14 @@ class Camera:
             prepared = self.fluoroscope.prepare(pose, self._layers, collimation=collimation)
             self._views[name], self._needles[name] = prepared, self._steel(prepared)
         return self._views[name]
+
+    def cement_line(
+        self, view: str, cement_fraction: NDArray[np.float32], *, veins: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float32]:
+        """(rows, cols) path through cement [m] in a view, that in veins beyond the voxels included; see `shoot`."""
+        prepared = self.view(view)
+        inside = prepared.cement_line(cement_fraction, self.scene.anatomy.grid)
+        return np.asarray(inside + self._beyond(prepared, veins), np.float32)
 
     def _beyond(self, prepared: FluoroView, veins: NDArray[np.floating] | None) -> NDArray[np.float32] | float:
         """Path through cement [m] in veins outside the simulation grid."""
