@@ -182,19 +182,22 @@ class Camera:
     def view(self, name: str) -> FluoroView:
         """The prepared view of that name; see `shoot`."""
         if name not in self._views:
-            vertebra = self.scene.anatomy
-            if self._layers is None:
-                self._layers = tissue_layers(
-                    vertebra.hu,
-                    vertebra.grid,
-                    surround_hu=vertebra.surround.hu,
-                    surround_grid=vertebra.surround.grid,
-                )
-            pose = carm(name, self.scene)
-            collimation = covered_field(pose.geometry, vertebra.surround.grid)
-            prepared = self.fluoroscope.prepare(pose, self._layers, collimation=collimation)
+            prepared = self.prepare(carm(name, self.scene))
             self._views[name], self._needles[name] = prepared, self._steel(prepared)
         return self._views[name]
+
+    def prepare(self, pose: CArm) -> FluoroView:
+        """A view of any pose, collimated to what the anatomy covers; not kept."""
+        vertebra = self.scene.anatomy
+        if self._layers is None:
+            self._layers = tissue_layers(
+                vertebra.hu,
+                vertebra.grid,
+                surround_hu=vertebra.surround.hu,
+                surround_grid=vertebra.surround.grid,
+            )
+        collimation = covered_field(pose.geometry, vertebra.surround.grid)
+        return self.fluoroscope.prepare(pose, self._layers, collimation=collimation)
 
     def cement_line(
         self, view: str, cement_fraction: NDArray[np.float32], *, veins: NDArray[np.floating] | None = None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vertebro.aim import VIEWS
 from vertebro.errors import CaseError, DataError
-from vertebro.imaging import Acquisition, FluoroView, Frame, Shot, Stream, needle_path
+from vertebro.imaging import Acquisition, CArm, FluoroView, Frame, Shot, Stream, needle_path
 from vertebro.imaging.acquisition import PULSE_RATES, interval
 from vertebro.observe import MARROW, Camera, carm
 from vertebro.procedure import Needle
@@ -116,6 +116,23 @@ class LoopMaker:
         loop = Acquisition(mode="single", rate=0.0, phase="shot", plane="A", shots=(self._shot(frame, view, time),))
         return self._described(loop, "shot", view, prepared, 1, 1.0), frame
 
+    def still(self, pose: CArm | str, time: float) -> tuple[CArm, NDArray[np.uint8]]:
+        """The pose and its 8-bit picture at a moment; `pose` may be any C-arm, not only a named view.
+
+        Raises
+        ------
+        CaseError
+            If the view is unknown.
+        DataError
+            If the run has no such moment.
+        """
+        camera, run = self.camera, self.run
+        if isinstance(pose, str):
+            return carm(pose, run.scene), self.single(pose, time)[1].display
+        prepared = camera.prepare(pose)
+        line = prepared.cement_line(run.cement_fraction(time), run.anatomy.grid)
+        return pose, self._expose(prepared, line, _steel(prepared, run.scene.needles), 0).display
+
     def _span(self, start: float | None, end: float | None) -> tuple[float, float]:
         first = float(self.run.times[0]) if start is None else start
         last = float(self.run.times[-1]) if end is None else end
@@ -129,7 +146,9 @@ class LoopMaker:
         prepared = self.camera.view(view)
         # the planes expose in turn; the last picture of B may not lie beyond the run
         lag = place * 0.5 * interval(self.rate)
-        moments = np.minimum(times + lag, max(float(self.run.times[-1]), times[0])) if name == "injection" else times + lag
+        moments = (
+            np.minimum(times + lag, max(float(self.run.times[-1]), times[0])) if name == "injection" else times + lag
+        )
         paint = self._needle_paint(prepared) if name == "needle" else self._cement_paint(view, prepared)
         stream = Stream(prepared, seed=self.run.case.seed) if stride == 1 else None
         shots = []

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 KINDS = (".gif", ".mp4")
 GAP = 4  # pixels between the planes
-NOTE = "simulated, education and research only"
+STRIP = 0.06  # height of the strip of words under them, over the pictures' own
+NOTE = "simulated, for education and research"
 
 
 def write_movie(
@@ -87,14 +88,17 @@ def movie_frames(run: Run, planes: Sequence[XAPlane]) -> Iterator[NDArray[np.uin
     labels = [_labels(plane, study) for plane in planes]
     for shots in zip(*(plane.acquisition.shots for plane in planes), strict=True):
         tiles = [_tile(shot.display, label, plane) for shot, label, plane in zip(shots, labels, planes, strict=True)]
-        height, width = tiles[0].size[1], sum(tile.size[0] for tile in tiles) + GAP * (len(tiles) - 1)
+        strip = max(16, round(STRIP * tiles[0].size[1]))
+        height, width = tiles[0].size[1] + strip, sum(tile.size[0] for tile in tiles) + GAP * (len(tiles) - 1)
         # codecs want even sides
         sheet = Image.new("L", (width + width % 2, height + height % 2), 0)
         at = 0
         for tile in tiles:
             sheet.paste(tile, (at, 0))
             at += tile.size[0] + GAP
-        _write(sheet, (0.5, 0.985), _clock(run, planes[0].name, shots[0].time), "ms", 0.030)
+        middle = 1 - 0.5 * strip / sheet.size[1]
+        _write(sheet, (0.01, middle), _clock(run, planes[0].name, shots[0].time), "lm", 0.035)
+        _write(sheet, (0.99, middle), NOTE, "rm", 0.03)
         yield np.asarray(sheet)
 
 
@@ -110,7 +114,6 @@ def _tile(display: NDArray[np.uint8], label: tuple[str, str], plane: XAPlane) ->
     _write(tile, (0.02, 0.5), label[0], "lm", 0.045)
     _write(tile, (0.98, 0.5), label[1], "rm", 0.045)
     _write(tile, (0.02, 0.02), plane.view.upper() if len(plane.view) < 3 else plane.view, "la", 0.035)
-    _write(tile, (0.98, 0.02), NOTE, "ra", 0.024)
     _scale(tile, plane)
     return tile
 
