@@ -1,4 +1,4 @@
-"""One fluoroscopy frame as a 16-bit PNG that knows how it was taken: facts in its text chunks and in a JSON beside it."""
+"""One frame as a 16-bit PNG that knows how it was taken: facts in its text chunks and in a JSON beside it."""
 
 from __future__ import annotations
 
