@@ -11,6 +11,7 @@ import pytest
 
 from vertebro.aim import VIEWS, aim, lying, view_marks
 from vertebro.anatomy import Anatomy, ParametricSpec, build_parametric
+from vertebro.case import Case
 from vertebro.errors import CaseError, GeometryError
 from vertebro.imaging import CArm, Fluoroscope, Spotter, covered_field, cylinder_path, tissue_layers, view_quality
 from vertebro.imaging.views import TRUE_VIEWS, aim_view
@@ -97,6 +98,19 @@ def test_views_that_follow_landmarks_need_an_anatomy_with_them() -> None:
     with pytest.raises(GeometryError, match="no such pedicle"):
         aim("en-face-left", replace(bare, landmarks=marks), rows=64, field=0.16)
     assert set(TRUE_VIEWS) < set(VIEWS)
+
+
+@pytest.mark.parametrize("view", [*VIEWS, "30,-10", "-12.5,0"])
+def test_a_case_may_ask_for_every_view(view: str) -> None:
+    case = Case.preset("first-injection").with_settings({"imaging.views": ["lateral", view]})
+    assert Case.loads(case.dumps()).imaging.views == ("lateral", view)
+    assert aim(view, generated("L1"), rows=64, field=0.16).rows == 64
+
+
+@pytest.mark.parametrize("views", [["front"], [], ["30"], ["ap", "30,-10,5"]])
+def test_a_case_with_unknown_views_is_refused(views: list[str]) -> None:
+    with pytest.raises(CaseError, match="views"):
+        Case.preset("first-injection").with_settings({"imaging.views": views})
 
 
 @cache
