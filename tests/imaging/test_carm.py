@@ -131,3 +131,12 @@ def test_axes_of_the_patient_must_be_axes() -> None:
         CArm(lying=((1, 0, 0), (0, 1, 0), (0, 0, -1)))
     with pytest.raises(GeometryError, match="lying"):
         CArm(lying=((1, 0, 0), (1, 0, 0), (0, 0, 1)))
+
+
+def test_the_detectors_place_is_told_as_dicom_counts_it() -> None:
+    """Prone AP: the detector is behind the patient, 180 degrees; source at the left: detector at the right, -90."""
+    assert np.rad2deg(CArm.ap().positioner_angles) == pytest.approx((180, 0))
+    assert np.rad2deg(CArm.lateral().positioner_angles) == pytest.approx((-90, 0))
+    assert np.rad2deg(CArm.lateral(cranial=math.radians(20)).positioner_angles)[1] == pytest.approx(20)
+    turned = CArm.ap(lying=((0, 1, 0), (-1, 0, 0), (0, 0, 1)))
+    assert abs(math.degrees(turned.positioner_angles[0])) == pytest.approx(180)

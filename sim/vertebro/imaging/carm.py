@@ -230,6 +230,13 @@ class CArm:
         return self._axes()[0]
 
     @property
+    def positioner_angles(self) -> tuple[float, float]:
+        """Where the detector stands about the patient [rad], as DICOM counts: primary towards the patient's left from
+        the front (a prone patient's AP is 180 degrees), secondary towards the head."""
+        right, anterior, superior = -(np.asarray(self.lying) @ self.towards_source)
+        return math.atan2(-right, anterior), math.asin(float(np.clip(superior, -1.0, 1.0)))
+
+    @property
     def geometry(self) -> ProjectionGeometry:
         """Source, detector and picture axes in world metres."""
         towards_source, right, down = self._axes()

@@ -97,6 +97,8 @@ class Surroundings:
 
 
 def angiography_axes() -> dict[str, Axis]:
+    """Travel and speed of a motorised system on the floor with a floating table top."""
+
     def axis(low: float, high: float, speed: Constant) -> Axis:
         return Axis(low=low, high=high, speed=speed)
 
@@ -115,6 +117,7 @@ def angiography_axes() -> dict[str, Axis]:
 
 
 def mobile_axes() -> dict[str, Axis]:
+    """Travel and speed of a mobile arm that a radiographer pushes."""
     hand = Constant(10 * deg, "rad/s", 3 * deg, 20 * deg, "vertebro", "ours", "pushed by a radiographer's hand")
     wheel = Constant(0.05, "m/s", 0.02, 0.2, "vertebro", "ours", "table or stand pushed by hand")
     lift = Constant(0.02, "m/s", 0.01, 0.05, "vertebro", "ours", "motor of the column")
