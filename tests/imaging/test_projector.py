@@ -258,6 +258,21 @@ def test_kernels_equal_their_naive_twins(pose: CArm, rng: np.random.Generator) -
     assert images[0].any()
 
 
+def test_helpers_of_the_sums_equal_their_naive_twins(rng: np.random.Generator) -> None:
+    turned, weight = rng.random((12, 6)).astype(np.float32), rng.random(9).astype(np.float32)
+    index, totals = rng.integers(0, 11, 9).astype(np.int32), [np.ones((9, 6), np.float32) for _ in range(2)]
+    for module, total in zip((kernels, naive), totals, strict=True):
+        module.stretch(turned, index, weight, total, 2, 8, 5)
+    assert np.allclose(totals[0], totals[1], atol=1e-6)
+    assert totals[0].sum() > 54
+    spans = np.sort(rng.integers(0, 40, (9, 6, 2)), axis=-1).astype(np.int32)
+    y_map, shift = np.stack([rng.uniform(-3, 9, 6), rng.uniform(-0.8, 0.8, 6)], axis=1), rng.integers(-3, 3, 6)
+    for start in range(5):
+        arguments = spans, y_map, 1, 6, start, start + 2, shift, 40
+        assert kernels.group_span(*arguments) == naive.group_span(*arguments)
+    assert kernels.group_span(spans * 0, y_map, 1, 6, 0, 6, shift, 40) == (80, -40)
+
+
 def test_spans_of_lines_equal_their_naive_twin(rng: np.random.Generator) -> None:
     lines = np.where(rng.random((40, 70)) < 0.02, rng.standard_normal((40, 70)), 0).astype(np.float32)
     lines[3], lines[5, 69], lines[7, 2] = 0, 1e-30, np.nan

@@ -49,6 +49,25 @@ def place_nodes(group_z: Array, rim: int, index: Array, weight: Array) -> None:
         weight[g, k] = at - math.floor(at)
 
 
+def stretch(turned: Array, index: Array, weight: Array, total: Array, first: int, last: int, width: int) -> None:
+    """Linear interpolation between neighbouring rows, node by node."""
+    for k in range(first, last):
+        column = turned[:, :width]
+        total[k, :width] += [(1 - weight[k]) * a + weight[k] * b for a, b in zip(*column[index[k] :][:2], strict=True)]
+
+
+def group_span(
+    spans: Array, y_map: Array, first_j: int, last_j: int, start: int, end: int, shift: Array, n_z: int
+) -> tuple[int, int]:
+    """Look at every line that a node from first_j to last_j touches with either neighbour."""
+    seen: list[Array] = []
+    for i in range(start, end):
+        for at in np.linspace(y_map[i, 0] + y_map[i, 1] * first_j, y_map[i, 0] + y_map[i, 1] * last_j, 1000):
+            near = [y for y in (math.floor(at), math.floor(at) + 1) if 0 <= y < len(spans)]
+            seen += [spans[y, i] - shift[i] for y in near if spans[y, i, 0] < spans[y, i, 1]]
+    return (int(np.min(seen)), int(np.max(seen))) if seen else (2 * n_z, -n_z)
+
+
 def sum_slices(
     lines: Any, maps: Any, index: Array, weight: Array, rows: Array, turned: Array, total: Array, plane: Array
 ) -> None:
@@ -133,6 +152,55 @@ def add_cut_cylinder(
             for plane in planes:
                 inside &= offset @ plane[:3] <= plane[3]
             image[row, col] += sign * inside.mean() * np.linalg.norm(direction)
+
+
+def add_ellipsoid(
+    source: Array, ray: Array, centre: Array, unit: Array, sign: float, window: Array, image: Array
+) -> None:
+    """Count many samples of each ray that lie in the unit ball."""
+    for row in range(window[0], window[1]):
+        for col in range(window[2], window[3]):
+            direction = ray[0] + row * ray[1] + col * ray[2]
+            t = (np.arange(60_000) + 0.5) / 60_000
+            inside = (((source - centre + t[:, None] * direction) @ unit.T) ** 2).sum(axis=1) <= 1
+            image[row, col] += sign * inside.mean() * np.linalg.norm(direction)
+
+
+def capsule_span(
+    ox: float,
+    oy: float,
+    oz: float,
+    dx: float,
+    dy: float,
+    dz: float,
+    ax: float,
+    ay: float,
+    az: float,
+    length: float,
+    radius: float,
+) -> tuple[float, float]:
+    """First and last of many samples whose distance from the stretch is at most the radius."""
+    t = np.linspace(-1, 2, 300_001)
+    place = np.array([ox, oy, oz]) + t[:, None] * [dx, dy, dz]
+    along = np.clip(place @ [ax, ay, az], 0, length)
+    inside = np.linalg.norm(place - along[:, None] * [ax, ay, az], axis=1) <= radius
+    return (float(t[inside][0]), float(t[inside][-1])) if inside.any() else (2.0, -1.0)
+
+
+def add_wire(
+    source: Array, ray: Array, points: Array, radius: float, windows: Array, spans: Array, image: Array
+) -> None:
+    """Count many samples of each ray whose distance from any stretch is at most the radius."""
+    for row in range(windows[:, 0].min(), windows[:, 1].max()):
+        for col in range(windows[:, 2].min(), windows[:, 3].max()):
+            direction = ray[0] + row * ray[1] + col * ray[2]
+            place = source + ((np.arange(60_000) + 0.5) / 60_000)[:, None] * direction
+            inside = np.zeros(60_000, bool)
+            for begin, end in itertools.pairwise(points):
+                share = np.clip((place - begin) @ (end - begin) / ((end - begin) @ (end - begin)), 0, 1)
+                nearest = begin + share[:, None] * (end - begin)
+                inside |= ((place - nearest) ** 2).sum(axis=1) <= radius**2
+            image[row, col] += inside.mean() * np.linalg.norm(direction)
 
 
 def blur(image: Array, taps: Array, line: Array, out: Array) -> None:

@@ -34,6 +34,7 @@ from vertebro.imaging.fluoroscope import Fluoroscope
 from vertebro.imaging.matter import Matter
 from vertebro.imaging.projector import project, project_box, project_matter, project_progressively
 from vertebro.imaging.scanner import Scanner, window_level
+from vertebro.imaging.shapes import balloon_path, ellipsoid_path, marker_path, wire_path
 from vertebro.imaging.solids import cylinder_path, needle_path
 from vertebro.imaging.visibility import Visibility, measure_visibility
 
@@ -50,10 +51,13 @@ __all__ = [
     "Scanner",
     "TissueLayer",
     "Visibility",
+    "balloon_path",
     "basis_from_hu",
     "covered_field",
     "ct_slice",
     "cylinder_path",
+    "ellipsoid_path",
+    "marker_path",
     "measure_visibility",
     "needle_path",
     "project",
@@ -63,4 +67,5 @@ __all__ = [
     "project_progressively",
     "tissue_layers",
     "window_level",
+    "wire_path",
 ]

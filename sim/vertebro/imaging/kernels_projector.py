@@ -56,7 +56,7 @@ def place_nodes(group_z, rim, index, weight):  # type: ignore[no-untyped-def]
 
 
 @kernel(fastmath=True, inline=True)
-def _stretch(turned, index, weight, total, first, last, width):  # type: ignore[no-untyped-def]
+def stretch(turned, index, weight, total, first, last, width):  # type: ignore[no-untyped-def]
     """Add the turned rows, interpolated at each node, to the sums."""
     for k in range(first, last):
         left, right = turned[index[k], :width], turned[index[k] + 1, :width]
@@ -66,7 +66,7 @@ def _stretch(turned, index, weight, total, first, last, width):  # type: ignore[
 
 
 @kernel(fastmath=True, inline=True)
-def _group_span(spans, y_map, first_j, last_j, start, end, shift, n_z):  # type: ignore[no-untyped-def]
+def group_span(spans, y_map, first_j, last_j, start, end, shift, n_z):  # type: ignore[no-untyped-def]
     """Extent along z, in the group's frame, of all lines that rows first_j to last_j of the plane meet."""
     low, high = 2 * n_z, -n_z
     n_y = spans.shape[0]
@@ -113,7 +113,7 @@ def sum_slices(lines, maps, index, weight, rows, turned, total, plane):  # type:
         width = min(block, n_j - first_j)
         total[:] = 0.0
         for g in range(group_start.size - 1):
-            low_z, high_z = _group_span(
+            low_z, high_z = group_span(
                 spans, y_map, first_j, first_j + width - 1, group_start[g], group_start[g + 1], shift, n_z
             )
             # only what the group's rays can meet: bodies are longer than the field
@@ -159,7 +159,7 @@ def sum_slices(lines, maps, index, weight, rows, turned, total, plane):  # type:
                 first += 1
             while last > first and not low_z - 1 <= index[g, last - 1] - rim < high_z:
                 last -= 1
-            _stretch(turned, index[g], weight[g], total, first, last, width)
+            stretch(turned, index[g], weight[g], total, first, last, width)
         for q in range(width):
             line = plane[first_j + q]
             for k in range(n_k):
