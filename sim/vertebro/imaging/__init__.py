@@ -31,7 +31,7 @@ True
 """
 
 from vertebro.imaging.acquisition import Acquisition, Shot, pulse_times, record, record_biplane
-from vertebro.imaging.basis import TissueLayer, basis_from_hu, tissue_layers
+from vertebro.imaging.basis import TissueLayer, basis_from_hu, project_layers, tissue_layers
 from vertebro.imaging.biplane import Biplane
 from vertebro.imaging.carm import CArm, ProjectionGeometry
 from vertebro.imaging.collimator import collimation
@@ -41,8 +41,10 @@ from vertebro.imaging.exposure import covered_field
 from vertebro.imaging.fluoro_view import FluoroView, Frame
 from vertebro.imaging.fluoroscope import Fluoroscope
 from vertebro.imaging.gantry import Gantry, Position
-from vertebro.imaging.projector import project, project_box
+from vertebro.imaging.matter import Matter
+from vertebro.imaging.projector import project, project_box, project_matter, project_progressively
 from vertebro.imaging.scanner import Scanner, window_level
+from vertebro.imaging.shapes import balloon_path, ellipsoid_path, marker_path, wire_path
 from vertebro.imaging.solids import cylinder_path, needle_path
 from vertebro.imaging.stream import Stream
 from vertebro.imaging.subtraction import Mask, make_mask, roadmap, subtract
@@ -65,6 +67,7 @@ __all__ = [
     "Frame",
     "Gantry",
     "Mask",
+    "Matter",
     "Position",
     "ProjectionGeometry",
     "Scanner",
@@ -76,16 +79,22 @@ __all__ = [
     "ViewQuality",
     "Visibility",
     "aim_view",
+    "balloon_path",
     "basis_from_hu",
     "collimation",
     "covered_field",
     "ct_slice",
     "cylinder_path",
+    "ellipsoid_path",
     "make_mask",
+    "marker_path",
     "measure_visibility",
     "needle_path",
     "project",
     "project_box",
+    "project_layers",
+    "project_matter",
+    "project_progressively",
     "pulse_times",
     "record",
     "record_biplane",
@@ -94,4 +103,5 @@ __all__ = [
     "tissue_layers",
     "view_quality",
     "window_level",
+    "wire_path",
 ]
