@@ -44,8 +44,8 @@ class XAPlane:
         Name of the view, for people.
     opening : (rows, cols) bool array, optional
         Inside the collimator.
-    stride : int
-        Every so many pulses one frame was stored; dose and exposure count all of them.
+    pulses : int
+        That were fired, stored or not; dose and exposure count all of them. 0 stands for the stored ones.
     pulse_share : float
         Dose of a pulse over that of a stored frame's `Dose` (a filtered picture rests on several pulses).
     grid : bool
@@ -60,16 +60,21 @@ class XAPlane:
     name: str
     view: str
     opening: NDArray[np.bool_] | None = None
-    stride: int = 1
+    pulses: int = 0
     pulse_share: float = 1.0
     grid: bool = True
     filters: tuple[float, float] = (3e-3, 0.2e-3)
     focus: float = 0.6e-3
 
     @property
+    def fired(self) -> int:
+        """Pulses, stored or not."""
+        return self.pulses or len(self.acquisition)
+
+    @property
     def dose_factor(self) -> float:
         """Dose of the loop over the sum of the stored frames' doses."""
-        return self.stride * self.pulse_share
+        return self.fired / len(self.acquisition) * self.pulse_share
 
 
 def xa_pair(planes: Sequence[XAPlane], study: Study, *, bits: int = 16, series: int = 1) -> list[Dataset]:
@@ -200,7 +205,7 @@ def _exposure(ds: Dataset, plane: XAPlane) -> None:
     loop, share = plane.acquisition, plane.pulse_share
     width = float(PULSE_WIDTH)
     pulse = float(np.mean([shot.dose.mas for shot in loop.shots])) * share
-    pulses = len(loop) * plane.stride
+    pulses = plane.fired
     ds.KVP = ds_number(float(np.mean([shot.dose.kvp for shot in loop.shots])))
     ds.XRayTubeCurrent = max(1, round(pulse / width))
     ds.ExposureTime = max(1, round(pulses * width * 1e3))
@@ -246,8 +251,8 @@ def _dose_words(plane: XAPlane) -> str:
     """What plain XA has no attribute for."""
     kerma = plane.acquisition.dose.reference_air_kerma * plane.dose_factor
     aluminium, copper = (x / mm for x in plane.filters)
-    pulses = f"{len(plane.acquisition) * plane.stride} pulses" if plane.acquisition.mode != "single" else "one exposure"
-    stored = f", every {plane.stride}th stored" if plane.stride > 1 else ""
+    pulses = f"{plane.fired} pulses" if plane.acquisition.mode != "single" else "one exposure"
+    stored = f", {len(plane.acquisition)} stored" if plane.fired > len(plane.acquisition) else ""
     return (
         f"Air kerma at the reference point {kerma * 1e3:.4g} mGy in {pulses}{stored}; "
         f"filters {aluminium:g} mm Al + {copper:g} mm Cu."

@@ -46,7 +46,7 @@ class LoopMaker:
     rate : float [1/s]
         Pulse rate of the machine.
     most : int
-        Frames stored per plane; of more pulses every so many is stored.
+        Frames stored per plane; of more pulses so many, evenly spread, the first and the last among them.
 
     Raises
     ------
@@ -96,9 +96,10 @@ class LoopMaker:
         else:
             span = self._span(start, end)
         count = max(1, int((span[1] - span[0]) * self.rate + 1e-9) + 1)
-        stride = -(-count // self.most)
-        times = span[0] + np.arange(0, count, stride) / self.rate
-        return [self._plane(name, view, times, stride, place) for place, view in enumerate(self.views)]
+        # first and last always: the end is what people look for
+        stored = np.unique(np.rint(np.linspace(0, count - 1, min(count, self.most))))
+        times = span[0] + stored / self.rate
+        return [self._plane(name, view, times, count, place) for place, view in enumerate(self.views)]
 
     def single(self, view: str, time: float, *, number: int = 0) -> tuple[XAPlane, Frame]:
         """One exposure at a moment of the run.
@@ -142,7 +143,7 @@ class LoopMaker:
             raise DataError("a loop that ends before it starts", where="end [s]", value=last, allowed=f">= {first:g}")
         return first, last
 
-    def _plane(self, name: str, view: str, times: NDArray[np.float64], stride: int, place: int) -> XAPlane:
+    def _plane(self, name: str, view: str, times: NDArray[np.float64], count: int, place: int) -> XAPlane:
         prepared = self.camera.view(view)
         # the planes expose in turn; the last picture of B may not lie beyond the run
         lag = place * 0.5 * interval(self.rate)
@@ -150,7 +151,7 @@ class LoopMaker:
             np.minimum(times + lag, max(float(self.run.times[-1]), times[0])) if name == "injection" else times + lag
         )
         paint = self._needle_paint(prepared) if name == "needle" else self._cement_paint(view, prepared)
-        stream = Stream(prepared, seed=self.run.case.seed) if stride == 1 else None
+        stream = Stream(prepared, seed=self.run.case.seed) if len(times) == count else None
         shots = []
         for number, time in enumerate(moments):
             cement, steel = paint(float(time))
@@ -161,7 +162,7 @@ class LoopMaker:
             shots.append(self._shot(frame, view, float(time)))
         phase = "cement" if name == "injection" else name
         loop = Acquisition(mode="pulsed", rate=self.rate, phase=phase, plane=PLANES[place], shots=tuple(shots))
-        return self._described(loop, name, view, prepared, stride, 1.0 if stream else settled_share(prepared))
+        return self._described(loop, name, view, prepared, count, 1.0 if stream else settled_share(prepared))
 
     def _expose(self, prepared: FluoroView, cement: Image | None, steel: Image, number: int) -> Frame:
         return prepared.frame(
@@ -176,7 +177,7 @@ class LoopMaker:
         return Shot(time=time, display16=frame.display16, pose=pose, dose=frame.dose, geometry=frame.geometry)
 
     def _described(
-        self, loop: Acquisition, name: str, view: str, prepared: FluoroView, stride: int, share: float
+        self, loop: Acquisition, name: str, view: str, prepared: FluoroView, pulses: int, share: float
     ) -> XAPlane:
         machine = prepared.fluoroscope
         return XAPlane(
@@ -184,7 +185,7 @@ class LoopMaker:
             name=name,
             view=view,
             opening=prepared.opening,
-            stride=stride,
+            pulses=pulses,
             pulse_share=share,
             grid=machine.scatter is not None and machine.scatter.grid,
             filters=(float(machine.aluminium), float(machine.copper)),

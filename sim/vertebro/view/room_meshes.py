@@ -122,14 +122,13 @@ def bone_surface(run: Run) -> Any:
 
 def _coarse(values: NDArray[Any], grid: VoxelGrid, step: float) -> tuple[NDArray[np.float32], VoxelGrid]:
     """Means over blocks of about `step` [m]."""
-    factor = tuple(max(1, round(step / h)) for h in grid.spacing)
-    shape = tuple(n // f for n, f in zip(grid.shape, factor, strict=True))
-    kept = np.asarray(values[tuple(slice(0, n * f) for n, f in zip(shape, factor, strict=True))], np.float32)
-    blocks = kept.reshape(shape[0], factor[0], shape[1], factor[1], shape[2], factor[2])
-    spacing = tuple(h * f for h, f in zip(grid.spacing, factor, strict=True))
-    low = grid.extent[0]
-    origin = tuple(float(x + 0.5 * h) for x, h in zip(low, spacing, strict=True))
-    return blocks.mean(axis=(1, 3, 5)), VoxelGrid(shape=shape, spacing=spacing, origin=origin)
+    factor = [max(1, round(step / h)) for h in grid.spacing]
+    nr, na, ns = (n // f for n, f in zip(grid.shape, factor, strict=True))
+    kept = np.asarray(values[: nr * factor[0], : na * factor[1], : ns * factor[2]], np.float32)
+    blocks = kept.reshape(nr, factor[0], na, factor[1], ns, factor[2])
+    hr, ha, hs = (h * f for h, f in zip(grid.spacing, factor, strict=True))
+    r, a, s = (float(x) for x in grid.extent[0] + 0.5 * np.array([hr, ha, hs]))
+    return blocks.mean(axis=(1, 3, 5)), VoxelGrid(shape=(nr, na, ns), spacing=(hr, ha, hs), origin=(r, a, s))
 
 
 def _contour(field: NDArray[np.float32], origin: Any, spacing: Any, level: float) -> Any:

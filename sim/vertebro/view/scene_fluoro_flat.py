@@ -24,7 +24,7 @@ DPI = 100
 SKIN_HU, BONE_HU = -300.0, 170.0
 # plan: axes across and up in the picture, sign of up, name; prone, so posterior is up
 PLANS = ((0, 1, -1, "from the feet"), (2, 1, -1, "from the side"))
-LABELS = (("L", "R", "P", "A"), ("F", "H", "P", "A"))
+LABELS: tuple[tuple[str, str, str, str], ...] = (("L", "R", "P", "A"), ("F", "H", "P", "A"))
 
 
 def draw_flat_room(run: Run, pose: CArm, frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -51,7 +51,7 @@ def draw_flat_room(run: Run, pose: CArm, frame: NDArray[np.uint8], size: tuple[i
         return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
-def _plan(axes: Any, run: Run, pose: CArm, plan: tuple[int, int, int, str], words: tuple[str, ...]) -> None:
+def _plan(axes: Any, run: Run, pose: CArm, plan: tuple[int, int, int, str], words: tuple[str, str, str, str]) -> None:
     across, up, sign, name = plan
     surround, geometry = run.anatomy.surround, pose.geometry
     through = 3 - across - up
