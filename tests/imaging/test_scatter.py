@@ -13,8 +13,8 @@ EVEN = np.ones((64, 64), np.float32)
 
 def test_wide_even_body_gives_the_calibrated_ratio() -> None:
     """Middle of a field far wider than the kernels: scatter / primary = amplitude at 20 cm."""
-    picture = Scatter(grid=False).picture(EVEN, 0.2 * EVEN, 0.02)
-    assert picture[32, 32] == pytest.approx(1.4, rel=1e-3)
+    picture = Scatter(grid=False).picture(EVEN, 0.2 * EVEN, 0.1)
+    assert picture[32, 32] == pytest.approx(4.05, rel=1e-3)
 
 
 def test_ratio_grows_with_thickness_and_falls_with_a_smaller_field() -> None:

@@ -129,8 +129,9 @@ class EnergyBins:
     energy: Floats
 
     def average(self, values: Floats) -> Floats:
-        """(b,) averages of values given per fine bin."""
-        return np.asarray(np.add.reduceat(self.share * values, self.start[:-1]))
+        """(b, …) averages of values (n, …) given per fine bin."""
+        share = self.share.reshape(-1, *[1] * (np.ndim(values) - 1))
+        return np.asarray(np.add.reduceat(share * values, self.start[:-1], axis=0))
 
     def attenuation(self, material: Material) -> Floats:
         """(b,) linear attenuation [1/m] of a material."""
