@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 Image = NDArray[np.float32]
 CONTRAST = "iohexol 300"
 FWHM = 2.355  # of a Gaussian, in standard deviations
-WATER_60 = float(material("water").linear_attenuation(60.0))  # 1/m
 SHARP_FOCUS = 0.05  # pixels (sigma) below which the focus is a point
 
 
@@ -77,6 +76,8 @@ class FluoroView:
         Quanta without a patient.
     open_coarse : (n, m) float32 array
         The same on the coarse grid of the scatter.
+    water : float [1/m]
+        Attenuation of water, mean over the body, to tell its thickness.
     opening : (rows, cols) bool array
         Inside the collimator.
     dose : Dose
@@ -95,6 +96,7 @@ class FluoroView:
     primary: Image
     open_quanta: Image
     open_coarse: Image
+    water: float
     opening: NDArray[np.bool_]
     dose: Dose
     window: Window
@@ -172,7 +174,7 @@ class FluoroView:
             )
         ]
         primary = self.primary if all(line is None for line in lines) else self.behind(lines, cement, replaced)
-        return add_scatter(self.fluoroscope, self.geometry, primary, self.open_coarse)
+        return add_scatter(self.fluoroscope, self.geometry, primary, self.open_coarse, self.water)
 
     def behind(
         self, lines: list[Image | None], cement: Material | None = None, replaced: str = "yellow marrow"
@@ -188,8 +190,9 @@ class FluoroView:
         absent = np.zeros((1, cols), np.float32)
         paths = [absent if line is None else np.ascontiguousarray(line, np.float32) for line in lines]
         out = np.empty((rows, cols), np.float32)
-        scratch = np.empty(cols, np.float32), np.empty(cols, np.int32)
-        if not transmit(self.tissue, self.primary, *paths, np.array(mu, np.float32), *scratch, out):
+        one, two, three = paths
+        line, bits = np.empty(cols, np.float32), np.empty(cols, np.int32)
+        if not transmit(self.tissue, self.primary, one, two, three, np.array(mu, np.float32), line, bits, out):
             raise DataError("a path does not fit the picture", value="NaN or infinity", allowed="finite lengths [m]")
         return out
 
@@ -234,10 +237,15 @@ def focus_sigma(focal_spot: float, geometry: ProjectionGeometry, place: ArrayLik
 
 
 def add_scatter(
-    fluoroscope: Fluoroscope, geometry: ProjectionGeometry, primary: Image, open_coarse: Image, out: Image | None = None
+    fluoroscope: Fluoroscope,
+    geometry: ProjectionGeometry,
+    primary: Image,
+    open_coarse: Image,
+    water: float,
+    out: Image | None = None,
 ) -> Image:
     """Quanta at the detector: the primary passed by the grid, plus scatter, plus stray light."""
-    share, low, factor = smooth_part(fluoroscope, geometry, primary, open_coarse)
+    share, low, factor = smooth_part(fluoroscope, geometry, primary, open_coarse, water)
     if low is None:
         return primary
     target = np.empty_like(primary) if out is None else out
@@ -246,7 +254,7 @@ def add_scatter(
 
 
 def smooth_part(
-    fluoroscope: Fluoroscope, geometry: ProjectionGeometry, primary: Image, open_coarse: Image
+    fluoroscope: Fluoroscope, geometry: ProjectionGeometry, primary: Image, open_coarse: Image, water: float
 ) -> tuple[float, Image | None, int]:
     """Factor on the primary, and scatter with stray light on the coarse grid of `factor` pixels (None without)."""
     factor = coarse_factor(geometry.pitch[0])
@@ -258,15 +266,15 @@ def smooth_part(
     if scatter is not None:
         share = scatter.primary_share()
         gap = geometry.distance * (1 - 1 / geometry.magnification(geometry.isocentre))
-        low = scatter.picture(coarse, _water(coarse, open_coarse), pitch, gap=gap)
+        low = scatter.picture(coarse, _thickness(coarse, open_coarse, water), pitch, gap=gap)
     if glare is not None and glare.share > 0:
         stray = glare.picture(np.float32(share) * coarse + low, pitch)
         share, low = share * (1 - glare.share), np.float32(1 - glare.share) * low + stray
     return share, np.asarray(low, np.float32), factor
 
 
-def _water(coarse: Image, bare: Image) -> Image:
+def _thickness(coarse: Image, bare: Image, water: float) -> Image:
     """Water-equivalent thickness [m] behind which `bare` quanta become `coarse`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         loss = np.where(bare > 0, -np.log(np.maximum(coarse, np.float32(1e-12)) / bare), 0)
-    return np.asarray(loss / WATER_60, np.float32)
+    return np.asarray(loss / np.float32(water), np.float32)

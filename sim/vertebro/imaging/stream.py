@@ -134,7 +134,7 @@ class Stream:
         layers = ((cement_line, at.cement), (needle_line, at.needle), (contrast_line, at.contrast))
         lines = [soft_shadow(view, line, place) for line, place in layers]
         primary = view.primary if all(line is None for line in lines) else view.behind(lines, cement, replaced)
-        total = add_scatter(view.fluoroscope, view.geometry, primary, view.open_coarse, out=self._total)
+        total = add_scatter(view.fluoroscope, view.geometry, primary, view.open_coarse, view.water, out=self._total)
         dose = self._brightness.measure(total, self.charge)
         signal = self._registered(total, relative * self.charge, wait, noise)
         frame = Frame(signal=signal, display16=self._grey(), dose=dose, geometry=self.view.geometry, number=self.number)
@@ -265,7 +265,7 @@ class Brightness:
             view = self.start if kvp == self.start.spectrum.kvp else retuned(self.start, kvp)
             soft, bone = (line[self.measuring][::97] for line in (view.soft_line, view.bone_line))
             beam = kerma_behind(view.spectrum, soft, bone).mean(axis=0)
-            bare = add_scatter(view.fluoroscope, view.geometry, view.primary, view.open_coarse)
+            bare = add_scatter(view.fluoroscope, view.geometry, view.primary, view.open_coarse, view.water)
             signal = float((coarsened(bare, self._block) * self._weight).sum())
             self._ready[kvp] = view, beam / beam.sum(), signal
         return self._ready[kvp][0]
@@ -296,4 +296,4 @@ def _slope(beam: NDArray[np.float64], extra: float) -> float:
 
 
 def _water(count: int) -> NDArray[np.float64]:
-    return whole_kev(MATERIALS["water"], 10.0 + np.arange(count))
+    return whole_kev(MATERIALS["water"], 10 + np.arange(count, dtype=np.float64))
