@@ -28,7 +28,7 @@ from vertebro.imaging.exposure import (
     measuring_field,
     open_field,
 )
-from vertebro.imaging.fluoro_view import SHARP_FOCUS, FluoroView, add_scatter, focus_sigma
+from vertebro.imaging.fluoro_view import SHARP_FOCUS, CoarseField, FluoroView, add_scatter, focus_sigma
 from vertebro.imaging.kernels_detector import absorb
 from vertebro.imaging.projector import project
 from vertebro.imaging.scatter import Glare, Scatter, coarse_factor, coarsened
@@ -198,9 +198,16 @@ def expose(
         fluoroscope, geometry, spectrum, body, mas * falloff * lit * geometry.pitch[0] * geometry.pitch[1],
         *_focused(fluoroscope, geometry, soft_line, bone_line),
     )  # fmt: skip
-    open_coarse = coarsened(open_quanta, coarse_factor(geometry.pitch[0]))
+    factor = coarse_factor(geometry.pitch[0])
+    coarse = CoarseField(
+        factor=factor,
+        pitch=factor * geometry.pitch[0],
+        gap=geometry.distance * (1 - 1 / geometry.magnification(geometry.isocentre)),
+        water=water,
+        bare=coarsened(open_quanta, factor),
+    )
     if window is None:
-        expected = add_scatter(fluoroscope, geometry, primary, open_coarse, water)
+        expected = add_scatter(fluoroscope, coarse, primary)
         still = blurred(expected, fluoroscope.detector.spread(geometry.pitch[0]))
         window = open_window(still, fluoroscope.display, opening, measuring)
     return FluoroView(
@@ -213,8 +220,8 @@ def expose(
         tissue=tissue,
         primary=primary,
         open_quanta=open_quanta,
-        open_coarse=open_coarse,
-        water=water,
+        coarse=coarse,
+        focus=focus_sigma(fluoroscope.focal_spot, geometry),
         opening=opening,
         dose=exposure_dose(spectrum, mas, geometry, open_share=float(opening.mean()), detector_air_kerma=kerma * mas),
         window=window,
