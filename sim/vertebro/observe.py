@@ -165,7 +165,7 @@ class Camera:
         frame : Frame, optional
             The picture as shown, for its contrast-to-noise ratio.
         noise_share : float
-            Variance over that of one exposure, from `imaging.visibility.filter_share`.
+            Variance over that of one exposure; see `Spotter.look`.
         """
         prepared, grid = self.view(view), self.scene.anatomy.grid
         if view not in self._spotters:

@@ -99,6 +99,11 @@ def test_a_smaller_field_is_a_part_of_the_detector_at_no_coarser_pixels() -> Non
     assert np.allclose(arms[0].geometry.project_point(np.zeros(3)), 383.5)
 
 
+def test_magnification_costs_dose() -> None:
+    assert [ROOM.dose_factor(number) for number in range(3)] == pytest.approx([1.0, 1.5, 2.0], rel=0.01)
+    assert replace(ROOM, zoom_exponent=2.0).dose_factor(2) == pytest.approx(4.0)
+
+
 def test_a_position_leads_back_to_its_pose() -> None:
     pose = ROOM.carm(Position(orbital=20 * deg, cranial=-5 * deg, lateral=0.03, height=0.02, longitudinal=0.1, field=1))
     place = ROOM.position(pose, field=1)

@@ -21,7 +21,7 @@ SIZE = 128
 @pytest.fixture(scope="module")
 def view(patient: Patient) -> FluoroView:
     """A bright exposure without scatter, wholly inside the body."""
-    plain = Fluoroscope(kvp=80.0, scatter=None, focal_spot=0.0, detector_dose=1e-6)
+    plain = Fluoroscope(kvp=80.0, scatter=None, glare=None, heel=None, shutter=None, focal_spot=0.0, detector_dose=1e-6)
     return plain.prepare(CArm.ap(rows=SIZE, cols=SIZE, pitch=1e-3), patient)
 
 

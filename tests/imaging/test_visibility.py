@@ -17,11 +17,15 @@ from vertebro.imaging.visibility import ROSE_SNR, Thresholds, filter_share
 
 Patient = tuple[TissueLayer, ...]
 SHARP = Detector(sharp_sigma=0.0, wide_share=0.0, electronic=0.0)
+PLAIN = {
+    "kvp": 80.0, "scatter": None, "glare": None, "heel": None, "shutter": None, "focal_spot": 0.0, "detector": SHARP,
+    "lag": None, "motion": None, "control": None,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def view(patient: Patient) -> FluoroView:
-    plain = Fluoroscope(kvp=80.0, scatter=None, focal_spot=0.0, detector=SHARP, detector_dose=50e-9)
+    plain = Fluoroscope(**PLAIN, detector_dose=50e-9)
     return plain.prepare(CArm.ap(rows=96, cols=96, pitch=1e-3), patient)
 
 
@@ -83,7 +87,7 @@ def test_paths_of_another_size_are_refused(view: FluoroView) -> None:
 def phantom(dose: float) -> FluoroView:
     """20 cm of water, evenly lit."""
     grid = VoxelGrid.around([-0.12, -0.10, -0.12], [0.12, 0.10, 0.12], 8e-3)
-    plain = Fluoroscope(kvp=80.0, scatter=None, focal_spot=0.0, detector=SHARP, detector_dose=dose, pulse_limit=1e9)
+    plain = Fluoroscope(**PLAIN, detector_dose=dose, pulse_limit=1e9)
     return plain.prepare(CArm.ap(rows=96, cols=96, pitch=0.5e-3), tissue_layers(np.zeros(grid.shape), grid))
 
 
@@ -139,7 +143,7 @@ def test_a_simulated_observer_tells_discs_from_nothing_as_often_as_predicted(
 
 
 def test_a_recursive_filter_makes_the_same_disc_easier_by_what_it_takes_off_the_noise(view: FluoroView) -> None:
-    stream = Stream(view, seed=3)
+    stream = Stream(view, seed=3, charge=1.0)
     still = view.frame(noise=False).signal
     variances = [np.var(stream.frame().signal - still) for _ in range(40)]
     single = np.mean([np.var(view.frame(number=n).signal - still) for n in range(40)])

@@ -104,8 +104,8 @@ def covered_field(geometry: ProjectionGeometry, grid: VoxelGrid) -> tuple[int, i
 
 
 def automatic_kvp(thickness: float) -> float:
-    """Tube voltage [kV] for a water-equivalent thickness [m]: 60 kV up to 10 cm, 2 kV more per cm, at most 120 kV."""
-    return float(np.clip(60 + 200 * (thickness - 0.10), 60, 120))
+    """Tube voltage [whole kV] for a water-equivalent thickness [m]: 60 up to 10 cm, 2 more per cm, at most 120."""
+    return float(np.clip(round(60 + 200 * (thickness - 0.10)), 60, 120))
 
 
 def measuring_field(opening: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,8 @@ from vertebro.imaging.display import Window, to_bytes, to_grey
 from vertebro.imaging.dose import Dose
 from vertebro.imaging.kernels_detector import compose, soften, transmit
 from vertebro.imaging.projector import project_box
-from vertebro.imaging.scatter import coarse_factor, coarsened
-from vertebro.imaging.spectrum import EnergyBins, Spectrum
+from vertebro.imaging.scatter import coarsened
+from vertebro.imaging.spectrum import EnergyBins, Spectrum, whole_kev
 from vertebro.materials.attenuation import Material, cement_material, material
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 Image = NDArray[np.float32]
 CONTRAST = "iohexol 300"
 FWHM = 2.355  # of a Gaussian, in standard deviations
-WATER_60 = float(material("water").linear_attenuation(60.0))  # 1/m
 SHARP_FOCUS = 0.05  # pixels (sigma) below which the focus is a point
 
 
@@ -58,6 +58,31 @@ class Frame:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CoarseField:
+    """The coarse grid of scatter and stray light.
+
+    Attributes
+    ----------
+    factor : int
+        Pixels per coarse pixel.
+    pitch : float [m]
+        Of a coarse pixel.
+    gap : float [m]
+        From the isocentre to the detector.
+    water : float [1/m]
+        Attenuation of water, mean over the body, to tell its thickness.
+    bare : (n, m) float32 array
+        Quanta without a patient.
+    """
+
+    factor: int
+    pitch: float
+    gap: float
+    water: float
+    bare: Image
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FluoroView:
     """A pose with its standing tissue, ready for frames.
 
@@ -75,8 +100,10 @@ class FluoroView:
         Their sum.
     open_quanta : (rows, cols) float32 array
         Quanta without a patient.
-    open_coarse : (n, m) float32 array
-        The same on the coarse grid of the scatter.
+    coarse : CoarseField
+        What scatter and stray light need of the pose.
+    focus : float [pixel]
+        Standard deviation of the focus's shadow of things at the isocentre.
     opening : (rows, cols) bool array
         Inside the collimator.
     dose : Dose
@@ -94,7 +121,8 @@ class FluoroView:
     tissue: Image
     primary: Image
     open_quanta: Image
-    open_coarse: Image
+    coarse: CoarseField
+    focus: float
     opening: NDArray[np.bool_]
     dose: Dose
     window: Window
@@ -172,24 +200,20 @@ class FluoroView:
             )
         ]
         primary = self.primary if all(line is None for line in lines) else self.behind(lines, cement, replaced)
-        return add_scatter(self.fluoroscope, self.geometry, primary, self.open_coarse)
+        return add_scatter(self.fluoroscope, self.coarse, primary)
 
     def behind(
         self, lines: list[Image | None], cement: Material | None = None, replaced: str = "yellow marrow"
     ) -> Image:
         """(rows, cols) primary quanta behind tissue, cement, steel and contrast agent (paths [m] in this order)."""
-        bins = self.energy_bins
-        mu = [
-            bins.attenuation(cement or cement_material()) - bins.attenuation(material(replaced)),
-            bins.attenuation(material("steel 304")),
-            bins.attenuation(material(CONTRAST)) - bins.attenuation(material("blood")),
-        ]
+        mu = _layer_attenuation(self.energy_bins.energy[self.energy_bins.node].tobytes(), cement, replaced)
         rows, cols = self.primary.shape
         absent = np.zeros((1, cols), np.float32)
         paths = [absent if line is None else np.ascontiguousarray(line, np.float32) for line in lines]
         out = np.empty((rows, cols), np.float32)
-        scratch = np.empty(cols, np.float32), np.empty(cols, np.int32)
-        if not transmit(self.tissue, self.primary, *paths, np.array(mu, np.float32), *scratch, out):
+        one, two, three = paths
+        line, bits = np.empty(cols, np.float32), np.empty(cols, np.int32)
+        if not transmit(self.tissue, self.primary, one, two, three, mu, line, bits, out):
             raise DataError("a path does not fit the picture", value="NaN or infinity", allowed="finite lengths [m]")
         return out
 
@@ -206,6 +230,15 @@ class Places:
     contrast: ArrayLike | None = None
 
 
+@functools.lru_cache(maxsize=64)
+def _layer_attenuation(energies: bytes, cement: Material | None, replaced: str) -> Image:
+    """(3, bins) attenuation [1/m] of cement over what it replaced, of steel, and of contrast agent over blood."""
+    energy = np.frombuffer(energies)
+    matter = [cement or cement_material(), *(material(name) for name in (replaced, "steel 304", CONTRAST, "blood"))]
+    new, old, steel, agent, blood = (whole_kev(entry, energy) for entry in matter)
+    return np.array([new - old, steel, agent - blood], np.float32)
+
+
 def soft_shadow(view: FluoroView, line: Image | None, place: ArrayLike | None) -> Image | None:
     """A layer's path [m] blurred by the focus, at that layer's own magnification; checks its shape."""
     if line is None:
@@ -213,7 +246,7 @@ def soft_shadow(view: FluoroView, line: Image | None, place: ArrayLike | None) -
     rows, cols = view.primary.shape
     if line.shape != (rows, cols):
         raise DataError("a path does not fit the picture", value=line.shape, allowed=f"({rows}, {cols}), finite [m]")
-    sigma = focus_sigma(view.fluoroscope.focal_spot, view.geometry, place)
+    sigma = view.focus if place is None else focus_sigma(view.fluoroscope.focal_spot, view.geometry, place)
     if sigma < SHARP_FOCUS:
         return line
     taps = np.asarray(gaussian_taps(round(sigma, 3)), np.float32)
@@ -233,40 +266,35 @@ def focus_sigma(focal_spot: float, geometry: ProjectionGeometry, place: ArrayLik
     return max(focal_spot * (magnification - 1) / FWHM / geometry.pitch[0], 0.0)
 
 
-def add_scatter(
-    fluoroscope: Fluoroscope, geometry: ProjectionGeometry, primary: Image, open_coarse: Image, out: Image | None = None
-) -> Image:
+def add_scatter(fluoroscope: Fluoroscope, field: CoarseField, primary: Image, out: Image | None = None) -> Image:
     """Quanta at the detector: the primary passed by the grid, plus scatter, plus stray light."""
-    share, low, factor = smooth_part(fluoroscope, geometry, primary, open_coarse)
+    share, low = smooth_part(fluoroscope, field, primary)
     if low is None:
         return primary
     target = np.empty_like(primary) if out is None else out
-    compose(primary, np.float32(share), low, factor, np.empty(low.shape[1] + 2, np.float32), target)
+    compose(primary, np.float32(share), low, field.factor, np.empty(low.shape[1] + 2, np.float32), target)
     return target
 
 
-def smooth_part(
-    fluoroscope: Fluoroscope, geometry: ProjectionGeometry, primary: Image, open_coarse: Image
-) -> tuple[float, Image | None, int]:
-    """Factor on the primary, and scatter with stray light on the coarse grid of `factor` pixels (None without)."""
-    factor = coarse_factor(geometry.pitch[0])
+def smooth_part(fluoroscope: Fluoroscope, field: CoarseField, primary: Image) -> tuple[float, Image | None]:
+    """Factor on the primary, and scatter with stray light on the coarse grid (None without either)."""
     scatter, glare = fluoroscope.scatter, fluoroscope.glare
     if scatter is None and glare is None:
-        return 1.0, None, factor
-    coarse, pitch = coarsened(primary, factor), factor * geometry.pitch[0]
+        return 1.0, None
+    coarse = coarsened(primary, field.factor)
     share, low = 1.0, np.zeros_like(coarse)
     if scatter is not None:
         share = scatter.primary_share()
-        gap = geometry.distance * (1 - 1 / geometry.magnification(geometry.isocentre))
-        low = scatter.picture(coarse, _water(coarse, open_coarse), pitch, gap=gap)
+        thickness = _thickness(coarse, field.bare, field.water)
+        low = scatter.picture(coarse, thickness, field.pitch, gap=field.gap)
     if glare is not None and glare.share > 0:
-        stray = glare.picture(np.float32(share) * coarse + low, pitch)
+        stray = glare.picture(np.float32(share) * coarse + low, field.pitch)
         share, low = share * (1 - glare.share), np.float32(1 - glare.share) * low + stray
-    return share, np.asarray(low, np.float32), factor
+    return share, np.asarray(low, np.float32)
 
 
-def _water(coarse: Image, bare: Image) -> Image:
+def _thickness(coarse: Image, bare: Image, water: float) -> Image:
     """Water-equivalent thickness [m] behind which `bare` quanta become `coarse`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         loss = np.where(bare > 0, -np.log(np.maximum(coarse, np.float32(1e-12)) / bare), 0)
-    return np.asarray(loss / WATER_60, np.float32)
+    return np.asarray(loss / np.float32(water), np.float32)

@@ -28,7 +28,7 @@ from vertebro.imaging.exposure import (
     measuring_field,
     open_field,
 )
-from vertebro.imaging.fluoro_view import SHARP_FOCUS, FluoroView, add_scatter, focus_sigma
+from vertebro.imaging.fluoro_view import SHARP_FOCUS, CoarseField, FluoroView, add_scatter, focus_sigma
 from vertebro.imaging.kernels_detector import absorb
 from vertebro.imaging.projector import project
 from vertebro.imaging.scatter import Glare, Scatter, coarse_factor, coarsened
@@ -50,6 +50,7 @@ DETECTOR_DOSE = Constant(
 PULSE_LIMIT = Constant(20.0, "mAs", 1.0, 60.0, "vertebro", "ours", "largest tube charge of one exposure")
 FOCAL_SPOT = Constant(0.6e-3, "m", 0.3e-3, 1.2e-3, "vertebro", "ours", "size of the focus (full width)")
 TEMPORAL = Constant(0.4, "1", 0.05, 1.0, "vertebro", "ours", "share of the newest picture in the recursive filter")
+THIN = 0.02  # m of water, below which the beam is not harder than there
 MOTION = Constant(4.0, "1", 2.0, 10.0, "vertebro", "ours", "change in standard deviations that counts as movement")
 
 
@@ -89,7 +90,7 @@ class Fluoroscope:
         Follows what comes into the field (in a `Stream`); None keeps voltage and charge.
     display : Display
     bins : int
-        Energy bins.
+        Energies that stand for the spectrum.
 
     Raises
     ------
@@ -113,7 +114,7 @@ class Fluoroscope:
     motion: float | None = MOTION
     control: ExposureControl | None = field(default_factory=ExposureControl)
     display: Display = field(default_factory=Display)
-    bins: int = 12
+    bins: int = 10
 
     def __post_init__(self) -> None:
         for name in ("detector_dose", "pulse_limit"):
@@ -193,13 +194,20 @@ def expose(
     kerma = float(np.mean(detector_kerma(spectrum, soft_line[measuring], bone_line[measuring]) * falloff[measuring]))
     mas = min(fluoroscope.detector_dose / kerma, fluoroscope.pulse_limit)
     lit = lit_share(opening, geometry, fluoroscope.focal_spot, fluoroscope.shutter)
-    energy_bins, tissue, primary, open_quanta = _quanta(
+    energy_bins, tissue, primary, open_quanta, water = _quanta(
         fluoroscope, geometry, spectrum, body, mas * falloff * lit * geometry.pitch[0] * geometry.pitch[1],
         *_focused(fluoroscope, geometry, soft_line, bone_line),
     )  # fmt: skip
-    open_coarse = coarsened(open_quanta, coarse_factor(geometry.pitch[0]))
+    factor = coarse_factor(geometry.pitch[0])
+    coarse = CoarseField(
+        factor=factor,
+        pitch=factor * geometry.pitch[0],
+        gap=geometry.distance * (1 - 1 / geometry.magnification(geometry.isocentre)),
+        water=water,
+        bare=coarsened(open_quanta, factor),
+    )
     if window is None:
-        expected = add_scatter(fluoroscope, geometry, primary, open_coarse)
+        expected = add_scatter(fluoroscope, coarse, primary)
         still = blurred(expected, fluoroscope.detector.spread(geometry.pitch[0]))
         window = open_window(still, fluoroscope.display, opening, measuring)
     return FluoroView(
@@ -212,7 +220,8 @@ def expose(
         tissue=tissue,
         primary=primary,
         open_quanta=open_quanta,
-        open_coarse=open_coarse,
+        coarse=coarse,
+        focus=focus_sigma(fluoroscope.focal_spot, geometry),
         opening=opening,
         dose=exposure_dose(spectrum, mas, geometry, open_share=float(opening.mean()), detector_air_kerma=kerma * mas),
         window=window,
@@ -244,8 +253,8 @@ def _quanta(
     scale: Image,
     soft_line: Image,
     bone_line: Image,
-) -> tuple[EnergyBins, Image, Image, Image]:
-    """Energy bins, quanta per bin behind the tissue (bins, rows, cols), their sum, and quanta without a patient.
+) -> tuple[EnergyBins, Image, Image, Image, float]:
+    """Energy bins, quanta per bin behind the tissue, their sum, quanta without a patient, attenuation of water [1/m].
 
     A quantum is the deposit that makes the variance of the signal equal to its mean: an energy-integrating detector
     counts sum(N E) with variance sum(N E²), so the unit is sum(N E²) / sum(N E) behind the body.
@@ -253,7 +262,7 @@ def _quanta(
     deposit = fluoroscope.detector.absorbed(spectrum.energy) * spectrum.energy
     behind = spectrum.behind(MATERIALS["water"], body).fluence * deposit
     quantum = float(behind @ spectrum.energy / behind.sum())
-    energy_bins = bin_spectrum(spectrum, deposit / quantum, count=fluoroscope.bins, body=body)
+    energy_bins = bin_spectrum(spectrum, deposit / quantum, count=fluoroscope.bins)
     weight, bare = energy_bins.weight[:, None, None], spectrum.fluence * deposit / quantum
     lamp = np.full((1, 1), bare.sum())
     if fluoroscope.heel is not None:
@@ -266,4 +275,7 @@ def _quanta(
         soft_line, bone_line, mu_soft.astype(np.float32), mu_bone.astype(np.float32), weight.astype(np.float32),
         np.asarray(scale, np.float32), np.empty(scale.shape[1], np.int32), tissue, primary,
     )  # fmt: skip
-    return energy_bins, tissue, primary, np.asarray(lamp.astype(np.float32) * scale, np.float32)
+    thick = max(body, THIN)
+    left = spectrum.behind(MATERIALS["water"], thick).fluence @ deposit / (spectrum.fluence @ deposit)
+    bare_field = np.asarray(lamp.astype(np.float32) * scale, np.float32)
+    return energy_bins, tissue, primary, bare_field, -math.log(left) / thick

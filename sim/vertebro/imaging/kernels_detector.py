@@ -103,11 +103,23 @@ def blur_row(image, row, taps, line, target):  # type: ignore[no-untyped-def]
         line[radius + cols + t] = middle[cols - 1]
     for col in range(cols):
         target[col] = taps[0] * middle[col]
-    for t in range(1, radius + 1):
+    t = 1
+    while t + 2 <= radius:  # three taps at a time
+        left, right = line[radius - t - 2 : radius - t + cols], line[radius + t : radius + t + 2 + cols]
+        near, next_, far = taps[t], taps[t + 1], taps[t + 2]
+        for col in range(cols):
+            target[col] += (
+                near * (left[col + 2] + right[col])
+                + next_ * (left[col + 1] + right[col + 1])
+                + far * (left[col] + right[col + 2])
+            )
+        t += 3
+    while t <= radius:
         left, right = line[radius - t : radius - t + cols], line[radius + t : radius + t + cols]
         weight = taps[t]
         for col in range(cols):
             target[col] += weight * (left[col] + right[col])
+        t += 1
 
 
 @kernel(fastmath=True)

@@ -99,11 +99,13 @@ class Scatter:
         """
         growth = max(self.growth, 1e-3)
         over = np.float32(self.amplitude / math.expm1(growth * REFERENCE))
-        emitted = primary * (np.exp(np.float32(growth) * np.maximum(thickness, 0)) - np.float32(1))
+        ratio = np.exp(np.float32(growth) * np.maximum(thickness, 0)) - np.float32(1)
+        emitted = np.asarray(primary * ratio, np.float32)
         wider = gap / REFERENCE_GAP / pitch
-        total = (1 - self.narrow_share) * spread_light(emitted, self.wide * wider)
-        if self.narrow_share > 0:
-            total = total + self.narrow_share * spread_light(emitted, self.narrow * wider)
+        total = np.zeros_like(emitted)
+        for sigma, weight in ((self.wide, 1 - self.narrow_share), (self.narrow, self.narrow_share)):
+            if weight > 0:
+                total += np.float32(weight) * spread_light(emitted, sigma * wider)
         return np.asarray(total * (over * np.float32(self.grid_scatter if self.grid else 1.0)), np.float32)
 
 

@@ -32,7 +32,6 @@ from vertebro.imaging.exposure import THICKEST, automatic_kvp, body_thickness, k
 from vertebro.imaging.fluoro_view import FluoroView, Frame, Places, add_scatter, soft_shadow
 from vertebro.imaging.fluoroscope import retuned
 from vertebro.imaging.kernels_detector import register, show
-from vertebro.imaging.scatter import coarse_factor, coarsened
 from vertebro.imaging.spectrum import whole_kev
 from vertebro.materials.attenuation import MATERIALS, Material
 
@@ -134,7 +133,7 @@ class Stream:
         layers = ((cement_line, at.cement), (needle_line, at.needle), (contrast_line, at.contrast))
         lines = [soft_shadow(view, line, place) for line, place in layers]
         primary = view.primary if all(line is None for line in lines) else view.behind(lines, cement, replaced)
-        total = add_scatter(view.fluoroscope, view.geometry, primary, view.open_coarse, out=self._total)
+        total = add_scatter(view.fluoroscope, view.coarse, primary, out=self._total)
         dose = self._brightness.measure(total, self.charge)
         signal = self._registered(total, relative * self.charge, wait, noise)
         frame = Frame(signal=signal, display16=self._grey(), dose=dose, geometry=self.view.geometry, number=self.number)
@@ -207,9 +206,9 @@ class Brightness:
         self.start = self.view = view
         self.measuring = measuring_field(view.opening)
         self.body = body_thickness(view.soft_line, view.bone_line, self.measuring)
-        self._block = coarse_factor(view.geometry.pitch[0])
-        weight = coarsened(self.measuring.astype(np.float32), self._block)
-        self._weight = weight / weight.sum()
+        rows, cols = (np.flatnonzero(self.measuring.any(axis=1 - axis)) for axis in (0, 1))
+        # every fourth pixel of the rectangle is a fair sample
+        self._sample = np.s_[rows[0] : rows[-1] + 1 : 4, cols[0] : cols[-1] + 1 : 4]
         self._ready: dict[float, tuple[FluoroView, NDArray[np.float64], float]] = {}
         self.extra, self.mas, self._error = 0.0, view.dose.mas, 0.0
         self._tuned(view.spectrum.kvp)
@@ -243,7 +242,7 @@ class Brightness:
         """Dose of this pulse; remembers how far its detector signal is from the aim."""
         view, fluoroscope = self.view, self.start.fluoroscope
         bare = self._ready[view.spectrum.kvp][2]
-        signal = float((coarsened(total, self._block) * self._weight).sum())
+        signal = float(total[self._sample].mean())
         kerma = view.dose.detector_air_kerma / view.dose.mas * self.mas * signal / bare
         self._error = math.log(max(fluoroscope.detector_dose / kerma, 1e-6)) if kerma > 0 else 10.0
         if self.start.fluoroscope.control is None:
@@ -265,8 +264,8 @@ class Brightness:
             view = self.start if kvp == self.start.spectrum.kvp else retuned(self.start, kvp)
             soft, bone = (line[self.measuring][::97] for line in (view.soft_line, view.bone_line))
             beam = kerma_behind(view.spectrum, soft, bone).mean(axis=0)
-            bare = add_scatter(view.fluoroscope, view.geometry, view.primary, view.open_coarse)
-            signal = float((coarsened(bare, self._block) * self._weight).sum())
+            bare = add_scatter(view.fluoroscope, view.coarse, view.primary)
+            signal = float(bare[self._sample].mean())
             self._ready[kvp] = view, beam / beam.sum(), signal
         return self._ready[kvp][0]
 
@@ -296,4 +295,4 @@ def _slope(beam: NDArray[np.float64], extra: float) -> float:
 
 
 def _water(count: int) -> NDArray[np.float64]:
-    return whole_kev(MATERIALS["water"], 10.0 + np.arange(count))
+    return whole_kev(MATERIALS["water"], 10 + np.arange(count, dtype=np.float64))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vertebro.errors import CaseError, DataError
 from vertebro.imaging.detector import blurred, gaussian_taps
-from vertebro.imaging.fluoro_view import FluoroView, Frame
+from vertebro.imaging.fluoro_view import SHARP_FOCUS, FluoroView, Frame, focus_sigma, smooth_part
 from vertebro.materials.attenuation import Material, cement_material, material
 from vertebro.sources import Constant
 
@@ -124,14 +124,13 @@ class Spotter:
     def __init__(self, view: FluoroView, *, thresholds: Thresholds | None = None) -> None:
         self.view = view
         self.thresholds = thresholds or Thresholds()
-        scatter = view.fluoroscope.scatter
-        self._passed = scatter.primary_share() if scatter is not None else 1.0
-        magnification = view.geometry.magnification(view.geometry.isocentre)
-        sigma = view.fluoroscope.focal_spot * (magnification - 1) / 2.355 / view.geometry.pitch[0]
-        self._focus = gaussian_taps(sigma) if sigma > 0.05 else None
+        self._passed, _, _ = smooth_part(view.fluoroscope, view.geometry, view.primary, view.open_coarse)
+        sigma = focus_sigma(view.fluoroscope.focal_spot, view.geometry)
+        self._focus = gaussian_taps(round(sigma, 3)) if sigma >= SHARP_FOCUS else None
         self._spread = view.fluoroscope.detector.spread(view.geometry.pitch[0])
-        self._pixel = math.sqrt(view.geometry.pitch[0] * view.geometry.pitch[1]) / magnification
-        self._scatter = view.expected() - np.float32(self._passed) * self._sharp(view.primary)
+        self._pixel = math.sqrt(view.geometry.pitch[0] * view.geometry.pitch[1])
+        self._pixel /= view.geometry.magnification(view.geometry.isocentre)
+        self._smooth = view.expected() - np.float32(self._passed) * view.primary
 
     def look(
         self,
@@ -145,7 +144,7 @@ class Spotter:
     ) -> Visibility:
         """Compare the picture with and without a leak, all else (bone, other cement, needle) as it is.
 
-        Scatter is that of the view without cement: a leak is too small to change it.
+        Scatter and stray light are those of the view without cement: a leak is too small to change them.
 
         Parameters
         ----------
@@ -157,7 +156,8 @@ class Spotter:
         frame : Frame, optional
             The picture as shown; gives `Visibility.cnr`.
         noise_share : float
-            Variance over that of one pulse, from `filter_share`.
+            Variance over that of one exposure of the view. A running `Stream` spends `charge` of an exposure per pulse
+            and filters: `filter_share(a, frames) / stream.charge`, which is 1 when it runs as it comes.
 
         Raises
         ------
@@ -173,15 +173,13 @@ class Spotter:
         if box is None:
             return NOTHING
         cement = cement or cement_material()
-        leak = np.asarray(leak_line[box], np.float32)
+        leak = self._soft(leak_line[box])
         rest = self._layers(box, cement_line, needle_line, cement)
         bare = self._quanta(box, rest)
         drop = np.where(self.view.opening[box], bare - self._quanta(box, [*rest, (leak, self._change(cement))]), 0.0)
-        return self._judge(box, leak, np.asarray(drop, np.float32), bare, frame, noise_share)
+        return self._judge(box, np.asarray(drop, np.float32), bare, frame, noise_share)
 
-    def _judge(
-        self, box: Box, leak: Image, drop: Image, bare: Image, frame: Frame | None, noise_share: float
-    ) -> Visibility:
+    def _judge(self, box: Box, drop: Image, bare: Image, frame: Frame | None, noise_share: float) -> Visibility:
         electronic = self.view.fluoroscope.detector.electronic**2
         snr = math.sqrt(float(np.sum(drop.astype(float) ** 2 / (np.maximum(bare, 1e-6) + electronic))) / noise_share)
         blurred_bare = np.maximum(blurred(bare, self._spread), np.float32(1e-6))
@@ -235,7 +233,7 @@ class Spotter:
             (needle_line, self.view.energy_bins.attenuation(material("steel 304"))),
         ):
             if line is not None and line[box].any():
-                layers.append((np.asarray(line[box], np.float32), np.asarray(change)))
+                layers.append((self._soft(line[box]), np.asarray(change)))
         return layers
 
     def _quanta(self, box: Box, layers: list[tuple[Image, NDArray[np.float64]]]) -> Image:
@@ -252,10 +250,12 @@ class Spotter:
                 exponent = sum(np.float32(-mu[number]) * path for path, (_, mu) in zip(paths, layers, strict=True))
                 total += quanta[box][touched] * np.exp(exponent)
             primary[touched] = total
-        return np.asarray(np.float32(self._passed) * self._sharp(primary) + self._scatter[box], np.float32)
+        return np.asarray(np.float32(self._passed) * primary + self._smooth[box], np.float32)
 
-    def _sharp(self, primary: Image) -> Image:
-        return primary if self._focus is None else blurred(np.ascontiguousarray(primary), self._focus)
+    def _soft(self, line: Image) -> Image:
+        """A path blurred by the focus as at the isocentre."""
+        path = np.ascontiguousarray(line, np.float32)
+        return path if self._focus is None else blurred(path, self._focus)
 
 
 def measure_visibility(
