@@ -14,8 +14,8 @@
 # # Fluoroscopy: from line integrals to what the operator sees
 #
 # A leak is safe only if somebody sees it. Whether it is seen depends on bone in front of it, on scatter, on the dose of
-# a pulse, on the filter that makes the picture quiet and the needle ghost. Here every one of these is switched on alone,
-# on the same view of the same patient.
+# a pulse, on the filter that makes the picture quiet and the needle ghost. Here every one of these is switched on
+# alone, on the same view of the same patient.
 #
 # **Education and research only.**
 
@@ -30,8 +30,17 @@ from vertebro.aim import aim, view_marks
 from vertebro.anatomy import ParametricSpec, build_parametric, import_ct
 from vertebro.case import Case
 from vertebro.drainage import vein_grid, vein_raster
-from vertebro.imaging import Fluoroscope, Stream, covered_field, make_mask, needle_path, roadmap, subtract
-from vertebro.imaging import tissue_layers, view_quality
+from vertebro.imaging import (
+    Fluoroscope,
+    Stream,
+    covered_field,
+    make_mask,
+    needle_path,
+    roadmap,
+    subtract,
+    tissue_layers,
+    view_quality,
+)
 from vertebro.imaging.detector import Detector
 from vertebro.imaging.display import Display
 from vertebro.imaging.scatter import Scatter
@@ -64,9 +73,10 @@ def steel(view, depth=1.0):
 # ## The beam and the detector, one effect at a time
 #
 # From left to right each picture has one effect more; noise is off. Below: what that effect did to the signal, its mean
-# taken out. A single energy knows no beam hardening. Scatter lifts the dark places most, which is where cement is; the
-# heel weakens the side of the anode; focus and detector take the edge off cortex and needle; glare is a faint veil.
-# The 1 ml of cement is a ball here, so that nothing but the imaging changes.
+# taken out. A single energy stands for the beam behind the body and gets thin and dense places wrong. Scatter lifts the
+# dark places most, which is where cement is; the heel weakens the side of the anode; focus and detector take the edge
+# off cortex and needle; glare is a faint veil. The 1 ml of cement is a ball here, so that nothing but the imaging
+# changes.
 
 # %%
 r, a, s = patient.grid.open_mesh()
@@ -143,8 +153,9 @@ draw_frames(pictures)
 # %% [markdown]
 # ## Contrast test: subtraction and roadmap
 #
-# Contrast agent in the veins of the vertebra, half mixed with blood: hard to tell from bone in the native picture, alone
-# in the subtraction, laid over the live picture as a roadmap. A patient who moved by two pixels between mask and run leaves his bones.
+# Contrast agent in the veins of the vertebra, half mixed with blood: hard to tell from bone in the native picture,
+# alone in the subtraction, laid over the live picture as a roadmap. A patient who moved by two pixels between mask and
+# run leaves his bones.
 
 # %%
 view = look(full, "ap")
@@ -189,21 +200,25 @@ display(Image.fromarray(fluoro_scene(run, "true-lateral", size=(700, 525))))  # 
 # %% [markdown]
 # ## A real patient through the same chain
 #
-# The torso CT of LIDC-IDRI-0001 (CC BY 3.0) at 1.4 mm beside the generated patient. The machine does not know which is
-# which. The real one has bowel, osteophytes, a curved spine, slices; the generated one has clean organs.
+# LIDC-IDRI-0001 (CC BY 3.0) beside the generated patient: his torso, resampled to 1.4 mm, and the crop of his spine in
+# the scanner's own pixels (2.5 mm slices). The machine does not know which is which. The real one is an old man with
+# bowel, osteophytes and a bent spine, and his CT is coarser than any frame; the generated one has clean organs, sharp
+# cortex and ribs as straight as planks.
 
 # %%
 folder = next((p for p in map(Path, ("../shared/data/lidc0001", "../../shared/data/lidc0001")) if p.is_dir()), None)
 if folder is None:
     print("The torso of LIDC-IDRI-0001 is not on this machine: `vertebro sample lidc` fetches the CT of its spine.")
 else:
-    scan = folder / "ct_torso_1p4mm.nii.gz", folder / "labels_torso_1p4mm.nii.gz"
-    real = import_ct(*scan, "L1", spacing=1.2e-3 if FAST else 0.8e-3)
-    wide = real.surround
-    torso = tissue_layers(real.hu, real.grid, surround_hu=wide.hu, surround_grid=wide.grid)
-    both = {f"{view}, real": look(full, view, real, torso).frame().display for view in ("ap", "lateral")}
+    both = {}
+    scans = {"torso": ("ct_torso_1p4mm", "labels_torso_1p4mm"), "spine": ("ct_spine_t8_l2", "labels_vertebrae_t8_l2")}
+    for name, stems in scans.items():
+        files = [folder / f"{stem}.nii.gz" for stem in stems]
+        real = import_ct(*files, "L1", spacing=1.2e-3 if FAST else 0.8e-3)
+        tissue = tissue_layers(real.hu, real.grid, surround_hu=real.surround.hu, surround_grid=real.surround.grid)
+        both |= {f"{view}, real {name}": look(full, view, real, tissue).frame().display for view in ("ap", "lateral")}
     both |= {f"{view}, generated": look(full, view).frame().display for view in ("ap", "lateral")}
-    display(draw_frames(dict(sorted(both.items())), pixel=PIXEL))  # noqa: F821
+    display(draw_frames(dict(sorted(both.items())), columns=3, pixel=PIXEL))  # noqa: F821
 
 # %%
 spread = [np.var(frame.signal / frame.signal.mean() - noisy["2000 nGy"].signal / noisy["2000 nGy"].signal.mean())
