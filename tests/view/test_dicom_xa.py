@@ -202,3 +202,21 @@ def test_an_export_that_fails_leaves_no_folder(small_run, maker, tmp_path):
     (tmp_path / "used" / "mine").touch()
     with pytest.raises(DataError, match="already used"):
         export.export_dicom(small_run, tmp_path / "used", maker=maker)
+
+
+def test_a_truncated_run_folder_and_a_wrong_suffix_are_refused_at_the_command_line(tmp_path):
+    from typer.testing import CliRunner
+
+    from vertebro.cli.main import app
+
+    (tmp_path / "manifest.json").write_text('{"format": 1}')
+    commands = {
+        "shoot": ["shoot", str(tmp_path), "--out", str(tmp_path / "f.dcm")],
+        "export": ["export", str(tmp_path), "--to", "dicom", "--out", str(tmp_path / "out")],
+    }
+    for command in commands.values():
+        assert isinstance(CliRunner().invoke(app, command).exception, DataError)
+    for wish in (["--to", "vti", "--out", "x.vti"], ["--to", "gif", "--out", "x.mp4"]):
+        assert isinstance(CliRunner().invoke(app, ["export", str(tmp_path), *wish]).exception, CaseError)
+    assert isinstance(CliRunner().invoke(app, ["shoot", str(tmp_path), "--out", "f.jpg"]).exception, CaseError)
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
