@@ -12,7 +12,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from vertebro.errors import CaseError, DataError
+from vertebro.errors import CaseError, DataError, VertebroError
 from vertebro.imaging import Acquisition, CArm
 from vertebro.record import Run
 from vertebro.units import deg
@@ -215,7 +215,7 @@ def test_a_truncated_run_folder_and_a_wrong_suffix_are_refused_at_the_command_li
         "export": ["export", str(tmp_path), "--to", "dicom", "--out", str(tmp_path / "out")],
     }
     for command in commands.values():
-        assert isinstance(CliRunner().invoke(app, command).exception, DataError)
+        assert isinstance(CliRunner().invoke(app, command).exception, VertebroError)
     for wish in (["--to", "vti", "--out", "x.vti"], ["--to", "gif", "--out", "x.mp4"]):
         assert isinstance(CliRunner().invoke(app, ["export", str(tmp_path), *wish]).exception, CaseError)
     assert isinstance(CliRunner().invoke(app, ["shoot", str(tmp_path), "--out", "f.jpg"]).exception, CaseError)
