@@ -5,9 +5,9 @@ flow that the network's nodes give back for the pressures of the others. `B` hol
 cells, `S` is the network's own matrix, and `D`, the diagonal of ``Bᵀ S⁻¹ B``, is left out of `L` from the start: in
 float64 it is never subtracted. The float32 operator and the multigrid (`vertebro.flow.joints`) know ``L + D`` and
 ``Bᵀ S⁻¹ B``. Colour 1 is eliminated as in the grid: ``x₁ = (b₁ + Σ t x₀ + λ₁)/D₁``. With `V` for the pressures that
-colour 0 alone would bring about in the joined cells, `H` for 1/D₁ in those of colour 1 and ``E = 1/(1 + D H)``, what the
-others bring is ``λ = E (Bᵀ y - D v)``, ``y = (S - B H E Bᵀ)⁻¹ B E v``, ``v = Vᵀ x₀ + H b``; with `D` in the grid's part
-it is ``Bᵀ (S - B H E Bᵀ)⁻¹ B E v`` at colour 1 and the same without `E` at colour 0.
+colour 0 alone would bring about in the joined cells, `H` for 1/D₁ in those of colour 1 and ``E = 1/(1 + D H)``, what
+the others bring is ``λ = E (Bᵀ y - D v)``, ``y = (S - B H E Bᵀ)⁻¹ B E v``, ``v = Vᵀ x₀ + H b``; with `D` in the grid's
+part it is ``Bᵀ (S - B H E Bᵀ)⁻¹ B E v`` at colour 1 and the same without `E` at colour 0.
 """
 
 from __future__ import annotations

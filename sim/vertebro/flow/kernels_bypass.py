@@ -84,8 +84,8 @@ def complete(answer, way, operated, in_level, in_half, weights, black, draw, res
     """Complete the operator on a cycle's `answer`; see `Bypass.correct`.
 
     answer, way, operated : flat storage of the finest level, the last two of colour 0. in_level, in_half (c, 7) :
-    places there, of a joined cell's neighbours and its own. weights (c, 7) : their part in its pressure. black, extra (c,).
-    draw, response (n, c) : conductances, pressure of a node for each cell's. sums (4,) : written.
+    places there, of a joined cell's neighbours and its own. weights (c, 7) : their part in its pressure. black, extra
+    (c,). draw, response (n, c) : conductances, pressure of a node for each cell's. sums (4,) : written.
     """
     n, c = draw.shape
     level, along, back = np.zeros(c), np.zeros(c), np.zeros(c)

@@ -23,7 +23,7 @@ def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, s
     5: `w` = operator on colour 0 with colour 1 eliminated (just swept with a right-hand side of 0); `part` of a plane
     = u·b, u·w, u·q, d·b, d·w. 6, 7: `joined_down` (first visit if `colour` is 1) and `joined_up`. Flat level
     storage us, bs, cs: solution, right-hand side, four coefficients; `table` holds offset, ni, nj, m, nk of each level;
-    `row` is scratch of two planes; `w`, `d`, `q` (planes, half a plane) are colour 0 of level 0; rest as of `joined_down`.
+    `row` is scratch of two planes; `w`, `d`, `q` (planes, half a plane) are colour 0 of level 0; rest: `joined_down`.
     """
     for step in range(program.shape[0]):
         job, n, colour = program[step, 0], program[step, 1], program[step, 2]
