@@ -25,18 +25,6 @@ def without_cells(nodes, draw, weight, out):
 
 
 @kernel
-def ties(draw, share, out):
-    """Write ``drawᵀ share`` into `out` (c, c); draw, share (n, c), few of a cell's entries in `draw` not 0."""
-    n, c = draw.shape
-    out[:] = 0.0
-    for v in range(n):
-        for i in range(c):
-            if draw[v, i] > 0.0:
-                for j in range(c):
-                    out[i, j] += draw[v, i] * share[v, j]
-
-
-@kernel
 def solve_definite(a, b):
     """Solve ``a x = b`` for a symmetric positive definite `a` (n, n), in place of `b` (n, c); `a` keeps its factor."""
     n, c = b.shape
