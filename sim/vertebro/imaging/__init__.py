@@ -25,14 +25,16 @@ the patient's right on the viewer's left, lateral has anterior on the left.
 True
 """
 
-from vertebro.imaging.basis import TissueLayer, basis_from_hu, tissue_layers
+from vertebro.imaging.basis import TissueLayer, basis_from_hu, project_layers, tissue_layers
 from vertebro.imaging.carm import CArm, ProjectionGeometry
 from vertebro.imaging.ct import CTField, CTNeedle, CTSlice, ct_slice
 from vertebro.imaging.exposure import covered_field
 from vertebro.imaging.fluoro_view import FluoroView, Frame
 from vertebro.imaging.fluoroscope import Fluoroscope
-from vertebro.imaging.projector import project, project_box
+from vertebro.imaging.matter import Matter
+from vertebro.imaging.projector import project, project_box, project_matter, project_progressively
 from vertebro.imaging.scanner import Scanner, window_level
+from vertebro.imaging.shapes import balloon_path, ellipsoid_path, marker_path, wire_path
 from vertebro.imaging.solids import cylinder_path, needle_path
 from vertebro.imaging.visibility import Visibility, measure_visibility
 
@@ -44,18 +46,26 @@ __all__ = [
     "FluoroView",
     "Fluoroscope",
     "Frame",
+    "Matter",
     "ProjectionGeometry",
     "Scanner",
     "TissueLayer",
     "Visibility",
+    "balloon_path",
     "basis_from_hu",
     "covered_field",
     "ct_slice",
     "cylinder_path",
+    "ellipsoid_path",
+    "marker_path",
     "measure_visibility",
     "needle_path",
     "project",
     "project_box",
+    "project_layers",
+    "project_matter",
+    "project_progressively",
     "tissue_layers",
     "window_level",
+    "wire_path",
 ]
