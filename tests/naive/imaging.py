@@ -235,3 +235,137 @@ def march(volume: Array, grid: VoxelGrid, geometry: ProjectionGeometry, step: fl
                 weight = np.prod(np.where(corner, share, 1 - share), axis=1)
                 image[row, col] += step * (weight * padded[tuple((low + corner).T)]).sum()
     return image
+
+
+def exponential(line: Array, bits: Array) -> None:
+    """In double precision."""
+    line[:] = np.exp(line.astype(float))
+
+
+def logarithm(line: Array, bits: Array) -> None:
+    """In double precision."""
+    line[:] = np.log(line.astype(float))
+
+
+def blur_row(image: Array, row: int, taps: Array, line: Array | None, target: Array) -> None:
+    """One row of the blurred picture."""
+    out = np.empty_like(image)
+    blur(image, taps, None, out)
+    target[:] = out[row]
+
+
+def soften(path: Array, taps: Array, line: Array | None, filled: Array | None, out: Array) -> None:
+    """The whole picture blurred."""
+    blur(path, taps, None, out)
+
+
+def absorb(
+    soft: Array,
+    bone: Array,
+    mu_soft: Array,
+    mu_bone: Array,
+    weight: Array,
+    scale: Array,
+    bits: Array | None,
+    out: Array,
+    primary: Array,
+) -> None:
+    """Beer and Lambert, bin by bin."""
+    for b in range(len(out)):
+        out[b] = weight[b] * scale * np.exp(-mu_soft[b] * soft.astype(float) - mu_bone[b] * bone.astype(float))
+    primary[:] = out.sum(axis=0)
+
+
+def transmit(
+    tissue: Array,
+    primary: Array,
+    one: Array,
+    two: Array,
+    three: Array,
+    mu: Array,
+    line: Array | None,
+    bits: Array | None,
+    out: Array,
+) -> bool:
+    """Every pixel of every bin through all layers."""
+    out[:] = 0
+    for b in range(len(tissue)):
+        out += tissue[b] * np.exp(-(mu[0, b] * one + mu[1, b] * two + mu[2, b] * three).astype(float))
+    return bool(np.isfinite(one).all() and np.isfinite(two).all() and np.isfinite(three).all())
+
+
+def coarsen(image: Array, factor: int, line: Array | None, out: Array) -> None:
+    """Means of blocks, each pixel looked up."""
+    rows, cols = image.shape
+    for i, j in np.ndindex(out.shape):
+        r = np.minimum(np.arange(i * factor, (i + 1) * factor), rows - 1)
+        c = np.minimum(np.arange(j * factor, (j + 1) * factor), cols - 1)
+        out[i, j] = image[np.ix_(r, c)].astype(float).mean()
+
+
+def compose(sharp: Array, share: float, smooth: Array, factor: int, line: Array | None, out: Array) -> None:
+    """Linear interpolation between block centres, along columns and then along rows."""
+    rows, cols = sharp.shape
+    n, m = smooth.shape
+    row, col = ((np.arange(count) + 0.5) / factor - 0.5 for count in (rows, cols))
+    tall = np.array([np.interp(row, np.arange(n), smooth[:, j]) for j in range(m)]).T
+    out[:] = share * sharp + np.array([np.interp(col, np.arange(m), values) for values in tall])
+
+
+def register(
+    total: Array,
+    taps: Array,
+    bank: Array,
+    place: Array,
+    tube: Array,
+    memory: Array,
+    traps: Array,
+    before: Array,
+    gain: Array,
+    line: Array | None,
+    bits: Array | None,
+    shown: Array,
+    level: Array,
+) -> None:
+    """Whole pictures, one effect after the other."""
+    rows, cols = total.shape
+    clean = np.empty_like(total)
+    blur(total, taps, None, clean)
+    clean = clean * tube[0]
+    shot = bank[0, place[0] : place[0] + rows, place[1] : place[1] + cols]
+    read = bank[1, place[2] : place[2] + rows, place[3] : place[3] + cols]
+    variance = np.maximum(clean, 0) * tube[1]
+    signal = clean + np.sqrt(variance) * shot + tube[2] * read
+    trap = memory[2:].reshape(-1, 3)
+    prompt = (1 - trap[:, 0].sum()) * signal
+    for load, (take, keep, carry) in zip(traps, trap, strict=True):
+        held = load * carry
+        prompt = prompt + held
+        load[:] = keep * held + take * (1 - keep) * signal
+    share = np.full(total.shape, memory[0])
+    if memory[1] > 0:
+        # the counting noise is spread over the taps in both directions
+        spread = float(taps[0] ** 2 + 2 * (taps[1:] ** 2).sum()) ** 2
+        expected = (1 + memory[0] / (2 - memory[0])) * (variance * spread + tube[2] ** 2) + 1e-12
+        share += (1 - share) * np.clip((prompt - before) ** 2 / expected / memory[1] - 1, 0, 1)
+    shown[:] = before + share * (prompt - before)
+    level[:] = np.log(np.maximum(shown, 0.5) * gain)
+
+
+def show(
+    level: Array,
+    taps: Array,
+    sharpen: float,
+    low: float,
+    scale: float,
+    curve: Array,
+    opening: Array,
+    line: Array | None,
+    smooth: Array | None,
+    out: Array,
+) -> None:
+    """Unsharp mask and a table, whole pictures at once."""
+    wide = np.empty_like(level)
+    blur(level, taps, None, wide)
+    index = np.clip((level + sharpen * (level - wide) - low) * scale, 0, len(curve) - 1)
+    out[:] = np.where(opening, curve[index.astype(int)], 0)

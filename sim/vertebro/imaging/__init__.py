@@ -36,6 +36,7 @@ from vertebro.imaging.projector import project, project_box, project_matter, pro
 from vertebro.imaging.scanner import Scanner, window_level
 from vertebro.imaging.shapes import balloon_path, ellipsoid_path, marker_path, wire_path
 from vertebro.imaging.solids import cylinder_path, needle_path
+from vertebro.imaging.stream import Stream
 from vertebro.imaging.visibility import Visibility, measure_visibility
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Matter",
     "ProjectionGeometry",
     "Scanner",
+    "Stream",
     "TissueLayer",
     "Visibility",
     "balloon_path",
