@@ -14,8 +14,6 @@ from vertebro.leakage import LeakEvent, LeakMonitor
 from vertebro.observe import Camera, Picture
 from vertebro.summary import plain_json
 
-VIEWS = ("ap", "lateral")
-
 
 class Witness:
     """Writes down; changes nothing.
@@ -55,6 +53,7 @@ class Witness:
         veins: NDArray[np.float64] | None = None,
     ) -> None:
         self.scene, self.state, self.monitor, self.camera = scene, state, monitor, camera
+        self.views = scene.case.imaging.views
         self.events: list[dict[str, Any]] = []
         self.history: list[dict[str, float]] = []
         self.times: list[float] = []
@@ -107,7 +106,7 @@ class Witness:
             return
         self.keep_fields()
         fraction, veins = self.scene.cement_fraction(self.state.saturation, self._in_veins), self._in_veins
-        for view in VIEWS:
+        for view in self.views:
             number = len(self.pictures)
             self.pictures.append(self.camera.shoot(view, self.state.time, fraction, veins=veins, number=number))
         self._find_visible(self.camera, fraction)
@@ -120,7 +119,7 @@ class Witness:
             leaked = self._leaked(leak, fraction)
             if not leaked.any():
                 continue
-            for view in VIEWS:
+            for view in self.views:
                 if camera.sees(view, leaked, fraction):
                     self.visible[leak.key] = self.state.time
                     self.tell("leak visible", kind=leak.kind.value, compartment=leak.compartment, view=view)

@@ -69,7 +69,9 @@ def run(
 def shoot(
     folder: RunFolder,
     out: Annotated[Path, typer.Option(help="frame.png (16 bit)")],
-    view: Annotated[str, typer.Option(help="ap, lateral, or orbital,cranial in degrees.")] = "lateral",
+    view: Annotated[
+        str, typer.Option(help="(true-)ap, (true-)lateral, en-face-left, en-face-right, or orbital,cranial in degrees.")
+    ] = "lateral",
     time: Annotated[float | None, typer.Option("--at", help="Schedule time [s]; default: the end.")] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -77,7 +77,9 @@ def _plain(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ", ".join(part if isinstance(part, str) else f"{part:g}" for part in value)
+    return str(value)
 
 
 def cement_rows(run: Run) -> list[Row]:
