@@ -164,7 +164,7 @@ def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 10) -> Ener
 
 @functools.lru_cache(maxsize=128)
 def _quadrature(size: int, shape: bytes, count: int) -> tuple[NDArray[np.int64], Floats]:
-    energy, signal = LOWEST_ENERGY + np.arange(size), np.frombuffer(shape)
+    energy, signal = LOWEST_ENERGY + np.arange(size, dtype=np.float64), np.frombuffer(shape)
     left = np.exp(-_training_paths() @ np.array([whole_kev(matter, energy) for matter in _training_matter()]))
     left /= (left @ signal)[:, None]
     along, size_of, across = np.linalg.svd(left, full_matrices=False)
