@@ -79,6 +79,14 @@ def test_signal_falls_with_the_square_of_the_distance() -> None:
     assert per_charge[0] / per_charge[1] == pytest.approx(4.0, rel=2e-3)
 
 
+def test_open_field_falls_with_slant_and_distance() -> None:
+    """Without a patient: cos³ of the angle over the square of SDD, pixel by pixel, also at a tilted C-arm."""
+    geometry = replace(SMALL, cranial=0.3, orbital=0.7).geometry
+    field = replace(PLAIN, heel=None).prepare(geometry, ()).open_quanta
+    expected = geometry.obliquity() ** 3
+    assert np.allclose(field / field[32, 32], expected / expected[32, 32], rtol=1e-5)
+
+
 def test_exposure_control_reaches_the_detector_dose(patient: Patient) -> None:
     for dose in (20e-9, 500e-9):
         view = replace(PLAIN, detector_dose=dose).prepare(SMALL, patient)

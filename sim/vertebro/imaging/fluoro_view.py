@@ -203,14 +203,18 @@ class FluoroView:
         return add_scatter(self.fluoroscope, self.coarse, primary)
 
     def behind(
-        self, lines: list[Image | None], cement: Material | None = None, replaced: str = "yellow marrow"
+        self,
+        lines: list[Image | None],
+        cement: Material | None = None,
+        replaced: str = "yellow marrow",
+        out: Image | None = None,
     ) -> Image:
         """(rows, cols) primary quanta behind tissue, cement, steel and contrast agent (paths [m] in this order)."""
         mu = _layer_attenuation(self.energy_bins.energy[self.energy_bins.node].tobytes(), cement, replaced)
         rows, cols = self.primary.shape
         absent = np.zeros((1, cols), np.float32)
         paths = [absent if line is None else np.ascontiguousarray(line, np.float32) for line in lines]
-        out = np.empty((rows, cols), np.float32)
+        out = np.empty((rows, cols), np.float32) if out is None else out
         one, two, three = paths
         line, bits = np.empty(cols, np.float32), np.empty(cols, np.int32)
         if not transmit(self.tissue, self.primary, one, two, three, mu, line, bits, out):

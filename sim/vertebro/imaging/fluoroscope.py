@@ -190,12 +190,12 @@ def expose(
     body = body_thickness(soft_line, bone_line, measuring)
     kvp = automatic_kvp(body) if fluoroscope.kvp is None else fluoroscope.kvp
     spectrum = tube_spectrum(kvp, aluminium=fluoroscope.aluminium, copper=fluoroscope.copper)
-    falloff = (geometry.obliquity() ** 3 / geometry.distance**2).astype(np.float32)
+    falloff = _falloff(geometry)
     kerma = float(np.mean(detector_kerma(spectrum, soft_line[measuring], bone_line[measuring]) * falloff[measuring]))
     mas = min(fluoroscope.detector_dose / kerma, fluoroscope.pulse_limit)
     lit = lit_share(opening, geometry, fluoroscope.focal_spot, fluoroscope.shutter)
     energy_bins, tissue, primary, open_quanta, water = _quanta(
-        fluoroscope, geometry, spectrum, body, mas * falloff * lit * geometry.pitch[0] * geometry.pitch[1],
+        fluoroscope, geometry, spectrum, body, falloff * lit * np.float32(mas * geometry.pitch[0] * geometry.pitch[1]),
         *_focused(fluoroscope, geometry, soft_line, bone_line),
     )  # fmt: skip
     factor = coarse_factor(geometry.pitch[0])
@@ -226,6 +226,18 @@ def expose(
         dose=exposure_dose(spectrum, mas, geometry, open_share=float(opening.mean()), detector_air_kerma=kerma * mas),
         window=window,
     )
+
+
+def _falloff(geometry: ProjectionGeometry) -> Image:
+    """(rows, cols) fluence at each pixel over that at 1 m [1/m²]: inverse square of the distance, and slant."""
+    distance, (down, across) = geometry.distance, geometry.pitch
+    if abs(geometry.u @ geometry.v) > 1e-9 * down * across:
+        return np.asarray(geometry.obliquity() ** 3 / distance**2, np.float32)
+    foot = geometry.source - geometry.detector_origin
+    y = np.arange(geometry.rows) * down - foot @ geometry.v / down
+    x = np.arange(geometry.cols) * across - foot @ geometry.u / across
+    square = (y**2 + distance**2).astype(np.float32)[:, None] + (x**2).astype(np.float32)
+    return np.float32(distance) / (square * np.sqrt(square))
 
 
 def retuned(view: FluoroView, kvp: float) -> FluoroView:

@@ -7,6 +7,7 @@ import numpy as np
 from vertebro._jit import kernel
 
 CHUNK = 32  # voxels of a line that are looked at together
+ON_NODE = 1e-6  # distance that counts as on a node
 
 
 @kernel(fastmath=True)
@@ -200,6 +201,13 @@ def warp_planes(planes, ray, node, step, window, place, images):  # type: ignore
             j, k = int(np.floor(at_j[col])), int(np.floor(at_k[col]))
             if j < 1 or k < 1 or j >= n_j - 2 or k >= n_k - 2:
                 continue
+            size = np.float32(length[col])
+            on_j, on_k = int(np.rint(at_j[col])), int(np.rint(at_k[col]))
+            if abs(at_j[col] - on_j) < ON_NODE and abs(at_k[col] - on_k) < ON_NODE:
+                # a square view: pixels and nodes are the same
+                for m in range(planes.shape[0]):
+                    images[m, row, col] += size * planes[m, on_j, on_k]
+                continue
             p, q = np.float32(at_j[col] - j), np.float32(at_k[col] - k)
             # Catmull-Rom weights: no blur beyond the plane's own sampling
             k0, k3 = -half * q * (one - q) * (one - q), -half * q * q * (one - q)
@@ -208,7 +216,6 @@ def warp_planes(planes, ray, node, step, window, place, images):  # type: ignore
             j0, j3 = -half * p * (one - p) * (one - p), -half * p * p * (one - p)
             j1 = one + p * p * (three * p - five)
             j2 = one - j0 - j1 - j3
-            size = np.float32(length[col])
             for m in range(planes.shape[0]):
                 a, b, c, d = planes[m, j - 1], planes[m, j], planes[m, j + 1], planes[m, j + 2]
                 v0 = k0 * a[k - 1] + k1 * a[k] + k2 * a[k + 1] + k3 * a[k + 2]

@@ -36,7 +36,7 @@ GLARE_LENGTH = Constant(12e-3, "m", 2e-3, 0.05, "vertebro", "ours", "length on w
 COARSE = 8  # pixels per coarse pixel unless told otherwise
 COARSE_PITCH = 4e-3  # m
 REFERENCE, REFERENCE_GAP = 0.2, 0.3  # m: water, and isocentre to detector
-GLARE_NODES = 3
+GLARE_NODES = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +136,7 @@ class Glare:
         """Stray light on the coarse grid (pitch [m]) from the coarse signal.
 
         exp(-r / L) / (2 pi L²) is a mixture of Gaussians whose variances follow a gamma distribution of shape 3/2 and
-        scale 2 L² (equal Fourier transforms); three of them do.
+        scale 2 L² (equal Fourier transforms); five of them do.
         """
         variances, weights = _glare_nodes()
         total = sum(w * spread_light(signal, self.length * s / pitch) for w, s in zip(weights, variances, strict=True))

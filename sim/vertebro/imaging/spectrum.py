@@ -164,7 +164,7 @@ def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 10) -> Ener
 
 @functools.lru_cache(maxsize=128)
 def _quadrature(size: int, shape: bytes, count: int) -> tuple[NDArray[np.int64], Floats]:
-    energy, signal = LOWEST_ENERGY + np.arange(size), np.frombuffer(shape)
+    energy, signal = LOWEST_ENERGY + np.arange(size, dtype=np.float64), np.frombuffer(shape)
     left = np.exp(-_training_paths() @ np.array([whole_kev(matter, energy) for matter in _training_matter()]))
     left /= (left @ signal)[:, None]
     along, size_of, across = np.linalg.svd(left, full_matrices=False)
@@ -187,6 +187,6 @@ def _training_paths() -> Floats:
     """(m, 6) paths [m] through `_training_matter`."""
     water, bone = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4), (0.0, 0.015, 0.04)
     steel, cement = (0.0, 5e-4, 1.5e-3, 3e-3), (0.0, 2e-3, 6e-3, 15e-3)
-    rows = [(w, b, s, 0, c, 0) for w in water for b in bone for s in steel for c in cement]
+    rows: list[tuple[float, ...]] = [(w, b, s, 0, c, 0) for w in water for b in bone for s in steel for c in cement]
     rows += [(w, 0, 0, c, 0, 0) for w in water for c in cement] + [(w, 0, 0, 0, 0, c) for w in water for c in cement]
     return np.array(rows, float)

@@ -27,7 +27,7 @@ from scipy.optimize import brentq
 from vertebro.errors import CaseError
 from vertebro.imaging.detector import NoiseBank, blurred, gaussian_taps
 from vertebro.imaging.display import CURVE_RANGE, CURVE_SIZE, curve16
-from vertebro.imaging.dose import Dose, exposure_dose
+from vertebro.imaging.dose import Dose
 from vertebro.imaging.exposure import THICKEST, automatic_kvp, body_thickness, kerma_behind, measuring_field
 from vertebro.imaging.fluoro_view import FluoroView, Frame, Places, add_scatter, soft_shadow
 from vertebro.imaging.fluoroscope import retuned
@@ -83,7 +83,7 @@ class Stream:
         self._traps = np.zeros((0 if lag is None else len(lag.shares), rows, cols), np.float32)
         self._gain = np.exp(-view.window.base)
         self._shown: Image | None = None
-        self._total, self._level = (np.empty((rows, cols), np.float32) for _ in range(2))
+        self._total, self._level, self._primary = (np.empty((rows, cols), np.float32) for _ in range(3))
         self._line = np.empty(cols + 2 * max(len(self._taps), 64), np.float32)
         self._bits, self._smooth = np.empty(cols, np.int32), np.empty(cols, np.float32)
         self._exposure = 0.0
@@ -132,7 +132,9 @@ class Stream:
         at = places or Places()
         layers = ((cement_line, at.cement), (needle_line, at.needle), (contrast_line, at.contrast))
         lines = [soft_shadow(view, line, place) for line, place in layers]
-        primary = view.primary if all(line is None for line in lines) else view.behind(lines, cement, replaced)
+        primary = (
+            view.primary if all(line is None for line in lines) else view.behind(lines, cement, replaced, self._primary)
+        )
         total = add_scatter(view.fluoroscope, view.coarse, primary, out=self._total)
         dose = self._brightness.measure(total, self.charge)
         signal = self._registered(total, relative * self.charge, wait, noise)
@@ -247,10 +249,14 @@ class Brightness:
         self._error = math.log(max(fluoroscope.detector_dose / kerma, 1e-6)) if kerma > 0 else 10.0
         if self.start.fluoroscope.control is None:
             self._error = 0.0
-        return exposure_dose(
-            view.spectrum, self.mas * charge, view.geometry, open_share=float(view.opening.mean()),
+        share = self.mas * charge / view.dose.mas
+        return Dose(
+            kvp=view.spectrum.kvp,
+            mas=self.mas * charge,
+            reference_air_kerma=view.dose.reference_air_kerma * share,
+            dose_area_product=view.dose.dose_area_product * share,
             detector_air_kerma=kerma * charge,
-        )  # fmt: skip
+        )
 
     @property
     def _beam(self) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from vertebro.errors import CaseError, DataError
 from vertebro.imaging.detector import blurred, gaussian_taps
-from vertebro.imaging.fluoro_view import SHARP_FOCUS, FluoroView, Frame, focus_sigma, smooth_part
+from vertebro.imaging.fluoro_view import SHARP_FOCUS, FluoroView, Frame, focus_sigma
 from vertebro.materials.attenuation import Material, cement_material, material
 from vertebro.sources import Constant
 
@@ -124,7 +124,9 @@ class Spotter:
     def __init__(self, view: FluoroView, *, thresholds: Thresholds | None = None) -> None:
         self.view = view
         self.thresholds = thresholds or Thresholds()
-        self._passed, _, _ = smooth_part(view.fluoroscope, view.geometry, view.primary, view.open_coarse)
+        scatter, glare = view.fluoroscope.scatter, view.fluoroscope.glare
+        self._passed = scatter.primary_share() if scatter is not None else 1.0
+        self._passed *= 1 - glare.share if glare is not None else 1.0
         sigma = focus_sigma(view.fluoroscope.focal_spot, view.geometry)
         self._focus = gaussian_taps(round(sigma, 3)) if sigma >= SHARP_FOCUS else None
         self._spread = view.fluoroscope.detector.spread(view.geometry.pitch[0])

@@ -78,7 +78,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        return ", ".join(v if isinstance(v, str) else f"{v:g}" for v in value)
+        return ", ".join(part if isinstance(part, str) else f"{part:g}" for part in value)
     return str(value)
 
 
