@@ -22,11 +22,11 @@ LONG = 1.5  # a duct this much longer than its ends are apart runs elsewhere
 BESIDE = 4e-3  # m of room around the veins on a grid of their own
 
 
-def flow_vessels(anatomy: Anatomy) -> VesselNetwork | None:
+def flow_vessels(anatomy: Anatomy, *, clot: float = BLOOD_VISCOSITY) -> VesselNetwork | None:
     """Veins and cracks as the flow engine sees them; None without either.
 
     Ducts in bone exchange with the voxels of the body and the arch along them, slits with all that they cut but the
-    dura.
+    dura. Veins hold blood; what fills a crack, clot and marrow, has a viscosity of its own, `clot` [Pa·s].
     """
     network = anatomy.network
     if network is None:
@@ -48,7 +48,7 @@ def flow_vessels(anatomy: Anatomy) -> VesselNetwork | None:
         outlet_pressure=network.outlet_pressure,
         outlet_name=network.outlet_names,
         blood=network.blood,
-        viscosity=float(BLOOD_VISCOSITY),
+        viscosity=np.where(network.slit, clot, float(BLOOD_VISCOSITY)),
     )
 
 

@@ -87,8 +87,8 @@ def _course(anatomy: Anatomy, start: Float, out: Float, length: float) -> tuple[
     left = first + int(np.argmax(~own[first:])) if not own[first:].all() else len(own)
     blocked = ~on | own | np.isin(anatomy.tissue[cells], (Tissue.DURA, Tissue.CANCELLOUS, Tissue.CORTICAL))
     stop = left + int(np.argmax(blocked[left:])) if blocked[left:].any() else len(own)
-    outside = anatomy.compartment[cells][left:stop]
-    route = LEADS_TO.get(Compartment(int(outside[0])), "tissue") if len(outside) else "tissue"
+    places = [Compartment(int(c)) for c in anatomy.compartment[cells][left:stop]]
+    route = next((LEADS_TO[c] for c in places if c in LEADS_TO), "tissue")  # a thin rim of no name lies on the bone
     return first * STEP, left * STEP, stop * STEP, route
 
 
