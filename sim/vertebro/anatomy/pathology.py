@@ -2,8 +2,8 @@
 
 One path for generated and imported anatomies: the vertebra is taken apart (labels without veins, CT numbers), a
 fracture bends it (`pathology_warp`), lesions are painted (`pathology_paint`), it is assembled anew with its veins, and
-cracks and breaches are opened for flow (`pathology_cracks`, `pathology_slits`). Records act in the order of the list; cracks come last
-because they cut whatever is there, with the neighbours' old cement.
+cracks and breaches are opened for flow (`pathology_cracks`, `pathology_slits`). Records act in the order of the list;
+cracks come last because they cut whatever is there, with the neighbours' old cement.
 
 Simplifications: one fracture shape per vertebra; behind the body the arch keeps its form and the joints above it give
 way; a lesion's tough tissue is a lower permeability, since the flow knows one displaced fluid only.

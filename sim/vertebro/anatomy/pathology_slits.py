@@ -76,7 +76,7 @@ def _strips(anatomy: Anatomy, crack: Crack) -> list[VeinNetwork]:
 
 def _course(anatomy: Anatomy, start: Float, out: Float, length: float) -> tuple[float, float, float, str]:
     """Where a strip enters bone, leaves it and ends, from its start [m], and where it leads; nothing without bone."""
-    grid, at = anatomy.grid, (np.arange(max(int(round(length / STEP)), 1)) + 0.5) * STEP
+    grid, at = anatomy.grid, (np.arange(max(round(length / STEP), 1)) + 0.5) * STEP
     index = np.rint(grid.index(start + at[:, None] * out)).astype(int)
     on = np.all((index >= 0) & (index < np.asarray(grid.shape)), axis=1)
     cells = tuple((index * on[:, None]).T)
