@@ -155,7 +155,7 @@ def _tube(network: VeinNetwork, segment: int, step: float) -> tuple[Float, Float
     """Points (n, 3) that fill a duct or a slit evenly, and how far along it each lies, 0 to 1."""
     a, b = network.nodes[network.segments[segment]]
     if network.slit[segment]:
-        return _plate(a, b, network.breadth[segment], step)
+        return _plate(a, b, network.sides[segment], step)
     radius, axis = float(network.radius[segment]), b - a
     length = max(float(np.linalg.norm(axis)), 1e-9)
     side = np.cross(axis, np.eye(3)[int(np.argmin(np.abs(axis)))])

@@ -85,8 +85,13 @@ class VeinNetwork:
     @property
     def span(self) -> Float:
         """(m,) breadth of slits [m]; 0 for ducts."""
-        out: Float = np.linalg.norm(np.zeros((len(self.segments), 3)) if self.breadth is None else self.breadth, axis=1)
+        out: Float = np.linalg.norm(self.sides, axis=1)
         return out
+
+    @property
+    def sides(self) -> Float:
+        """(m, 3) `breadth` [m], 0 if it was not given."""
+        return np.zeros((len(self.segments), 3)) if self.breadth is None else self.breadth
 
     @property
     def slit(self) -> NDArray[np.bool_]:

@@ -53,7 +53,8 @@ def couple_slits(
         values.append(value[keep])
     pair, back = np.unique(np.concatenate([np.zeros(0, np.int64), *numbers]), return_inverse=True)
     cells = np.stack(np.unravel_index(pair % grid.size, grid.shape), axis=1).astype(np.int64)
-    total = np.bincount(back, np.concatenate([np.zeros(0), *values]), len(pair))
+    total = np.zeros(len(pair))
+    np.add.at(total, back, np.concatenate([np.zeros(0), *values]))
     return Coupling(node=pair // grid.size, cell=cells, conductance=total)
 
 
@@ -70,7 +71,7 @@ def _exchange(
     """Node numbers, flat cells and conductances [m³] of both faces of a slit, sample by sample."""
     ends = network.segments[segment]
     a, b = network.nodes[ends]
-    breadth, span, length = network.breadth[segment], float(network.span[segment]), float(network.length[segment])
+    breadth, span, length = network.sides[segment], float(network.span[segment]), float(network.length[segment])
     normal = np.cross(b - a, breadth) / (span * max(float(np.linalg.norm(b - a)), 1e-12))
     along, beside = _fractions(length), _fractions(span) - 0.5
     thick = float(np.abs(normal) @ np.asarray(grid.spacing))

@@ -29,7 +29,7 @@ LEAST_SPREAD = 0.05  # ml between the members' volumes, for a fit to them
 
 
 def draw_study(study: Study, table: pd.DataFrame, path: str | Path | None = None) -> Figure:
-    """Shares of each kind of leak, P(leak by volume), its logistic fit, and the leaks against the first varied settings.
+    """Shares of each kind of leak, P(leak by volume), its logistic fit, and leaks against some varied settings.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def draw_curves_by_volume(axes: Any, table: pd.DataFrame, kinds: tuple[str, ...]
 def draw_dose_response(axes: Any, table: pd.DataFrame, outcome: str = "leak_ml") -> None:
     """Logistic dose-response of the injected volume (Firth) with its 95 % band, and the members it was fitted to.
 
-    Members leak at their end or not; the curves by volume (Kaplan-Meier) also know when. Says so where no volume varies.
+    Members leak at their end or not; the curves by volume (Kaplan-Meier) also know when.
     """
     rows = table[table["status"] == "finished"]
     volume, leaked = rows["volume_injected_ml"].to_numpy(float), rows[outcome].to_numpy(float) > 0.0
