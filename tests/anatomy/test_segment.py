@@ -11,7 +11,7 @@ import pytest
 from anatomy import ct_phantom
 from naive import anatomy as naive
 from vertebro.anatomy import segment_surface
-from vertebro.anatomy.ct_job import body_distance, bone_distance, read_job, superior_hint
+from vertebro.anatomy.ct_job import body_distance, bone_distance, superior_hint
 from vertebro.anatomy.frame import find_frame, split_body
 from vertebro.anatomy.kernels_segment import match_template
 from vertebro.anatomy.parametric import ParametricSpec, build_parametric
@@ -193,7 +193,7 @@ def _real(folder: Path, name: str) -> tuple[Volume, str, object]:
     else:
         files = [folder / "lidc0001" / f"{x}_t8_l2.nii.gz" for x in ("ct_spine", "labels_vertebrae")] + [None]
         level = name
-    job = read_job(files[0], files[1], level, scheme="auto", resample_labels=False, subregions=files[2])
+    job = ct_phantom.read_job(files[0], files[1], level, subregions=files[2])
     own = bone_distance(job, job.number)
     assert own is not None
     return job.ct, level, find_frame(own, superior_hint(job), body_distance(job))
@@ -229,10 +229,18 @@ def test_bodies_of_patients_agree_with_their_labels_from_any_seed(name: str, sha
 @pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
-    "offset", [(0, 0, -17), (0, -25, 0), (0, 32, 0), (0, -50, -5)], ids=["disc", "canal", "aorta", "spinous"]
+    ("name", "offset"),
+    [
+        pytest.param("L1", (0, 0, -17), id="L1 disc"),
+        pytest.param("L1", (0, -25, 0), id="L1 canal"),
+        pytest.param("L1", (0, 32, 0), id="L1 aorta"),
+        pytest.param("L1", (0, -50, -5), id="L1 spinous process"),
+        pytest.param("T12", (3, -26, 3), id="T12 canal"),
+        pytest.param("L2", (0, -25, 0), id="L2 canal"),
+    ],
 )
-def test_points_beside_the_body_are_refused(offset: tuple[int, int, int], shared_data: Path) -> None:
-    scan, level, scout = _real(shared_data, "L1")
+def test_points_beside_the_body_are_refused(name: str, offset: tuple[int, int, int], shared_data: Path) -> None:
+    scan, level, scout = _real(shared_data, name)
     seed = scout.ras_from_world[:3, :3] @ (np.array(offset) * mm) + scout.ras_from_world[:3, 3]
     with pytest.raises(DataError, match="no vertebral body was found"):
         segment_from_seed(scan, seed, level)

@@ -50,8 +50,14 @@ def level(flat, row, lead=()):
     return flat[many * start : many * start + int(np.prod(shape))].reshape(shape)
 
 
-def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part):
+def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, spans, spots, links, tie, network, held):
     for job, n, colour, first, end in program:
+        if job == 6:
+            joined_down(us, bs, spans, spots, links, tie, network, held, n, colour)
+            continue
+        if job == 7:
+            joined_up(us, bs, spans, spots, links, tie, network, held, n)
+            continue
         nj, nk = int(table[n][2]), int(table[n][4])
         near = min(n + 1, len(table) - 1)
         u, b = unpack(level(us, table[n]), nj, nk), unpack(level(bs, table[n]), nj, nk)
@@ -88,6 +94,34 @@ def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part):
         pack(u, level(us, table[n]))
         if job == 1:
             pack(bc, level(bs, table[near]))
+
+
+def joined(spans, spots, n):
+    """Numbers of a level's joined cells, their places there and in the next level, its links."""
+    (a, first), (e, last) = spans[n], spans[n + 1]
+    return slice(a, e), *spots[:, a:e], slice(first, last)
+
+
+def joined_down(us, bs, spans, spots, links, tie, network, held, n, first):
+    mine, here, above, ours = joined(spans, spots, n)
+    if first:
+        held[0, mine] = bs[here]
+    held[1, mine] = us[here]
+    bring(held[1, mine], links[:, ours], tie[ours], network)
+    np.add.at(bs, above, held[0, mine] + held[1, mine] - bs[here])
+
+
+def joined_up(us, bs, spans, spots, links, tie, network, held, n):
+    mine, here, above, ours = joined(spans, spots, n)
+    held[1, mine] = us[here] + us[above]
+    bring(held[1, mine], links[:, ours], tie[ours], network)
+    bs[here] = held[0, mine] + held[1, mine]
+
+
+def bring(level, links, tie, network):
+    draw = np.zeros((len(network), len(level)))
+    np.add.at(draw, tuple(links), tie)
+    level[:] = draw.T @ (network @ (draw @ level))
 
 
 def descend(bs, table, near, i, nj, nm, row):

@@ -39,6 +39,7 @@ SURE_LIKENESS, SURE_STRENGTH = 0.34, 0.60  # below: a remark
 SHELL_BLUR = 0.5 * mm  # a thin bright shell, blurred, has its steepest fall that far outside its own surface
 ARCH_WEIGHT = 6.0  # of the arch against the body where the arch is fitted once more
 VOLUME_RANGE = (0.4, 2.2)  # of the mean body's volume; crushed to large
+SURE_VOLUME = 1.5  # of the mean body's volume, from which on a fit must be sure: what lies in no body is fitted large
 _CURE = "put the point near the middle of the vertebral body, in spongy bone (RAS mm, as viewers show it)"
 
 
@@ -236,6 +237,8 @@ def _judge(report: dict[str, Any], depth: float, point: Floats, value: float) ->
         reasons.append(f"the field of view holds {100 * report['in_view']:.0f} % of the body only")
     if not VOLUME_RANGE[0] <= ratio <= VOLUME_RANGE[1]:
         reasons.append(f"the body would have {ratio:.2f} times the usual volume")
+    elif ratio > SURE_VOLUME and _unsure(report):
+        reasons.append(f"an unsure fit of {ratio:.2f} times the usual volume (at most {SURE_VOLUME})")
     if reasons:
         raise DataError(
             "no vertebral body was found around the seed point",
@@ -244,6 +247,10 @@ def _judge(report: dict[str, Any], depth: float, point: Floats, value: float) ->
             allowed="a point inside a vertebral body that the CT shows completely",
             hint=_CURE + "; or give a label map",
         )
+
+
+def _unsure(report: dict[str, Any]) -> bool:
+    return bool(report["edge_strength"] < SURE_STRENGTH or report["likeness"] < SURE_LIKENESS)
 
 
 def _labelled(laid: Laid, template: Template, body: Distances, report: dict[str, Any]) -> Segmentation:
@@ -284,6 +291,6 @@ def _neighbours(laid: Laid, template: Template) -> dict[str, tuple[Pose, Templat
 
 def _remarks(report: dict[str, Any]) -> list[str]:
     remarks = ["body and arch were segmented from one seed point, not by a reader: look at the picture sheet"]
-    if report["edge_strength"] < SURE_STRENGTH or report["likeness"] < SURE_LIKENESS:
+    if _unsure(report):
         remarks.append("the built-in segmentation is unsure of the body's wall here: check it before use")
     return remarks
