@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from vertebro import case_text
 from vertebro.case_anatomy import AnatomyInput
 from vertebro.case_imaging import ImagingInput
+from vertebro.case_leakage import LeakageInput
 from vertebro.errors import CaseError
 from vertebro.quantity import Record, Within
 
@@ -200,13 +201,6 @@ class HeatInput(Record):
     """CEM43 from which bone counts as damaged; 16 min is 47 degC for one minute"""
     nerve_dose: Annotated[float, Within("min", 0.5, 60, "yarmolenko2011")] = 120.0
     """CEM43 in the canal or a foramen that is an event"""
-
-
-class LeakageInput(Record):
-    """When cement outside the bone is called a leak."""
-
-    threshold: Annotated[float, Within("ml", 0.001, 1, "vertebro")] = 1e-8
-    """smallest volume in a compartment that is an event"""
 
 
 class Case(Record):

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.build import Scene
-from vertebro.drainage import vein_raster
+from vertebro.build import Scene, risk_watch
+from vertebro.drainage import cement_in_voxels, vein_raster
 from vertebro.flow import FlowState
 from vertebro.leakage import LeakEvent, LeakMonitor
 from vertebro.observe import Camera, Picture
@@ -30,6 +30,7 @@ class Witness:
 
     Attributes
     ----------
+    risks : RiskWatch
     events : list of dict
     history : list of dict of float
         One row a round.
@@ -54,6 +55,7 @@ class Witness:
     ) -> None:
         self.scene, self.state, self.monitor, self.camera = scene, state, monitor, camera
         self.views = scene.case.imaging.views
+        self.risks = risk_watch(scene)
         self.events: list[dict[str, Any]] = []
         self.history: list[dict[str, float]] = []
         self.times: list[float] = []
@@ -70,6 +72,14 @@ class Witness:
         time = facts.pop("at_s", self.state.time)
         self.events.append(plain_json({"time_s": round(time, 6), "event": event, **facts}))
 
+    def watch(self, cement: NDArray[np.float64]) -> None:
+        """Look at the risks, given the cement [m³] in the voxels' pores; a limit crossed is an event."""
+        present = cement_in_voxels(self.scene.anatomy, cement, self._in_veins)
+        for sign in self.risks.look(self.state.time, present, self.monitor.embolic_volume):
+            facts = sign.to_dict()
+            facts.pop("t_s")
+            self.tell("warning sign", **facts)
+
     def note(self, bone: float, **row: float) -> None:
         """Add a round to the curves; `bone` is the pressure [Pa] at the needle."""
         volumes = self.monitor.compartment_volumes()
@@ -80,6 +90,9 @@ class Witness:
                 "bone_pressure_pa": bone,
                 "volume_in_body_m3": sum(volumes.get(name, 0.0) for name in ("body", "arch")),
                 "volume_leaked_m3": self.monitor.leaked_volume,
+                "volume_embolic_m3": self.monitor.embolic_volume,
+                **self.risks.row(),
+                **{f"cement_{name.removeprefix('outside: ')}_m3".replace(" ", "_"): v for name, v in volumes.items()},
                 **row,
             }
         )
