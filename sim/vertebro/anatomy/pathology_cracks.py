@@ -234,7 +234,16 @@ def open_faces(anatomy: Anatomy, cells: NDArray[np.bool_], normal: Array | None 
 
 
 def open_holes(anatomy: Anatomy, draft: Draft) -> None:
-    """Lesions as open as they are, breaches without shell, torn tissue before them (changes the arrays in place)."""
+    """Lesions as open as they are, breaches without shell, torn tissue before them (changes the arrays in place).
+
+    Notes
+    -----
+    A breach alone is no leak. Cement must reach it, and finds the torn tissue and the epidural fat behind it (1e-9 m²)
+    tighter than an osteoporotic body (median 1.3e-8 m²), a tumour of `flow_factor` 0.1 (5e-9 m²) in between. Measured
+    at 1.5 mm without veins, lesion at `front` -0.5 with a posterior breach, 35 open faces to the canal, in the canal:
+    needle at 70 % of the depth, 3 mL: nothing, the rearmost cement at 36 %; at 35 %: nothing of 3 mL, 0.007 mL of 6 mL;
+    with `flow_factor` 1 0.002 and 0.089 mL. Lesion at -0.7, `flow_factor` 1, needle at 30 %: 0.025 mL of 3 mL.
+    """
     hole = np.isin(anatomy.tissue, (Tissue.LESION, Tissue.CLEFT))
     anatomy.permeability[:, hole] *= draft.openness[hole].astype(float)
     open_faces(anatomy, draft.breach)
