@@ -93,6 +93,33 @@ def test_every_leak_is_explained(html: str) -> None:
     assert "-6.0, +4.0, +14.0" in html
 
 
+def test_a_leak_tells_its_route_and_its_way_back_to_the_needle() -> None:
+    leak = {
+        "kind": "canal",
+        "compartment": "epidural",
+        "route": "wall",
+        "volume_ml": 0.1,
+        "t_leak_s": 12.0,
+        "position_words": "anterior epidural, in the midline",
+        "source_voxel": [4, 5, 6],
+        "path_mm": [[0, -16, 0], [0, -12, 3], [0, -2, 3]],
+    }
+    (row,) = tables.leak_rows({"leaks": [leak]})
+    assert (row["route"], row["source"]) == ("wall", "voxel 4, 5, 6, 15 mm back to the needle")
+    (row,) = tables.leak_rows({"leaks": [leak | {"source_voxel": None}]})
+    assert row["source"] == "–"
+
+
+def test_warning_signs_come_with_their_limit_and_its_source(run: Run) -> None:
+    sign = {"sign": "embolic load", "t_s": 30.0, "value_ml": 0.02, "limit_ml": 0.01, "source": "vertebro", "words": "x"}
+    share = {"sign": "canal narrowed", "t_s": 8.0, "value": 0.3, "limit": 0.25, "source": "vertebro", "words": "y"}
+    told = dataclasses.replace(run, summary=run.summary | {"warning_signs": [sign, share]})
+    assert [row["limit"] for row in tables.sign_rows(told.summary)] == ["0.01 mL", "25 %"]
+    page = report.render_report(told)
+    assert "Warning signs" in page
+    assert "canal narrowed" in page
+
+
 def test_heat_is_not_claimed(html: str) -> None:
     assert "not simulated" in html
     assert "The heat of curing is not simulated in this run." in html
