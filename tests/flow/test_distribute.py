@@ -27,23 +27,29 @@ def test_distribution_equals_its_twin_also_where_nothing_holds_a_part(rng):
     assert not fast[6:].any()
 
 
+def ties(rng, nodes, cells):
+    """A sparse matrix of conductances, and its entries cell by cell."""
+    draw = rng.random((nodes, cells)) * (rng.random((nodes, cells)) > 0.6)
+    cell, node = np.nonzero(draw.T)
+    return draw, np.stack([node, cell]), draw[node, cell]
+
+
 def test_the_algebra_of_joined_cells_equals_its_twins(rng):
     """Elimination of cells from the nodes' matrix, the definite solve, and what the others bring."""
-    draw, weight = rng.random((7, 40)) * (rng.random((7, 40)) > 0.6), rng.random(40)
+    (draw, links, tie), weight = ties(rng, 7, 40), rng.random(40)
     nodes = np.diag((draw * weight) @ draw.sum(axis=0) + 1.0) + 0.0
     fast, slow = np.zeros((7, 7)), np.zeros((7, 7))
-    kb.without_cells(nodes + nodes.T, draw, weight, fast)
-    naive.without_cells(nodes + nodes.T, draw, weight, slow)
+    kb.without_cells(nodes + nodes.T, links, tie, weight, fast)
+    naive.without_cells(nodes + nodes.T, links, tie, weight, slow)
     np.testing.assert_allclose(fast, slow, rtol=1e-12, atol=1e-12)
-    answers = [draw.copy(), draw.copy()]
+    answers = [np.eye(7), np.eye(7)]
     kb.solve_definite(fast, answers[0])
     naive.solve_definite(slow, answers[1])
     np.testing.assert_allclose(answers[0], answers[1], rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(np.tril(fast), np.tril(slow), rtol=1e-9)
-    own, damp, level = rng.random(40), rng.random(40), rng.standard_normal(40)
-    brought = np.zeros((2, 40))
-    kb.give(answers[0], draw, own, damp, level, brought[0])
-    naive.give(answers[0], draw, own, damp, level, brought[1])
+    level, brought = rng.standard_normal(40), np.zeros((2, 40))
+    kb.give(answers[0], links, tie, level, brought[0])
+    naive.give(answers[0], links, tie, level, brought[1])
     np.testing.assert_allclose(brought[0], brought[1], rtol=1e-12, atol=1e-14)
 
 
@@ -52,13 +58,13 @@ def test_the_operator_is_completed_as_by_its_twin(rng):
     cells, places = 12, 60
     vectors = rng.standard_normal((3, places)).astype(np.float32)
     near = np.stack([rng.permutation(places)[:7] for _ in range(cells)])
-    draw, response = rng.random((5, cells)) * (rng.random((5, cells)) > 0.5), rng.random((5, cells))
+    (_, links, tie), network = ties(rng, 5, cells), rng.random((5, 5))
     weights, black, extra = rng.random((cells, 7)), rng.random(cells) > 0.5, rng.standard_normal(cells)
     found = []
     for code in (kb, naive):
         operated, sums = vectors[2].copy(), np.zeros(4)
         code.complete(
-            vectors[0], vectors[1], operated, near, near[:, ::-1], weights, black, draw, response, extra, 0.3, sums
+            vectors[0], vectors[1], operated, near, near[:, ::-1], weights, black, network, links, tie, extra, 0.3, sums
         )
         found.append((operated, sums))
     assert np.abs(found[0][0] - vectors[2]).max() > 0.1

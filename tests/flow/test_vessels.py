@@ -9,7 +9,7 @@ import pytest
 
 from naive import flow as naive
 from vertebro.errors import CaseError, GeometryError
-from vertebro.flow import FlowProblem, Outlet, Stepper, VesselNetwork, Well
+from vertebro.flow import FlowProblem, Outlet, Stepper, VesselNetwork, Well, exchange, multigrid
 from vertebro.flow import kernels_vessels as kv
 from vertebro.flow.domain import make_box, whole_window
 from vertebro.flow.network import _lists
@@ -17,6 +17,7 @@ from vertebro.flow.pressure import PressureField, length
 from vertebro.grid import VoxelGrid
 
 SHAPE = (9, 8, 7)
+FIELDS = ("segment", "conductance", "volume", "length", "radius")
 
 
 def network(rng, *, ease=1.0, mouth=1.0, nodes=12, mouths=9, shape=SHAPE, **more):
@@ -318,6 +319,34 @@ def test_a_copied_state_goes_on_to_the_same_bits(rng):
     assert first.vessels.same(second.vessels)
     assert first.vessels.held > held == state.vessels.held
     assert first.vessels.outflow == second.vessels.outflow
+
+
+def test_two_threads_on_a_box_with_vessels_give_the_bits_of_one(rng, monkeypatch):
+    """A box large enough for threads: cement in the bone and in the vessels, pressures and ledgers to the last bit."""
+    shape = (36, 32, 30)
+    net, permeability = network(rng, ease=10.0, mouths=40, shape=shape), 1e-8 * np.exp(rng.normal(size=(3, *shape)))
+    near = net.coupling_cell % 9 + np.array([12, 12, 11])  # around the needle: cement comes to some
+    kept = {name: getattr(net, name) for name in (*FIELDS, "coupling_node", "coupling", "outlet_node")}
+    more = {name: getattr(net, name) for name in ("outlet_pressure", "outlet_name", "blood", "viscosity")}
+    net, found = VesselNetwork(coupling_cell=near, **kept, **more), []
+    for threads in (1, 2):
+        for module in (multigrid, exchange):
+            monkeypatch.setattr(module, "usual_size", lambda threads=threads: threads)
+        wells = [Well(cells=[(16, 16, 15)], rate=5e-8)]
+        problem = bone_with(net, rng, shape=shape, permeability=permeability, wells=wells)
+        state, stepper = problem.initial_state(), Stepper(problem)
+        stepper.advance(state, 4.0)
+        assert stepper._flow.solver.team.size == threads
+        found.append((state, stepper.face_fluxes().tobytes()))
+    (one, through), (two, flows) = found
+    assert one.vessels.held > 1e-9
+    assert one.vessels.same(two.vessels)
+    assert flows == through
+    for name in ("pressure", "saturation", "injection_time"):
+        assert getattr(one, name).tobytes() == getattr(two, name).tobytes()
+    for name in ("pressure", "flow", "drawn"):
+        assert getattr(one.vessels, name).tobytes() == getattr(two.vessels, name).tobytes()
+    assert (one.vessels.outflow, one.outflow) == (two.vessels.outflow, two.outflow)
 
 
 def test_vessels_without_any_flow_through_them_change_nothing(rng):

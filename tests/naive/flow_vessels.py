@@ -154,13 +154,21 @@ def advance(
                 mouth[kv.GIVEN_BIRTH, k] += x * age
 
 
-def without_cells(nodes, draw, weight, out):
+def matrix_of(links, tie, shape):
+    out = np.zeros(shape)
+    out[tuple(links)] = tie
+    return out
+
+
+def without_cells(nodes, links, tie, weight, out):
+    draw = matrix_of(links, tie, (len(nodes), len(weight)))
     out[...] = nodes - (draw * weight) @ draw.T
 
 
-def complete(answer, way, operated, in_level, in_half, weights, black, draw, response, extra, scale, sums):
+def complete(answer, way, operated, in_level, in_half, weights, black, network, links, tie, extra, scale, sums):
     level, along = (weights * answer[in_level]).sum(axis=1), (weights * way[in_half]).sum(axis=1)
-    more = scale * (draw.T @ (response @ level)) - extra * black
+    draw = matrix_of(links, tie, (len(network), len(level)))
+    more = scale * (draw.T @ (network @ (draw @ level))) - extra * black
     np.subtract.at(operated, in_half, weights * more[:, None])
     red = extra * ~black
     sums[:] = red @ level, more @ level, red @ along, more @ along
@@ -173,5 +181,6 @@ def solve_definite(a, b):
     a[lower] = np.linalg.cholesky(a)[lower]
 
 
-def give(answer, draw, own, damp, level, out):
-    out[...] = damp * (draw.T @ (answer @ level) - own * level)
+def give(answer, links, tie, level, out):
+    draw = matrix_of(links, tie, (len(answer), len(level)))
+    out[...] = draw.T @ (answer @ (draw @ level))

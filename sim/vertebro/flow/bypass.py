@@ -36,10 +36,8 @@ class Bypass:
     Attributes
     ----------
     leak : padded array [m³/(s·Pa)]
-    draw : (n, c) array [m³/(s·Pa)]
-        B, of the nodes that have mouths.
-    share : (n, c) array [1]
-        S⁻¹ B: part of each cell's pressure that a node has.
+    links, tie : (2, l) int array, (l,) array [m³/(s·Pa)]
+        B, of the nodes that have mouths: node, cell and conductance of each of its entries, cell by cell.
     own : (c,) array [m³/(s·Pa)]
         D.
     network : (n, n) array [Pa·s/m³]
@@ -51,7 +49,7 @@ class Bypass:
     def __init__(self, shape: tuple[int, int, int], cells: NDArray[np.int64]) -> None:
         self.cells, size = cells, len(cells)
         self.leak, self.supply = np.zeros(shape), np.zeros(size)
-        self.draw, self.share, self._nodes = np.zeros((0, size)), np.zeros((0, size)), np.zeros((0, 0))
+        self.links, self.tie, self._nodes = np.zeros((2, 0), np.int64), np.zeros(0), np.zeros((0, 0))
         _, nj, nk = shape
         self._strides = np.array([nj * nk, nk, 1])
         steps = np.concatenate([self._strides, -self._strides, [0]])
@@ -63,18 +61,21 @@ class Bypass:
         inside = (j // 2) * nm + k // 2
         self._in_half, self._in_level = (2 * i + j % 2) * block + inside, (4 * i + 2 * (j % 2) + k % 2) * block + inside
         self._way, self._all, self._h = np.zeros((size, 7)), np.zeros((size, 7)), np.zeros(size)
-        self._whole_way, self._response = np.zeros((size, 7)), np.zeros((0, size))
-        self._answer: Double = np.zeros((0, size))
+        self._whole_way, self._response = np.zeros((size, 7)), np.zeros((0, 0))
         self.network: Double = np.zeros((0, 0))
         self.own: Double = np.zeros(size)
         self._damp: Double = np.ones(size)
         self._base = np.zeros(size)
 
     def set(self, leak: Double, draw: Double, share: Double, nodes: Double, network: Double, supply: Double) -> None:
-        """Take new conductances, `nodes` (n, n) is S, `network` S⁻¹; `prepare` must follow."""
+        """Take new conductances; `prepare` must follow.
+
+        draw (n, c) is B, share (n, c) is S⁻¹ B, nodes (n, n) is S, network S⁻¹.
+        """
         self.leak.reshape(-1)[self.cells] = leak
-        self.draw, self.share, self._nodes, self.supply = draw, share, nodes, supply
-        self.network = network
+        cell, node = np.nonzero(draw.T)
+        self.links, self.tie = np.stack([node, cell]), draw[node, cell]
+        self._nodes, self.network, self.supply = nodes, network, supply
         self.own = np.einsum("nc,nc->c", draw, share)
 
     def prepare(self, t: Double, free: NDArray[np.uint8], scale: float, sinks: Single) -> None:
@@ -91,13 +92,12 @@ class Bypass:
         self._all = np.where(self._black[:, None], faces * inverse[:, None], own)
         self._way = self._all * near
         self._h = np.where(self._black & on, inverse, 0.0)
-        self.draw, self.share, self.own = self.draw * on, self.share * on, self.own * on
+        self.tie, self.own = self.tie * on[self.links[1]], self.own * on
         self._damp = 1.0 / (1.0 + self.own * self._h)
         self._whole_way = np.where(self._black[:, None], self._way * self._damp[:, None], self._way)
-        nodes, response = np.zeros_like(self._nodes), self.draw.copy()
-        kb.without_cells(self._nodes, self.draw, self._h * self._damp, nodes)
-        kb.solve_definite(nodes, response)
-        self._response, self._answer = response, response * self._damp
+        nodes, self._response = np.zeros_like(self._nodes), np.eye(len(self._nodes))
+        kb.without_cells(self._nodes, self.links, self.tie, self._h * self._damp, nodes)
+        kb.solve_definite(nodes, self._response)
         sinks.reshape(-1)[self._in_level[on, 6]] += (self.sinks[on] * scale).astype(np.float32)
 
     @property
@@ -138,7 +138,7 @@ class Bypass:
         less = np.zeros(4)
         kb.complete(
             answer.reshape(-1), way.reshape(-1), operated.reshape(-1), self._in_level, self._in_half, self._whole_way,
-            self._black, self.draw, self._response, extra, scale, less,
+            self._black, self._response, self.links, self.tie, extra, scale, less,
         )  # fmt: skip
         one, two, three, four = less.tolist()
         return one, two, three, four
@@ -147,13 +147,13 @@ class Bypass:
         """(c,) what the others bring to each joined cell at pressures `x` [m³/s]."""
         values = x.reshape(-1)[self.cells]
         out = np.zeros_like(values)
-        kb.give(self.share, self.draw, self.own, np.ones_like(values), values, out)
-        return out
+        kb.give(self.network, self.links, self.tie, values, out)
+        return out - self.own * values
 
     def _give(self, level: Double) -> Double:
         out = np.zeros_like(level)
-        kb.give(self._answer, self.draw, self.own, self._damp, level, out)
-        return out
+        kb.give(self._response, self.links, self.tie, self._damp * level, out)
+        return self._damp * (out - self.own * level)
 
 
 def sinks_of_nodes(bypass: Bypass, number: NDArray[Any], scale: float, sink: Single, dinv: Single) -> None:

@@ -56,11 +56,13 @@ class Joints:
         self.bottom = np.zeros(((ni - 2) * (nj - 2) * (nk - 2),) * 2)
         self._bottom = np.ix_(inner, inner)
 
-    def set(self, draw: Double, network: Double) -> None:
-        """Take the conductances (n, c) between nodes and cells, and the pressures (n, n) of the nodes for inflows."""
-        node, cell = np.nonzero(draw)
-        self.network = network.astype(np.float32)
-        links, ties, sums = [], [], draw[node, cell]
+    def set(self, between: Index, sums: Double, network: Double) -> None:
+        """Take what ties nodes and cells, and the pressures (n, n) of the nodes for inflows.
+
+        between (2, l), sums (l,) : node, cell and conductance of each tie.
+        """
+        (node, cell), self.network = between, network.astype(np.float32)
+        links, ties = [], []
         for n, (number, size) in enumerate(self._numbers):
             pair, back = np.unique(node * size + number[cell], return_inverse=True)
             whole = np.bincount(back.reshape(-1), sums, len(pair))
@@ -69,7 +71,7 @@ class Joints:
                 ties.append(whole.astype(np.float32))
                 self.spans[n + 1, 1] = self.spans[n, 1] + len(pair)
             elif self.count:
-                among = np.zeros((len(draw), size))
+                among = np.zeros((len(network), size))
                 among[np.divmod(pair, size)] = whole
                 self.bottom[self._bottom] = np.einsum("nc,nd->cd", among, np.einsum("nm,mc->nc", network, among))
         self.links = np.concatenate([*links, np.zeros((2, 0), np.int64)], axis=1)

@@ -8,20 +8,22 @@ from vertebro._jit import kernel
 
 
 @kernel
-def without_cells(nodes, draw, weight, out):
-    """Write ``nodes - draw diag(weight) drawᵀ`` into `out` (n, n); draw (n, c), few of a cell's entries not 0."""
-    n, c = draw.shape
+def without_cells(nodes, links, tie, weight, out):
+    """Write ``nodes - B diag(weight) Bᵀ`` into `out` (n, n).
+
+    links (2, l), tie (l,) : node, cell and conductance of each entry of `B`, those of a cell one after the other.
+    weight (c,) : of the cells.
+    """
     out[:] = nodes
-    near = np.zeros(n, np.int64)
-    for i in range(c):
-        count = 0
-        for v in range(n):
-            if draw[v, i] > 0.0:
-                near[count] = v
-                count += 1
-        for a in range(count):
-            for b in range(count):
-                out[near[a], near[b]] -= draw[near[a], i] * weight[i] * draw[near[b], i]
+    first = 0
+    while first < tie.size:
+        cell, end = links[1, first], first + 1
+        while end < tie.size and links[1, end] == cell:
+            end += 1
+        for a in range(first, end):
+            for b in range(first, end):
+                out[links[0, a], links[0, b]] -= tie[a] * weight[cell] * tie[b]
+        first = end
 
 
 @kernel
@@ -52,41 +54,38 @@ def solve_definite(a, b):
 
 
 @kernel
-def give(answer, draw, own, damp, level, out):
-    """Write ``damp (drawᵀ (answer level) - own level)`` into `out` (c,); answer, draw (n, c)."""
-    n, c = draw.shape
-    for i in range(c):
-        out[i] = -own[i] * level[i]
+def give(answer, links, tie, level, out):
+    """Write ``Bᵀ answer B level`` into `out` (c,): what the others bring for the pressures `level` (c,) of the cells.
+
+    answer (n, n) : pressure of each node for an inflow at each. links, tie : as of `without_cells`.
+    """
+    n = answer.shape[0]
+    inflow, pressure = np.zeros(n), np.zeros(n)
+    for m in range(tie.size):
+        inflow[links[0, m]] += tie[m] * level[links[1, m]]
     for v in range(n):
-        pressure = 0.0
-        for i in range(c):
-            pressure += answer[v, i] * level[i]
-        for i in range(c):
-            out[i] += draw[v, i] * pressure
-    for i in range(c):
-        out[i] *= damp[i]
+        for u in range(n):
+            pressure[v] += answer[v, u] * inflow[u]
+    out[:] = 0.0
+    for m in range(tie.size):
+        out[links[1, m]] += tie[m] * pressure[links[0, m]]
 
 
 @kernel(fastmath=True)
-def complete(answer, way, operated, in_level, in_half, weights, black, draw, response, extra, scale, sums):
+def complete(answer, way, operated, in_level, in_half, weights, black, network, links, tie, extra, scale, sums):
     """Complete the operator on a cycle's `answer`; see `Bypass.correct`.
 
     answer, way, operated : flat storage of the finest level, the last two of colour 0. in_level, in_half (c, 7) :
     places there, of a joined cell's neighbours and its own. weights (c, 7) : their part in its pressure. black, extra
-    (c,). draw, response (n, c) : conductances, pressure of a node for each cell's. sums (4,) : written.
+    (c,). network (n, n), links, tie : as of `give`. sums (4,) : written.
     """
-    n, c = draw.shape
+    c = black.size
     level, along, back = np.zeros(c), np.zeros(c), np.zeros(c)
     for i in range(c):
         for e in range(7):
             level[i] += weights[i, e] * answer[in_level[i, e]]
             along[i] += weights[i, e] * way[in_half[i, e]]
-    for v in range(n):
-        pressure = 0.0
-        for i in range(c):
-            pressure += response[v, i] * level[i]
-        for i in range(c):
-            back[i] += draw[v, i] * pressure
+    give(network, links, tie, level, back)
     sums[:] = 0.0
     for i in range(c):
         more = scale * back[i]

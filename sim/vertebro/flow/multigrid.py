@@ -140,7 +140,7 @@ class Multigrid:
         )
         if self.bypass is not None:
             self.bypass.prepare(t, free, self.scale, self.u[0])
-            self.joints.set(self.scale * self.bypass.draw, self.bypass.network / self.scale)
+            self.joints.set(self.bypass.links, self.scale * self.bypass.tie, self.bypass.network / self.scale)
         for n in range(len(depth) if self.pieces is None else 1):
             if n > 0:
                 near = n - 1

@@ -284,15 +284,21 @@ class Network:
         largest = float(flow.max(initial=0.0))
         return float(np.einsum("m,m,m", flow, flow, np.abs(change))) / largest if largest > 0.0 else 0.0
 
-    def agrees(self, p: Float, res: Float, s: Float, now: float, ahead: float) -> bool:
+    def agrees(self, p: Float, res: Float, s: Float, source: Float, now: float, ahead: float) -> bool:
         """Whether the present flows go with the conductances that they were found with; notes the time ahead."""
         state, drive = self.state, self._drive()
         state.ahead = ahead
         segment = self._drop(self.resistance(self._tried(s, now, ahead), now) - 1.0 / self._segment_g)
+        if segment > self.care.drop_error * drive:
+            return False
         new, used = self._mouth_resistance(self.levels(p), res, now), np.zeros(len(state.drawn))
         np.divide(1.0, self._mouth_g, out=used, where=self._mouth_g > 0.0)
-        mouth = np.abs(new - used) * np.abs(state.drawn)
-        return max(segment, float(mouth.max(initial=0.0))) <= self.care.drop_error * drive
+        flow = np.abs(state.drawn)
+        wrong = np.abs(new - used) * flow > self.care.drop_error * drive
+        # the flow a mouth lacks or has too much, were the pressures around it to stay
+        missing = flow[wrong] * np.abs(used[wrong] / new[wrong] - 1.0)
+        whole = float(source.sum()) or float(flow.sum())
+        return float(missing.sum()) <= self.care.mouths * whole
 
     def _drive(self) -> float:
         """Largest difference of pressure that acts on the network [Pa]."""

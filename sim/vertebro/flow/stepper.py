@@ -215,10 +215,8 @@ class Stepper:
             self.pace.shorten(arrival, self._call, network.care.least_to_mouth)
             longest = min(longest, self.pace.life)
             self.pace.shorten(network.life(front.s, now, longest), self._call, network.care.least)
-            if (
-                network.agrees(flow.p, flow.res, front.s, now, 0.5 * min(longest, self.pace.life))
-                or again == MOST_AGAIN
-            ):
+            ahead = 0.5 * min(longest, self.pace.life)
+            if network.agrees(flow.p, flow.res, front.s, flow.source, now, ahead) or again == MOST_AGAIN:
                 break
             residual = self._pass(flow, front, now, tally)
             self.pace.renew(flow, front, self._runs, now, self._exchange.team)

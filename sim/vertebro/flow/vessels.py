@@ -32,6 +32,8 @@ class VesselCare:
         Change of the flows through the mouths, of what flows there, while one field serves, by its last trend.
     arrival : float [1]
         Of what is injected meanwhile: what may pass mouths as if the front were not there yet.
+    mouths : float [1]
+        Of what is injected meanwhile: what mouths whose fluid has turned out another may pass too little or too much.
     least, least_to_mouth : float [1]
         Share of the front's usual step that a field serves, whatever fills vessels or comes to a mouth.
     """
@@ -40,12 +42,15 @@ class VesselCare:
     drop_change: float = 0.15
     flow_change: float = 0.25
     arrival: float = 0.01
+    mouths: float = 0.0
     least: float = 0.02
     least_to_mouth: float = 0.1
 
 
 # half the solves; leaks of 0.1 to 0.3 ml change by 1 to 3 %, one of 0.03 ml on 1.5 mm voxels by a third
-QUICK = VesselCare(drop_error=0.1, drop_change=0.4, flow_change=0.5, arrival=0.05, least=0.25, least_to_mouth=0.5)
+QUICK = VesselCare(
+    drop_error=0.1, drop_change=0.4, flow_change=0.5, arrival=0.05, mouths=0.05, least=0.25, least_to_mouth=0.5
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
