@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from anatomy.sick import sick
+from vertebro.anatomy.anatomy import Exit
 from vertebro.anatomy.network import CRACK_ROUTES
 from vertebro.anatomy.network_slits import couple_slits
 from vertebro.anatomy.pathology_records import EndplateCrack, WallFissure
 from vertebro.anatomy.store import load_anatomy, save_anatomy
 from vertebro.drainage import flow_vessels, vein_course, vein_grid, vein_raster
 from vertebro.quantity import Record
-from vertebro.tissue import Tissue
+from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 
 SIDE = WallFissure(wall="left", right=0.2, width=0.6 * mm, length=12 * mm, depth=10 * mm)
@@ -92,3 +95,15 @@ def test_cement_in_a_slit_keeps_its_volume_on_pictures_and_counts_where_it_lies(
     grid = vein_grid(network, 0.8 * mm)
     assert vein_raster(network, grid).fraction(content).sum() * grid.voxel_volume == pytest.approx(content.sum(), 1e-3)
     assert "tissue" in course.routes
+
+
+def test_a_crack_up_to_the_grids_rim_has_no_mouth_in_a_cell_held_at_a_pressure() -> None:
+    one = sick(SIDE)
+    before = flow_vessels(one)
+    outside = one.compartment[tuple(before.coupling_cell.T)] == Compartment.PARAVERTEBRAL
+    rim = before.coupling_cell[outside][:1]
+    held = dataclasses.replace(one, exits=(*one.exits, Exit(name="rim", route="tissue", cells=rim, pressure=0.0)))
+    after = flow_vessels(held)
+    assert len(rim) == 1
+    assert not (after.coupling_cell == rim).all(axis=1).any()
+    assert 0 < len(before.coupling) - len(after.coupling) <= 2
