@@ -41,6 +41,16 @@ def line_spans(lines: Array, spans: Array) -> None:
         span[:] = (chunks[0], min(chunks[-1] + 32, len(line))) if chunks else (len(line), 0)
 
 
+def filled_box(spans: Array) -> Array:
+    """Look at every line."""
+    lines = [(i, j) for i, j in np.ndindex(spans.shape[:2]) if spans[i, j, 0] < spans[i, j, 1]]
+    if not lines:
+        return np.array([1 << 40, 0] * 3)
+    along = np.array([spans[line] for line in lines])
+    across = np.array(lines)
+    return np.array([*np.ravel([across.min(axis=0), across.max(axis=0) + 1], "F"), along[:, 0].min(), along[:, 1].max()])
+
+
 def place_nodes(group_z: Array, rim: int, index: Array, weight: Array) -> None:
     """Whole and broken part of every node's place."""
     for g, k in np.ndindex(index.shape):
