@@ -277,6 +277,31 @@ def coarsen(image, factor, line, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(fastmath=True)
+def compose_row(sharp, share, smooth, factor, row, line, target):  # type: ignore[no-untyped-def]
+    """One row of `compose`. Writes `target`, (cols,) float32."""
+    cols = target.size
+    n, m = smooth.shape
+    half = factor // 2
+    place = (np.float32(row) + HALF) / np.float32(factor) - HALF
+    low = int(np.floor(place))
+    weight = place - np.float32(low)
+    above, below = smooth[max(low, 0)], smooth[min(low + 1, n - 1)]
+    for j in range(m):
+        line[j + 1] = above[j] + weight * (below[j] - above[j])
+    line[0], line[m + 1] = line[1], line[m]
+    for j in range(m + 1):
+        start = j * factor - half
+        step = (line[j + 1] - line[j]) / np.float32(factor)
+        begin, end = max(start, 0), min(start + factor, cols)
+        if begin >= end:
+            continue
+        origin = line[j] + step * (HALF + np.float32(begin - start))
+        here, there = sharp[row, begin:end], target[begin:end]
+        for k in range(there.size):
+            there[k] = share * here[k] + origin + step * np.float32(k)
+
+
+@kernel(fastmath=True)
 def compose(sharp, share, smooth, factor, line, out):  # type: ignore[no-untyped-def]
     """A sharp picture times `share`, plus a coarse one interpolated linearly between its blocks' centres.
 
@@ -292,138 +317,5 @@ def compose(sharp, share, smooth, factor, line, out):  # type: ignore[no-untyped
         Scratch.
     out : (rows, cols) float32
     """
-    rows, cols = sharp.shape
-    n, m = smooth.shape
-    half = factor // 2
-    for row in range(rows):
-        place = (np.float32(row) + HALF) / np.float32(factor) - HALF
-        low = int(np.floor(place))
-        weight = place - np.float32(low)
-        above, below = smooth[max(low, 0)], smooth[min(low + 1, n - 1)]
-        for j in range(m):
-            line[j + 1] = above[j] + weight * (below[j] - above[j])
-        line[0], line[m + 1] = line[1], line[m]
-        target, here = out[row], sharp[row]
-        for j in range(m + 1):
-            start = j * factor - half
-            step = (line[j + 1] - line[j]) / np.float32(factor)
-            begin = max(start, 0)
-            origin = line[j] + step * (HALF + np.float32(begin - start))
-            for k in range(min(start + factor, cols) - begin):
-                target[begin + k] = share * here[begin + k] + origin + step * np.float32(k)
-
-
-@kernel(fastmath=True)
-def register(total, taps, bank, place, tube, memory, traps, before, gain, line, bits, shown, level):  # type: ignore[no-untyped-def]
-    """What the detector and its filter make of the expected quanta, and its logarithm for the display.
-
-    Parameters
-    ----------
-    total : (rows, cols) float32
-        Expected quanta per pixel.
-    taps : (radius + 1,) float32
-        Spread of light.
-    bank : (2, …, …) float32
-        Standard normal numbers: spread like light, and plain.
-    place : (4,) int
-        First row and column in either bank.
-    tube : (3,) float32
-        Scale of `total`; then variance of the counting noise over the signal, standard deviation of the read-out's.
-    memory : (2 + 3 t,) float32
-        Share of the newest picture and threshold of movement (standard deviations squared; 0: none). Then for each
-        of t traps: share of the signal that it takes, share of its load that stays, factor on its old load.
-    traps : (t, rows, cols) float32
-        Signal that comes late; changed in place.
-    before : (rows, cols) float32
-        The last shown picture.
-    gain : (rows, cols) float32
-        Factor before the logarithm.
-    line : (cols + 2 radius,) float32
-    bits : (cols,) int32
-        Scratch.
-    shown, level : (rows, cols) float32
-        The filtered signal; the logarithm of it times `gain`.
-    """
-    rows, cols = total.shape
-    share, threshold, scale, grain, readout = memory[0], memory[1], tube[0], tube[1], tube[2]
-    late = np.float32(0.0)
-    for t in range(traps.shape[0]):
-        late += memory[2 + 3 * t]
-    spread = np.float32(0.0)
-    for t in range(taps.size):
-        spread += taps[t] * taps[t] * (ONE if t == 0 else np.float32(2.0))
-    spread *= spread
-    noisy = grain > 0 or readout > 0
-    for row in range(rows):
-        now, old, tone = shown[row], before[row], level[row]
-        blur_row(total, row, taps, line, now)
-        shot = bank[0, place[0] + row, place[1] : place[1] + cols]
-        read = bank[1, place[2] + row, place[3] : place[3] + cols]
-        for col in range(cols):
-            clean = now[col] * scale
-            tone[col] = max(clean, np.float32(0.0)) * grain
-            now[col] = clean
-        if noisy:
-            for col in range(cols):
-                now[col] += np.sqrt(tone[col]) * shot[col] + readout * read[col]
-        if traps.shape[0] > 0:
-            for col in range(cols):
-                line[col] = now[col]
-                now[col] *= ONE - late
-        for t in range(traps.shape[0]):
-            take, keep, carry = memory[2 + 3 * t], memory[3 + 3 * t], memory[4 + 3 * t]
-            load = traps[t, row]
-            for col in range(cols):
-                held = load[col] * carry
-                now[col] += held
-                load[col] = keep * held + take * (ONE - keep) * line[col]
-        if threshold > 0:
-            wide = ONE + share / (np.float32(2.0) - share)
-            for col in range(cols):
-                step = now[col] - old[col]
-                variance = wide * threshold * (tone[col] * spread + readout * readout) + np.float32(1e-12)
-                moved = min(max(step * step / variance - ONE, np.float32(0.0)), ONE)
-                now[col] = old[col] + (share + (ONE - share) * moved) * step
-        else:
-            for col in range(cols):
-                now[col] = old[col] + share * (now[col] - old[col])
-        factor = gain[row]
-        for col in range(cols):
-            tone[col] = max(now[col], HALF) * factor[col]
-        logarithm(tone, bits)
-
-
-@kernel(fastmath=True)
-def show(level, taps, sharpen, low, scale, curve, opening, line, smooth, out):  # type: ignore[no-untyped-def]
-    """Grey values of a logarithm: edges enhanced, then a table.
-
-    Parameters
-    ----------
-    level : (rows, cols) float32
-    taps : (radius + 1,) float32
-        Of the blur that is subtracted.
-    sharpen : float32
-        Strength; 0 for none.
-    low, scale : float32
-        The table's index is (level - low) * scale.
-    curve : (n,) uint16
-    opening : (rows, cols) bool
-        Elsewhere the picture is black.
-    line : (cols + 2 radius,) float32
-    smooth : (cols,) float32
-        Scratch.
-    out : (rows, cols) uint16
-    """
-    rows, cols = level.shape
-    last = np.float32(curve.size - 1)
-    for row in range(rows):
-        here, target, inside = level[row], out[row], opening[row]
-        if sharpen > 0:
-            blur_row(level, row, taps, line, smooth)
-            for col in range(cols):
-                smooth[col] = here[col] + sharpen * (here[col] - smooth[col])
-        else:
-            smooth[:] = here
-        for col in range(cols):
-            index = min(max((smooth[col] - low) * scale, np.float32(0.0)), last)
-            target[col] = curve[np.int32(index)] if inside[col] else np.uint16(0)
+    for row in range(sharp.shape[0]):
+        compose_row(sharp, share, smooth, factor, row, line, out[row])
