@@ -57,11 +57,14 @@ def test_blurred_row_equals_its_naive_twin(sigma: float, rng: np.random.Generato
 
 
 def test_softened_layer_equals_its_naive_twin(rng: np.random.Generator) -> None:
-    path = layer(rng)
+    """The second layer lies elsewhere: rows that the first one touched are empty again."""
     one, other = np.zeros((ROWS, COLS), np.float32), np.zeros((ROWS, COLS), np.float32)
-    fast.soften(path, TAPS, LONG, np.empty(ROWS, np.bool_), one)
-    naive.soften(path, TAPS, None, None, other)
-    assert np.allclose(one, other, atol=1e-6)
+    rows = np.zeros((2, ROWS), np.bool_)
+    for path in (layer(rng), np.roll(layer(rng), 6, axis=0)):
+        fast.soften(path, TAPS, LONG, np.empty(ROWS, np.bool_), rows[0], one)
+        naive.soften(path, TAPS, None, None, rows[1], other)
+        assert np.allclose(one, other, atol=1e-6)
+        assert np.array_equal(*rows)
 
 
 @pytest.mark.parametrize("shape", [(4, 1, 1), (4, ROWS, 1), (4, 1, COLS)])
@@ -83,8 +86,9 @@ def test_transmission_equals_its_naive_twin(absent: tuple[int, ...], rng: np.ran
     paths = [np.zeros((1, COLS), np.float32) if i in absent else layer(rng) for i in range(3)]
     mu, primary = rng.random((3, 4)).astype(np.float32), tissue.sum(axis=0)
     one, other = np.empty((ROWS, COLS), np.float32), np.empty((ROWS, COLS), np.float32)
-    assert fast.transmit(tissue, primary, *paths, mu, LINE, BITS, one)
-    assert naive.transmit(tissue, primary, *paths, mu, None, None, other)
+    touched = np.logical_or.reduce([np.broadcast_to(path, (ROWS, COLS)).any(axis=1) for path in paths])
+    assert fast.transmit(tissue, primary, *paths, touched, mu, LINE, BITS, one)
+    assert naive.transmit(tissue, primary, *paths, touched, mu, None, None, other)
     assert np.allclose(one, other, rtol=1e-5)
 
 
@@ -93,7 +97,8 @@ def test_paths_that_are_not_finite_are_found(wrong: float, rng: np.random.Genera
     tissue, path = rng.random((4, ROWS, COLS)).astype(np.float32), layer(rng)
     path[-1, -1] = wrong
     nothing, mu = np.zeros((1, COLS), np.float32), np.ones((3, 4), np.float32)
-    assert not fast.transmit(tissue, tissue.sum(axis=0), path, nothing, nothing, mu, LINE, BITS, tissue[0].copy())
+    paths, everywhere = (path, nothing, nothing), np.ones(ROWS, np.bool_)
+    assert not fast.transmit(tissue, tissue.sum(axis=0), *paths, everywhere, mu, LINE, BITS, tissue[0].copy())
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
@@ -149,8 +154,8 @@ def test_composed_row_equals_its_naive_twin(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("lagging", [0, 1, 2])
 def test_registered_row_equals_its_naive_twin(motion: float, lagging: int, rng: np.random.Generator) -> None:
     expected, before, gain = picture(rng, 50, 100)[0], picture(rng, 50, 100)[0], picture(rng, 0.01, 0.02)[0]
-    shot, read = rng.standard_normal((2, COLS)).astype(np.float32)
-    tube = np.array([1.1, 0.9, 2.0], np.float32)
+    shot, read = (1e3 * rng.standard_normal((2, COLS))).astype(np.int16)
+    tube = np.array([1.1, 0.9, 2.0, 1e-3], np.float32)
     memory = np.array([0.4, motion, *(0.03, 0.6, 1.2, 0.02, 0.9, 1.2)[: 3 * lagging]], np.float32)
     traps = rng.uniform(0, 3, (lagging, ROWS, COLS)).astype(np.float32)
     results: list[list[Any]] = []
@@ -185,8 +190,9 @@ def test_developed_picture_equals_its_naive_twin(
     light, taps = (gaussian_taps(sigma).astype(np.float32) for sigma in (spread, 1.0 if sharpen else 0.0))
     before, gain = picture(rng, 50, 100), picture(rng, 0.01, 0.02)
     scene = picture(rng, 50, 100), np.float32(0.7), rng.uniform(9, 12, (5, 6)).astype(np.float32), 4
-    noise = rng.standard_normal((2, ROWS + 5, COLS + 5)).astype(np.float32), np.array([2, 3, 4, 1])
-    tube = np.array([1.1, 0.9, 2.0], np.float32)
+    bank = (1e3 * rng.standard_normal((2, ROWS + 5, COLS + 5))).astype(np.int16)
+    tube = np.array([1.1, 0.9, 2.0, 1e-3], np.float32)
+    noise = bank, np.array([2, 3, 4, 1])
     memory = np.array([0.4, 4.0, *(0.03, 0.6, 1.2, 0.02, 0.9, 1.2)[: 3 * lagging]], np.float32)
     traps = rng.uniform(0, 3, (lagging, ROWS, COLS)).astype(np.float32)
     opening = np.ones((ROWS, COLS), np.bool_)

@@ -264,9 +264,14 @@ def blur_row(image: Array, row: int, taps: Array, line: Array | None, target: Ar
     target[:] = out[row]
 
 
-def soften(path: Array, taps: Array, line: Array | None, filled: Array | None, out: Array) -> None:
+def soften(
+    path: Array, taps: Array, line: Array | None, filled: Array | None, touched: Array, out: Array
+) -> None:
     """The whole picture blurred."""
     blur(path, taps, None, out)
+    reach = len(taps) - 1
+    full = np.flatnonzero((path != 0).any(axis=1))
+    touched[:] = [np.any(abs(full - row) <= reach) for row in range(len(path))]
 
 
 def absorb(
@@ -292,6 +297,7 @@ def transmit(
     one: Array,
     two: Array,
     three: Array,
+    touched: Array,
     mu: Array,
     line: Array | None,
     bits: Array | None,
@@ -373,7 +379,7 @@ def register_row(
     """One effect after the other."""
     clean = now * tube[0]
     variance = np.maximum(clean, 0) * tube[1]
-    signal = clean + np.sqrt(variance) * shot + tube[2] * read
+    signal = clean + tube[3] * (np.sqrt(variance) * shot + tube[2] * read)
     trap = memory[2:].reshape(-1, 3)
     prompt = (1 - trap[:, 0].sum()) * signal
     for load, (take, keep, carry) in zip(traps[:, row], trap, strict=True):

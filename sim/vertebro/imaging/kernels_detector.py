@@ -130,8 +130,8 @@ def blur(image, taps, line, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(fastmath=True)
-def soften(path, taps, line, filled, out):  # type: ignore[no-untyped-def]
-    """`blur` of a picture that is zero in most rows. Writes those rows of `out` that the blur can reach.
+def soften(path, taps, line, filled, touched, out):  # type: ignore[no-untyped-def]
+    """`blur` of a picture that is zero in most rows. Writes the rows of `out` that the blur can reach.
 
     Parameters
     ----------
@@ -141,15 +141,16 @@ def soften(path, taps, line, filled, out):  # type: ignore[no-untyped-def]
         Scratch.
     filled : (rows,) bool
         Scratch.
+    touched : (rows,) bool
+        Rows of `out` that are not zero, on entry and on return.
     out : (rows, cols) float32
-        Zero on entry.
     """
     rows, cols = path.shape
     radius = taps.size - 1
     for row in range(rows):
-        total = np.float32(0.0)
+        here, total = path[row], np.float32(0.0)
         for col in range(cols):
-            total += abs(path[row, col])
+            total += abs(here[col])
         filled[row] = total != 0  # NaN counts as filled
     for row in range(rows):
         near = False
@@ -157,6 +158,9 @@ def soften(path, taps, line, filled, out):  # type: ignore[no-untyped-def]
             near |= filled[other]
         if near:
             blur_row(path, row, taps, line, out[row])
+        elif touched[row]:
+            out[row] = np.float32(0.0)
+        touched[row] = near
 
 
 @kernel(fastmath=True)
@@ -198,7 +202,7 @@ def absorb(soft, bone, mu_soft, mu_bone, weight, scale, bits, out, primary):  # 
 
 
 @kernel(fastmath=True)
-def transmit(tissue, primary, one, two, three, mu, line, bits, out):  # type: ignore[no-untyped-def]
+def transmit(tissue, primary, one, two, three, touched, mu, line, bits, out):  # type: ignore[no-untyped-def]
     """Primary quanta behind the tissue and up to three thin layers; False if a path is not finite.
 
     Parameters
@@ -208,6 +212,8 @@ def transmit(tissue, primary, one, two, three, mu, line, bits, out):  # type: ig
         Its sum over the bins.
     one, two, three : (rows, cols) or (1, cols) float32 [m]
         Paths through the layers; a single row of zeros stands for an absent layer.
+    touched : (rows,) bool
+        Rows in which any path may differ from zero; the others are not looked at.
     mu : (3, bins) float32 [1/m]
     line : (cols,) float32
     bits : (cols,) int32
@@ -216,6 +222,9 @@ def transmit(tissue, primary, one, two, three, mu, line, bits, out):  # type: ig
     """
     bins, rows, cols = tissue.shape
     for row in range(rows):
+        if not touched[row]:
+            out[row] = primary[row]
+            continue
         a, b = one[min(row, one.shape[0] - 1)], two[min(row, two.shape[0] - 1)]
         c = three[min(row, three.shape[0] - 1)]
         target = out[row]

@@ -99,10 +99,11 @@ def register_row(now, shot, read, tube, memory, spread, traps, row, old, gain, l
     ----------
     now : (cols,) float32
         Expected quanta after the spread of light; becomes the filtered signal.
-    shot, read : (cols,) float32
-        Standard normal numbers: spread like light, and plain.
-    tube : (3,) float32
-        Scale of `now`; then variance of the counting noise over the signal, standard deviation of the read-out's.
+    shot, read : (cols,) int16
+        Normal numbers: spread like light, and plain.
+    tube : (4,) float32
+        Scale of `now`; then variance of the counting noise over the signal, standard deviation of the read-out's, and
+        the unit of the normal numbers.
     memory : (2 + 3 t,) float32
         Share of the newest picture and threshold of movement (standard deviations squared; 0: none). Then for each
         of t traps: share of the signal that it takes, share of its load that stays, factor on its old load.
@@ -128,8 +129,9 @@ def register_row(now, shot, read, tube, memory, spread, traps, row, old, gain, l
         tone[col] = max(clean, np.float32(0.0)) * grain
         now[col] = clean
     if grain > 0 or readout > 0:
+        unit = tube[3]
         for col in range(cols):
-            now[col] += np.sqrt(tone[col]) * shot[col] + readout * read[col]
+            now[col] += unit * (np.sqrt(tone[col]) * np.float32(shot[col]) + readout * np.float32(read[col]))
     if traps.shape[0] > 0:
         late = np.float32(0.0)
         for t in range(traps.shape[0]):
@@ -196,7 +198,7 @@ def develop(scene, light, noise, tube, memory, traps, before, gain, screen, scra
     light : (radius + 1,) float32
         Taps of the spread of light, centre first; they add up to 1 with both sides counted.
     noise : tuple
-        bank, (2, …, …) float32, standard normal numbers, spread like light and plain; place, (4,) int64, first row and
+        bank, (2, …, …) int16, normal numbers, spread like light and plain; place, (4,) int64, first row and
         column in either.
     tube, memory, traps
         As `register_row`.

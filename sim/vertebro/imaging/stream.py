@@ -29,7 +29,7 @@ from vertebro.imaging.detector import NoiseBank, blurred, gaussian_taps
 from vertebro.imaging.display import CURVE_RANGE, CURVE_SIZE, curve16
 from vertebro.imaging.dose import Dose
 from vertebro.imaging.exposure import THICKEST, automatic_kvp, body_thickness, kerma_behind, measuring_field
-from vertebro.imaging.fluoro_view import FluoroView, Frame, Places, add_scatter, smooth_part, soft_shadow
+from vertebro.imaging.fluoro_view import FluoroView, Frame, Places, ShadowMemory, add_scatter, smooth_part, soft_shadow
 from vertebro.imaging.fluoroscope import retuned
 from vertebro.imaging.kernels_frame import develop
 from vertebro.imaging.spectrum import whole_kev
@@ -84,6 +84,7 @@ class Stream:
         self._gain = np.exp(-view.window.base)
         self._shown: Image | None = None
         self._primary = np.empty((rows, cols), np.float32)
+        self._shadows = [ShadowMemory(rows, cols) for _ in range(3)]
         display = view.fluoroscope.display
         screen = gaussian_taps(display.sharpen_width) if display.sharpen > 0 else np.ones(1)
         first, last = CURVE_RANGE
@@ -139,10 +140,14 @@ class Stream:
         view, relative = self._brightness.tune(wait)
         at = places or Places()
         layers = ((cement_line, at.cement), (needle_line, at.needle), (contrast_line, at.contrast))
-        lines = [soft_shadow(view, line, place) for line, place in layers]
-        primary = (
-            view.primary if all(line is None for line in lines) else view.behind(lines, cement, replaced, self._primary)
-        )
+        primary = view.primary
+        if any(line is not None for line, _ in layers):
+            lines = [
+                soft_shadow(view, line, place, memory)
+                for (line, place), memory in zip(layers, self._shadows, strict=True)
+            ]
+            present = [memory.touched for line, memory in zip(lines, self._shadows, strict=True) if line is not None]
+            primary = view.behind(lines, cement, replaced, self._primary, np.logical_or.reduce(present))
         signal, grey, mean = self._developed(view, primary, relative * self.charge, wait, noise)
         dose = self._brightness.measure(mean, self.charge)
         frame = Frame(signal=signal, display16=grey, dose=dose, geometry=self.view.geometry, number=self.number)
@@ -165,7 +170,8 @@ class Stream:
         """Scatter, noise, spread of light, lag, filter and display: signal, greys, mean expected quanta measured."""
         fluoroscope, unit = self.view.fluoroscope, self._brightness.unit
         quanta = exposure * unit  # detected per shown one
-        tube = [1 / unit, 1 / quanta if noise else 0.0, fluoroscope.detector.electronic / quanta if noise else 0.0]
+        grain, readout = (1 / quanta, fluoroscope.detector.electronic / quanta) if noise else (0.0, 0.0)
+        tube = [1 / unit, grain, readout, self._bank.UNIT]
         share, low = smooth_part(view.fluoroscope, view.coarse, primary)
         smooth = np.zeros_like(view.coarse.bare) if low is None else low
         before = self._shown
