@@ -109,7 +109,7 @@ def test_coarse_grid_and_back_equal_their_naive_twins(factor: int, rng: np.rando
     naive.coarsen(sharp, factor, None, other)
     assert np.allclose(one, other, rtol=1e-6)
     back, again = np.empty_like(sharp), np.empty_like(sharp)
-    fast.compose(sharp, np.float32(0.7), one, factor, np.empty(shape[1] + 2, np.float32), back)
+    fast.compose(sharp, np.float32(0.7), one, factor, np.empty((2, COLS), np.float32), back)
     naive.compose(sharp, 0.7, other, factor, None, again)
     assert np.allclose(back, again, atol=1e-5)
 
@@ -142,12 +142,21 @@ def test_three_pairs_of_rows_equal_their_naive_twin(rng: np.random.Generator) ->
 
 
 def test_composed_row_equals_its_naive_twin(rng: np.random.Generator) -> None:
-    sharp, smooth = picture(rng), rng.random((5, 6)).astype(np.float32)
-    for row in (0, 7, ROWS - 1):
+    sharp, smooth, pair = picture(rng), rng.random((5, 6)).astype(np.float32), np.empty((2, COLS), np.float32)
+    for row in range(ROWS):
         one, other = np.empty(COLS, np.float32), np.empty(COLS, np.float32)
-        fast.compose_row(sharp, np.float32(0.7), smooth, 4, row, LONG, one)
+        fast.compose_row(sharp, np.float32(0.7), smooth, 4, row, pair, one)
         naive.compose_row(sharp, 0.7, smooth, 4, row, None, other)
         assert np.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_widened_row_equals_its_naive_twin(factor: int, rng: np.random.Generator) -> None:
+    """The last block may hang over the border."""
+    values, answers = rng.random(-(-COLS // factor)).astype(np.float32), np.empty((2, COLS), np.float32)
+    fast.widen(values, factor, answers[0])
+    naive.widen(values, factor, answers[1])
+    assert np.allclose(answers[0], answers[1], atol=1e-6)
 
 
 @pytest.mark.parametrize("motion", [0.0, 4.0])

@@ -48,7 +48,9 @@ def filled_box(spans: Array) -> Array:
         return np.array([1 << 40, 0] * 3)
     along = np.array([spans[line] for line in lines])
     across = np.array(lines)
-    return np.array([*np.ravel([across.min(axis=0), across.max(axis=0) + 1], "F"), along[:, 0].min(), along[:, 1].max()])
+    return np.array(
+        [*np.ravel([across.min(axis=0), across.max(axis=0) + 1], "F"), along[:, 0].min(), along[:, 1].max()]
+    )
 
 
 def place_nodes(group_z: Array, rim: int, index: Array, weight: Array) -> None:
@@ -264,9 +266,7 @@ def blur_row(image: Array, row: int, taps: Array, line: Array | None, target: Ar
     target[:] = out[row]
 
 
-def soften(
-    path: Array, taps: Array, line: Array | None, filled: Array | None, touched: Array, out: Array
-) -> None:
+def soften(path: Array, taps: Array, line: Array | None, filled: Array | None, touched: Array, out: Array) -> None:
     """The whole picture blurred."""
     blur(path, taps, None, out)
     reach = len(taps) - 1
@@ -319,8 +319,13 @@ def coarsen(image: Array, factor: int, line: Array | None, out: Array) -> None:
         out[i, j] = image[np.ix_(r, c)].astype(float).mean()
 
 
+def widen(values: Array, factor: int, target: Array) -> None:
+    """Linear interpolation between block centres."""
+    target[:] = np.interp((np.arange(len(target)) + 0.5) / factor - 0.5, np.arange(len(values)), values)
+
+
 def compose_row(
-    sharp: Array, share: float, smooth: Array, factor: int, row: int, line: Array | None, target: Array
+    sharp: Array, share: float, smooth: Array, factor: int, row: int, pair: Array | None, target: Array
 ) -> None:
     """A row of the whole."""
     out = np.empty_like(sharp)
@@ -328,7 +333,7 @@ def compose_row(
     target[:] = out[row]
 
 
-def compose(sharp: Array, share: float, smooth: Array, factor: int, line: Array | None, out: Array) -> None:
+def compose(sharp: Array, share: float, smooth: Array, factor: int, pair: Array | None, out: Array) -> None:
     """Linear interpolation between block centres, along columns and then along rows."""
     rows, cols = sharp.shape
     n, m = smooth.shape

@@ -299,7 +299,7 @@ def add_scatter(fluoroscope: Fluoroscope, field: CoarseField, primary: Image, ou
     if low is None:
         return primary
     target = np.empty_like(primary) if out is None else out
-    compose(primary, np.float32(share), low, field.factor, np.empty(low.shape[1] + 2, np.float32), target)
+    compose(primary, np.float32(share), low, field.factor, np.empty((2, primary.shape[1]), np.float32), target)
     return target
 
 

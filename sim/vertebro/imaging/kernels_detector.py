@@ -286,32 +286,42 @@ def coarsen(image, factor, line, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(fastmath=True)
-def compose_row(sharp, share, smooth, factor, row, line, target):  # type: ignore[no-untyped-def]
-    """One row of `compose`. Writes `target`, (cols,) float32."""
-    cols = target.size
-    n, m = smooth.shape
-    half = factor // 2
-    place = (np.float32(row) + HALF) / np.float32(factor) - HALF
-    low = int(np.floor(place))
-    weight = place - np.float32(low)
-    above, below = smooth[max(low, 0)], smooth[min(low + 1, n - 1)]
-    for j in range(m):
-        line[j + 1] = above[j] + weight * (below[j] - above[j])
-    line[0], line[m + 1] = line[1], line[m]
-    for j in range(m + 1):
-        start = j * factor - half
-        step = (line[j + 1] - line[j]) / np.float32(factor)
-        begin, end = max(start, 0), min(start + factor, cols)
-        if begin >= end:
-            continue
-        origin = line[j] + step * (HALF + np.float32(begin - start))
-        here, there = sharp[row, begin:end], target[begin:end]
-        for k in range(there.size):
-            there[k] = share * here[k] + origin + step * np.float32(k)
+def widen(values, factor, target):  # type: ignore[no-untyped-def]
+    """One value per block of pixels, interpolated linearly between the blocks' centres; the ends stay.
+
+    Parameters
+    ----------
+    values : (m,) float32
+    factor : int
+        Even number of pixels per block.
+    target : (<= m factor,) float32
+    """
+    last, half = values.size - 1, factor // 2
+    for j in range(-1, values.size):
+        left, right = values[max(j, 0)], values[min(j + 1, last)]
+        step, start = (right - left) / np.float32(factor), j * factor + half
+        begin, end = max(start, 0), min(start + factor, target.size)
+        origin = left + step * (HALF + np.float32(begin - start))
+        for col in range(begin, end):
+            target[col] = origin + step * np.float32(col - begin)
 
 
 @kernel(fastmath=True)
-def compose(sharp, share, smooth, factor, line, out):  # type: ignore[no-untyped-def]
+def compose_row(sharp, share, smooth, factor, row, pair, target):  # type: ignore[no-untyped-def]
+    """One row of `compose`, to be called row after row from the first. Writes `target`, (cols,) float32."""
+    half, last = factor // 2, smooth.shape[0] - 1
+    low = (row + half) // factor - 1
+    if row == 0 or (row + half) % factor == 0:
+        widen(smooth[max(low, 0)], factor, pair[0])
+        widen(smooth[min(low + 1, last)], factor, pair[1])
+    weight = (np.float32(row - low * factor - half) + HALF) / np.float32(factor)
+    here, above, below = sharp[row], pair[0], pair[1]
+    for col in range(target.size):
+        target[col] = share * here[col] + above[col] + weight * (below[col] - above[col])
+
+
+@kernel(fastmath=True)
+def compose(sharp, share, smooth, factor, pair, out):  # type: ignore[no-untyped-def]
     """A sharp picture times `share`, plus a coarse one interpolated linearly between its blocks' centres.
 
     Parameters
@@ -322,9 +332,9 @@ def compose(sharp, share, smooth, factor, line, out):  # type: ignore[no-untyped
         Beyond its outermost centres its values stay.
     factor : int
         Even number of pixels per block.
-    line : (m + 2,) float32
-        Scratch.
+    pair : (2, cols) float32
+        Scratch: the two coarse rows next to a row.
     out : (rows, cols) float32
     """
     for row in range(sharp.shape[0]):
-        compose_row(sharp, share, smooth, factor, row, line, out[row])
+        compose_row(sharp, share, smooth, factor, row, pair, out[row])

@@ -209,7 +209,7 @@ def develop(scene, light, noise, tube, memory, traps, before, gain, screen, scra
         opening, (rows, cols) bool.
     scratch : tuple
         ring, (>= 2 radius + 1, >= cols) float32 for `light`; blurs and levels, the same for the taps of the screen;
-        line, (>= cols + 2 radius, >= m + 2) float32, row, (cols,) float32, and bits, (cols,) int32.
+        pair, (2, cols) float32; line, (>= cols + 2 radius,) float32, row, (cols,) float32, and bits, (cols,) int32.
     shown : (rows, cols) float32
         The filtered signal.
     out : (rows, cols) uint16
@@ -222,7 +222,7 @@ def develop(scene, light, noise, tube, memory, traps, before, gain, screen, scra
     primary, share, smooth, factor, sample = scene
     bank, place = noise
     taps, sharpen, low, scale, curve, opening = screen
-    ring, blurs, levels, line, fresh, bits = scratch
+    ring, blurs, levels, pair, line, fresh, bits = scratch
     rows, cols = primary.shape
     reach, wide = light.size - 1, taps.size - 1
     spread = np.float32(0.0)
@@ -232,7 +232,7 @@ def develop(scene, light, noise, tube, memory, traps, before, gain, screen, scra
     total, count = 0.0, 0
     for step in range(rows + reach + wide):
         if step < rows:
-            compose_row(primary, share, smooth, factor, step, line, fresh)
+            compose_row(primary, share, smooth, factor, step, pair, fresh)
             blur_across(fresh, light, line, ring[step % ring.shape[0], :cols])
             if sample[0] <= step < sample[1] and (step - sample[0]) % 4 == 0:
                 for col in range(sample[2], sample[3], 4):

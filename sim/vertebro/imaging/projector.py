@@ -154,7 +154,9 @@ def project_box(
     plan = _planned(_cut(grid, (low[0], low[1], low[2]), (high[0], high[1], high[2])), geometry)
     if plan is not None:
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        _add_slabs([lines_of_box(voxels, spans, box, plan.axes)], plan, high[plan.axes[2]] - low[plan.axes[2]], image[None])
+        _add_slabs(
+            [lines_of_box(voxels, spans, box, plan.axes)], plan, high[plan.axes[2]] - low[plan.axes[2]], image[None]
+        )
     return image
 
 
@@ -195,9 +197,7 @@ def _project_slabs(
     plan = plan_slabs(grid, geometry, SAMPLINGS[quality])
     if plan is None:
         return
-    lines = (
-        [lines_as_they_are(volume, plan.axes) for volume in volumes] if matter is None else matter.lines(plan.axes)
-    )
+    lines = [lines_as_they_are(volume, plan.axes) for volume in volumes] if matter is None else matter.lines(plan.axes)
     _add_slabs(lines, plan, grid.shape[plan.axes[2]], images)
 
 

@@ -156,7 +156,11 @@ def _perpendicular(axis: Float3, towards: ArrayLike | None) -> Float3:
 
 def _window(geometry: ProjectionGeometry, begin: Float3, tip: Float3, axis: Float3, radius: float) -> NDArray[np.int64]:
     one = _perpendicular(axis, None)
-    two = [axis[1] * one[2] - axis[2] * one[1], axis[2] * one[0] - axis[0] * one[2], axis[0] * one[1] - axis[1] * one[0]]
+    two = [
+        axis[1] * one[2] - axis[2] * one[1],
+        axis[2] * one[0] - axis[0] * one[2],
+        axis[0] * one[1] - axis[1] * one[0],
+    ]
     around = radius * (SQUARE @ np.array([one, two]))
     return shadow_window(geometry, np.concatenate([begin + around, tip + around]))
 

@@ -181,9 +181,10 @@ class Stream:
             before = primary
         shown, grey = np.empty_like(primary), np.empty(primary.shape, np.uint16)
         scene = primary, np.float32(share), smooth, view.coarse.factor, self._brightness.sample
+        bank = self._bank.numbers, self._bank.place(self.number)
         mean = develop(
-            scene, self._taps, (self._bank.numbers, self._bank.place(self.number)), np.array(tube, np.float32),
-            self._memory(quanta, wait, noise), self._traps, before, self._gain, self._screen, self._scratch, shown, grey,
+            scene, self._taps, bank, np.array(tube, np.float32), self._memory(quanta, wait, noise), self._traps, before,
+            self._gain, self._screen, self._scratch, shown, grey,
         )  # fmt: skip
         self._shown, self._exposure = shown, quanta
         return shown, grey, float(mean)
@@ -208,10 +209,10 @@ class Stream:
 
 
 def _scratch(cols: int, reach: int, wide: int) -> tuple[NDArray[np.generic], ...]:
-    """Memory for `develop`. The rings' rows are no power of two apart, or they would push each other out of the cache."""
+    """Memory for `develop`. Rows a power of two apart would push each other out of the cache."""
     rings = [np.empty((2 * radius + 1, cols + 16), np.float32) for radius in (reach, wide, wide)]
-    line = np.empty(cols + 2 * max(reach, wide) + 2, np.float32)
-    return *rings, line, np.empty(cols, np.float32), np.empty(cols, np.int32)
+    line = np.empty(cols + 2 * max(reach, wide), np.float32)
+    return *rings, np.empty((2, cols), np.float32), line, np.empty(cols, np.float32), np.empty(cols, np.int32)
 
 
 class Brightness:
@@ -252,7 +253,7 @@ class Brightness:
         limited = self.mas >= fluoroscope.pulse_limit and self._error > 0
         if not (limited and self.body + self.extra > THICKEST / 2):
             self.extra += control.answer(wait) * self._error / loss
-        self.extra = float(np.clip(self.extra, -self.body, THICKEST))
+        self.extra = min(max(self.extra, -self.body), THICKEST)
         if fluoroscope.kvp is None:
             wanted = automatic_kvp(self.body + self.extra)
             self.view = self._tuned(control.voltage(wanted, self.view.spectrum.kvp, self.start.spectrum.kvp))
