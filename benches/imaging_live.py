@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from benches import imaging_rtk
 from benches.measure import Result
 from vertebro.grid import VoxelGrid
 from vertebro.imaging import CArm, Fluoroscope, Frame, Stream, TissueLayer, needle_path, project_layers, tissue_layers
@@ -114,4 +115,25 @@ def _turning(layer: TissueLayer, quality: Quality, pictures: int) -> Result:
     )
 
 
-BENCHES = [live_frame, turning]
+def reference(quick: bool) -> list[Result]:
+    """How fast the machine is just now: memory copied, and the peer's projection of 256³ voxels to 512²."""
+    source = np.ones(2**25, np.float32)
+    target, clock = np.empty_like(source), Clock()
+    for _ in range(3 if quick else 8):
+        clock.part("copy", lambda: np.copyto(target, source))
+    times = clock.parts["copy"][1:]
+    speed, middle = (2e-6 * source.nbytes / value for value in (min(times), statistics.median(times)))
+    rows = [Result(name="reference: copy of 128 MiB", value=speed, unit="GB/s", note=f"median {middle:.1f}")]
+    if imaging_rtk.load() is not None:
+        grid = VoxelGrid((256,) * 3, (VOXEL,) * 3, (-127.5 * VOXEL,) * 3)
+        call = imaging_rtk.projector(np.ones(grid.shape, np.float32), grid, CArm(orbital=30 * deg))
+        for _ in range(2 if quick else 4):
+            start = time.process_time()
+            call()
+            clock.parts.setdefault("rtk", []).append(1e3 * (time.process_time() - start))
+        note = f"median {statistics.median(clock.parts['rtk']):.0f}; 256³, 512², 30 deg, 1 thread"
+        rows.append(Result(name="reference: itk-rtk projection", value=min(clock.parts["rtk"]), unit="ms", note=note))
+    return rows
+
+
+BENCHES = [reference, live_frame, turning]
