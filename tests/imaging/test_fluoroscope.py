@@ -214,3 +214,16 @@ def test_tissue_and_paths_that_are_not_finite_are_refused(view: FluoroView, pati
         view.frame(cement_line=np.full((64, 64), np.nan, np.float32))
     with pytest.raises(DataError, match="path does not fit"):
         view.frame(needle_line=np.zeros((3, 3), np.float32))
+
+
+def test_moving_arm_shows_a_preview_and_then_the_view_of_one_window(patient: Patient) -> None:
+    """The second view is the exact one in the preview's window; both show the same patient within 2 %."""
+    pose = CArm(orbital=0.4, rows=64, cols=64, pitch=2e-3)
+    preview, exact = PLAIN.prepare_progressively(pose, patient)
+    alone = PLAIN.prepare(pose, patient)
+    assert np.array_equal(exact.soft_line, alone.soft_line)
+    assert exact.window is preview.window
+    assert 0 < np.abs(preview.soft_line - exact.soft_line).max() < 0.02 * exact.soft_line.max()
+    assert PLAIN.prepare(pose, patient, window=alone.window).window is alone.window
+    with pytest.raises(GeometryError, match="unknown quality"):
+        PLAIN.prepare(pose, patient, quality="best")  # type: ignore[arg-type]

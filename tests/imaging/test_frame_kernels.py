@@ -9,7 +9,9 @@ import pytest
 
 from naive import imaging as naive
 from vertebro.imaging import kernels_detector as fast
+from vertebro.imaging import kernels_frame as frame
 from vertebro.imaging.detector import gaussian_taps
+from vertebro.imaging.stream import _scratch
 
 ROWS, COLS = 18, 22
 TAPS = gaussian_taps(0.8).astype(np.float32)
@@ -55,11 +57,14 @@ def test_blurred_row_equals_its_naive_twin(sigma: float, rng: np.random.Generato
 
 
 def test_softened_layer_equals_its_naive_twin(rng: np.random.Generator) -> None:
-    path = layer(rng)
+    """The second layer lies elsewhere: rows that the first one touched are empty again."""
     one, other = np.zeros((ROWS, COLS), np.float32), np.zeros((ROWS, COLS), np.float32)
-    fast.soften(path, TAPS, LONG, np.empty(ROWS, np.bool_), one)
-    naive.soften(path, TAPS, None, None, other)
-    assert np.allclose(one, other, atol=1e-6)
+    rows = np.zeros((2, ROWS), np.bool_)
+    for path in (layer(rng), np.roll(layer(rng), 6, axis=0)):
+        fast.soften(path, TAPS, LONG, np.empty(ROWS, np.bool_), rows[0], one)
+        naive.soften(path, TAPS, None, None, rows[1], other)
+        assert np.allclose(one, other, atol=1e-6)
+        assert np.array_equal(*rows)
 
 
 @pytest.mark.parametrize("shape", [(4, 1, 1), (4, ROWS, 1), (4, 1, COLS)])
@@ -81,8 +86,9 @@ def test_transmission_equals_its_naive_twin(absent: tuple[int, ...], rng: np.ran
     paths = [np.zeros((1, COLS), np.float32) if i in absent else layer(rng) for i in range(3)]
     mu, primary = rng.random((3, 4)).astype(np.float32), tissue.sum(axis=0)
     one, other = np.empty((ROWS, COLS), np.float32), np.empty((ROWS, COLS), np.float32)
-    assert fast.transmit(tissue, primary, *paths, mu, LINE, BITS, one)
-    assert naive.transmit(tissue, primary, *paths, mu, None, None, other)
+    touched = np.logical_or.reduce([np.broadcast_to(path, (ROWS, COLS)).any(axis=1) for path in paths])
+    assert fast.transmit(tissue, primary, *paths, touched, mu, LINE, BITS, one)
+    assert naive.transmit(tissue, primary, *paths, touched, mu, None, None, other)
     assert np.allclose(one, other, rtol=1e-5)
 
 
@@ -91,7 +97,8 @@ def test_paths_that_are_not_finite_are_found(wrong: float, rng: np.random.Genera
     tissue, path = rng.random((4, ROWS, COLS)).astype(np.float32), layer(rng)
     path[-1, -1] = wrong
     nothing, mu = np.zeros((1, COLS), np.float32), np.ones((3, 4), np.float32)
-    assert not fast.transmit(tissue, tissue.sum(axis=0), path, nothing, nothing, mu, LINE, BITS, tissue[0].copy())
+    paths, everywhere = (path, nothing, nothing), np.ones(ROWS, np.bool_)
+    assert not fast.transmit(tissue, tissue.sum(axis=0), *paths, everywhere, mu, LINE, BITS, tissue[0].copy())
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
@@ -102,37 +109,113 @@ def test_coarse_grid_and_back_equal_their_naive_twins(factor: int, rng: np.rando
     naive.coarsen(sharp, factor, None, other)
     assert np.allclose(one, other, rtol=1e-6)
     back, again = np.empty_like(sharp), np.empty_like(sharp)
-    fast.compose(sharp, np.float32(0.7), one, factor, np.empty(shape[1] + 2, np.float32), back)
+    fast.compose(sharp, np.float32(0.7), one, factor, np.empty((2, COLS), np.float32), back)
     naive.compose(sharp, 0.7, other, factor, None, again)
     assert np.allclose(back, again, atol=1e-5)
 
 
+@pytest.mark.parametrize("sigma", [0.0, 0.2, 0.5, 0.8, 1.3, 2.5])
+def test_blur_across_and_down_equals_its_naive_twins(sigma: float, rng: np.random.Generator) -> None:
+    """One to nine taps: they are taken three at a time; a ring forgets the rows that nobody needs any more."""
+    image, taps = picture(rng), gaussian_taps(sigma).astype(np.float32)
+    ring = np.full((2 * len(taps) - 1, COLS), np.nan, np.float32)
+    reach = len(taps) - 1
+    for row in (0, 3, ROWS - 1):
+        for near in range(max(row - reach, 0), min(row + reach + 1, ROWS)):
+            ring[near % len(ring)] = image[near]
+        answers = [np.empty(COLS, np.float32) for _ in range(4)]
+        frame.blur_across(image[row], taps, LONG, answers[0])
+        naive.blur_across(image[row], taps, None, answers[1])
+        frame.blur_down(ring, row, ROWS, taps, answers[2])
+        naive.blur_down(ring, row, ROWS, taps, answers[3])
+        assert np.allclose(answers[0], answers[1], atol=1e-6)
+        assert np.allclose(answers[2], answers[3], atol=1e-6)
+
+
+def test_three_pairs_of_rows_equal_their_naive_twin(rng: np.random.Generator) -> None:
+    weights, rows = rng.random(5).astype(np.float32), list(rng.random((6, COLS)).astype(np.float32))
+    targets = np.ones((2, COLS), np.float32)
+    frame.add_three(weights, 1, *rows, targets[0])
+    naive.add_three(weights, 1, *rows, targets[1])
+    assert np.allclose(targets[0], targets[1], atol=1e-5)
+    assert targets.min() > 1
+
+
+def test_composed_row_equals_its_naive_twin(rng: np.random.Generator) -> None:
+    sharp, smooth, pair = picture(rng), rng.random((5, 6)).astype(np.float32), np.empty((2, COLS), np.float32)
+    for row in range(ROWS):
+        one, other = np.empty(COLS, np.float32), np.empty(COLS, np.float32)
+        fast.compose_row(sharp, np.float32(0.7), smooth, 4, row, pair, one)
+        naive.compose_row(sharp, 0.7, smooth, 4, row, None, other)
+        assert np.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_widened_row_equals_its_naive_twin(factor: int, rng: np.random.Generator) -> None:
+    """The last block may hang over the border."""
+    values, answers = rng.random(-(-COLS // factor)).astype(np.float32), np.empty((2, COLS), np.float32)
+    fast.widen(values, factor, answers[0])
+    naive.widen(values, factor, answers[1])
+    assert np.allclose(answers[0], answers[1], atol=1e-6)
+
+
 @pytest.mark.parametrize("motion", [0.0, 4.0])
 @pytest.mark.parametrize("lagging", [0, 1, 2])
-def test_registered_signal_equals_its_naive_twin(motion: float, lagging: int, rng: np.random.Generator) -> None:
-    total, before, gain = picture(rng, 50, 100), picture(rng, 50, 100), picture(rng, 0.01, 0.02)
-    bank = rng.standard_normal((2, ROWS + 5, COLS + 5)).astype(np.float32)
-    tube = np.array([1.1, 0.9, 2.0], np.float32)
+def test_registered_row_equals_its_naive_twin(motion: float, lagging: int, rng: np.random.Generator) -> None:
+    expected, before, gain = picture(rng, 50, 100)[0], picture(rng, 50, 100)[0], picture(rng, 0.01, 0.02)[0]
+    shot, read = (1e3 * rng.standard_normal((2, COLS))).astype(np.int16)
+    tube = np.array([1.1, 0.9, 2.0, 1e-3], np.float32)
     memory = np.array([0.4, motion, *(0.03, 0.6, 1.2, 0.02, 0.9, 1.2)[: 3 * lagging]], np.float32)
     traps = rng.uniform(0, 3, (lagging, ROWS, COLS)).astype(np.float32)
     results: list[list[Any]] = []
-    for room in (fast, naive):
-        left, shown, level = traps.copy(), np.empty_like(total), np.empty_like(total)
-        place = np.array([2, 3, 4, 1])
-        room.register(total, TAPS, bank, place, tube, memory, left, before, gain, LONG, BITS, shown, level)
-        results.append([left, shown, level])
+    for room in (frame, naive):
+        left, now, tone = traps.copy(), expected.copy(), np.empty(COLS, np.float32)
+        room.register_row(now, shot, read, tube, memory, np.float32(0.3), left, 2, before, gain, LONG, BITS, tone)
+        results.append([left, now, tone])
     for one, other in zip(*results, strict=True):
         assert np.allclose(one, other, rtol=2e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("sharpen", [0.0, 0.5])
-def test_shown_greys_equal_their_naive_twin(sharpen: float, rng: np.random.Generator) -> None:
-    level, opening = picture(rng, -2, 2), np.ones((ROWS, COLS), np.bool_)
-    opening[:3] = False
-    curve = np.arange(1000, dtype=np.uint16)
-    results = [np.empty((ROWS, COLS), np.uint16) for _ in range(2)]
-    scalars = np.float32(sharpen), np.float32(-3.0), np.float32(160.0)
-    fast.show(level, TAPS, *scalars, curve, opening, LONG, LINE, results[0])
-    naive.show(level, TAPS, *scalars, curve, opening, None, None, results[1])
+def test_grey_row_equals_its_naive_twin(sharpen: float, rng: np.random.Generator) -> None:
+    level, smooth = picture(rng, -2, 2)[:2]
+    inside, curve = np.arange(COLS) > 3, np.arange(1000, dtype=np.uint16)
+    results = [np.empty(COLS, np.uint16) for _ in range(2)]
+    for room, result in zip((frame, naive), results, strict=True):
+        room.grey_row(
+            level, smooth.copy(), np.float32(sharpen), np.float32(-3.0), np.float32(160.0), curve, inside, result
+        )
     assert np.abs(results[0].astype(int) - results[1]).max() <= 1
     assert not results[0][:3].any()
+
+
+@pytest.mark.parametrize("lagging", [0, 2])
+@pytest.mark.parametrize("sharpen", [0.0, 0.5])
+@pytest.mark.parametrize("spread", [0.0, 0.8])
+def test_developed_picture_equals_its_naive_twin(
+    spread: float, sharpen: float, lagging: int, rng: np.random.Generator
+) -> None:
+    """Row by row in rings, or whole pictures one step after the other."""
+    light, taps = (gaussian_taps(sigma).astype(np.float32) for sigma in (spread, 1.0 if sharpen else 0.0))
+    before, gain = picture(rng, 50, 100), picture(rng, 0.01, 0.02)
+    scene = picture(rng, 50, 100), np.float32(0.7), rng.uniform(9, 12, (5, 6)).astype(np.float32), 4
+    bank = (1e3 * rng.standard_normal((2, ROWS + 5, COLS + 5))).astype(np.int16)
+    tube = np.array([1.1, 0.9, 2.0, 1e-3], np.float32)
+    noise = bank, np.array([2, 3, 4, 1])
+    memory = np.array([0.4, 4.0, *(0.03, 0.6, 1.2, 0.02, 0.9, 1.2)[: 3 * lagging]], np.float32)
+    traps = rng.uniform(0, 3, (lagging, ROWS, COLS)).astype(np.float32)
+    opening = np.ones((ROWS, COLS), np.bool_)
+    opening[:3] = False
+    scalars = np.float32(sharpen), np.float32(-3.0), np.float32(160.0)
+    screen = (taps, *scalars, np.arange(1000, dtype=np.uint16), opening)
+    results: list[list[Any]] = []
+    for room in (frame, naive):
+        left, shown, out = traps.copy(), np.empty_like(before), np.empty((ROWS, COLS), np.uint16)
+        given = (*scene, np.array([2, 15, 3, 20])), light, noise, tube, memory, left, before, gain, screen
+        mean = room.develop(*given, _scratch(COLS, len(light) - 1, len(taps) - 1), shown, out)
+        results.append([left, shown, mean, out])
+    for one, other in zip(*(result[:3] for result in results), strict=True):
+        assert np.allclose(one, other, rtol=2e-5, atol=1e-5)
+    assert np.abs(results[0][3].astype(int) - results[1][3]).max() <= 1
+    assert not results[0][3][:3].any()
+    assert results[0][3][3:].all()

@@ -89,6 +89,19 @@ def test_box_of_cement_added_to_a_frame_equals_projecting_everything(pose: CArm,
     assert np.abs(layered - static).max() > 0.1 * cement.sum(axis=0).max() * 1e-3
 
 
+def test_box_that_grows_and_moves_is_followed(rng: np.random.Generator) -> None:
+    """Boxes are rounded outwards and their plans kept: each is the whole volume's picture all the same."""
+    grid = VoxelGrid((40, 50, 70), (1e-3,) * 3, (-0.0195, -0.0245, -0.0345))
+    for pose in POSES.values():
+        for low, high in (((9, 9, 9), (12, 11, 12)), ((5, 9, 3), (23, 21, 40)), ((30, 40, 65), (40, 50, 70))):
+            cement = np.zeros(grid.shape)
+            part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+            cement[part] = rng.random(cement[part].shape)
+            box, whole = (way(cement, grid, pose.geometry) for way in (project_box, project))
+            assert np.allclose(box, whole, atol=2e-6 * whole.max())
+            assert whole.max() > 1e-4
+
+
 def test_left_is_left() -> None:
     """A ball on the patient's right lands on the picture's left in AP; an anterior one on the left in lateral."""
     grid = VoxelGrid.around([-0.04] * 3, [0.04] * 3, 2e-3)
@@ -280,6 +293,8 @@ def test_spans_of_lines_equal_their_naive_twin(rng: np.random.Generator) -> None
     kernels.line_spans(lines, spans[0])
     naive.line_spans(lines, spans[1])
     assert np.array_equal(spans[0], spans[1])
+    for lying in (spans[0].reshape(5, 8, 2), np.zeros((3, 4, 2), np.int32)):
+        assert np.array_equal(kernels.filled_box(lying), naive.filled_box(lying))
 
 
 @any_pose

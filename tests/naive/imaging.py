@@ -41,6 +41,18 @@ def line_spans(lines: Array, spans: Array) -> None:
         span[:] = (chunks[0], min(chunks[-1] + 32, len(line))) if chunks else (len(line), 0)
 
 
+def filled_box(spans: Array) -> Array:
+    """Look at every line."""
+    lines = [(i, j) for i, j in np.ndindex(spans.shape[:2]) if spans[i, j, 0] < spans[i, j, 1]]
+    if not lines:
+        return np.array([1 << 40, 0] * 3)
+    along = np.array([spans[line] for line in lines])
+    across = np.array(lines)
+    return np.array(
+        [*np.ravel([across.min(axis=0), across.max(axis=0) + 1], "F"), along[:, 0].min(), along[:, 1].max()]
+    )
+
+
 def place_nodes(group_z: Array, rim: int, index: Array, weight: Array) -> None:
     """Whole and broken part of every node's place."""
     for g, k in np.ndindex(index.shape):
@@ -254,9 +266,12 @@ def blur_row(image: Array, row: int, taps: Array, line: Array | None, target: Ar
     target[:] = out[row]
 
 
-def soften(path: Array, taps: Array, line: Array | None, filled: Array | None, out: Array) -> None:
+def soften(path: Array, taps: Array, line: Array | None, filled: Array | None, touched: Array, out: Array) -> None:
     """The whole picture blurred."""
     blur(path, taps, None, out)
+    reach = len(taps) - 1
+    full = np.flatnonzero((path != 0).any(axis=1))
+    touched[:] = [np.any(abs(full - row) <= reach) for row in range(len(path))]
 
 
 def absorb(
@@ -282,6 +297,7 @@ def transmit(
     one: Array,
     two: Array,
     three: Array,
+    touched: Array,
     mu: Array,
     line: Array | None,
     bits: Array | None,
@@ -303,7 +319,21 @@ def coarsen(image: Array, factor: int, line: Array | None, out: Array) -> None:
         out[i, j] = image[np.ix_(r, c)].astype(float).mean()
 
 
-def compose(sharp: Array, share: float, smooth: Array, factor: int, line: Array | None, out: Array) -> None:
+def widen(values: Array, factor: int, target: Array) -> None:
+    """Linear interpolation between block centres."""
+    target[:] = np.interp((np.arange(len(target)) + 0.5) / factor - 0.5, np.arange(len(values)), values)
+
+
+def compose_row(
+    sharp: Array, share: float, smooth: Array, factor: int, row: int, pair: Array | None, target: Array
+) -> None:
+    """A row of the whole."""
+    out = np.empty_like(sharp)
+    compose(sharp, share, smooth, factor, None, out)
+    target[:] = out[row]
+
+
+def compose(sharp: Array, share: float, smooth: Array, factor: int, pair: Array | None, out: Array) -> None:
     """Linear interpolation between block centres, along columns and then along rows."""
     rows, cols = sharp.shape
     n, m = smooth.shape
@@ -312,60 +342,100 @@ def compose(sharp: Array, share: float, smooth: Array, factor: int, line: Array 
     out[:] = share * sharp + np.array([np.interp(col, np.arange(m), values) for values in tall])
 
 
-def register(
-    total: Array,
-    taps: Array,
-    bank: Array,
-    place: Array,
+def add_three(weights: Array, t: int, *rows: Array) -> None:
+    """Pair by pair."""
+    for i in range(3):
+        rows[-1][:] += weights[t + i] * (rows[2 * i] + rows[2 * i + 1])
+
+
+def blur_across(row: Array, taps: Array, line: Array | None, target: Array) -> None:
+    """Each number by itself; places beyond the ends stop at the ends."""
+    last, radius = len(row) - 1, len(taps) - 1
+    for col in range(len(row)):
+        target[col] = sum(
+            float(taps[abs(i)]) * float(row[min(max(col + i, 0), last)]) for i in range(-radius, radius + 1)
+        )
+
+
+def blur_down(ring: Array, row: int, rows: int, taps: Array, target: Array) -> None:
+    """Each row of the neighbourhood by itself."""
+    radius = len(taps) - 1
+    target[:] = sum(
+        float(taps[abs(i)]) * ring[min(max(row + i, 0), rows - 1) % len(ring)].astype(float)
+        for i in range(-radius, radius + 1)
+    )
+
+
+def register_row(
+    now: Array,
+    shot: Array,
+    read: Array,
+    tube: Array,
+    memory: Array,
+    spread: float,
+    traps: Array,
+    row: int,
+    old: Array,
+    gain: Array,
+    line: Array | None,
+    bits: Array | None,
+    tone: Array,
+) -> None:
+    """One effect after the other."""
+    clean = now * tube[0]
+    variance = np.maximum(clean, 0) * tube[1]
+    signal = clean + tube[3] * (np.sqrt(variance) * shot + tube[2] * read)
+    trap = memory[2:].reshape(-1, 3)
+    prompt = (1 - trap[:, 0].sum()) * signal
+    for load, (take, keep, carry) in zip(traps[:, row], trap, strict=True):
+        held = load * carry
+        prompt = prompt + held
+        load[:] = keep * held + take * (1 - keep) * signal
+    share = np.full(now.shape, memory[0])
+    if memory[1] > 0:
+        expected = (1 + memory[0] / (2 - memory[0])) * (variance * spread + tube[2] ** 2) + 1e-12
+        share += (1 - share) * np.clip((prompt - old) ** 2 / expected / memory[1] - 1, 0, 1)
+    now[:] = old + share * (prompt - old)
+    tone[:] = np.log(np.maximum(now, 0.5) * gain)
+
+
+def grey_row(
+    level: Array, smooth: Array, sharpen: float, low: float, scale: float, curve: Array, inside: Array, target: Array
+) -> None:
+    """Unsharp mask and a table."""
+    index = np.clip((level + sharpen * (level - smooth) - low) * scale, 0, len(curve) - 1)
+    target[:] = np.where(inside, curve[index.astype(int)], 0)
+
+
+def develop(
+    scene: Any,
+    light: Array,
+    noise: Any,
     tube: Array,
     memory: Array,
     traps: Array,
     before: Array,
     gain: Array,
-    line: Array | None,
-    bits: Array | None,
+    screen: Any,
+    scratch: Any,
     shown: Array,
-    level: Array,
-) -> None:
-    """Whole pictures, one effect after the other."""
-    rows, cols = total.shape
-    clean = np.empty_like(total)
-    blur(total, taps, None, clean)
-    clean = clean * tube[0]
-    shot = bank[0, place[0] : place[0] + rows, place[1] : place[1] + cols]
-    read = bank[1, place[2] : place[2] + rows, place[3] : place[3] + cols]
-    variance = np.maximum(clean, 0) * tube[1]
-    signal = clean + np.sqrt(variance) * shot + tube[2] * read
-    trap = memory[2:].reshape(-1, 3)
-    prompt = (1 - trap[:, 0].sum()) * signal
-    for load, (take, keep, carry) in zip(traps, trap, strict=True):
-        held = load * carry
-        prompt = prompt + held
-        load[:] = keep * held + take * (1 - keep) * signal
-    share = np.full(total.shape, memory[0])
-    if memory[1] > 0:
-        # the counting noise is spread over the taps in both directions
-        spread = float(taps[0] ** 2 + 2 * (taps[1:] ** 2).sum()) ** 2
-        expected = (1 + memory[0] / (2 - memory[0])) * (variance * spread + tube[2] ** 2) + 1e-12
-        share += (1 - share) * np.clip((prompt - before) ** 2 / expected / memory[1] - 1, 0, 1)
-    shown[:] = before + share * (prompt - before)
-    level[:] = np.log(np.maximum(shown, 0.5) * gain)
-
-
-def show(
-    level: Array,
-    taps: Array,
-    sharpen: float,
-    low: float,
-    scale: float,
-    curve: Array,
-    opening: Array,
-    line: Array | None,
-    smooth: Array | None,
     out: Array,
-) -> None:
-    """Unsharp mask and a table, whole pictures at once."""
-    wide = np.empty_like(level)
+) -> float:
+    """Whole pictures, one step after the other."""
+    primary, share, smooth, factor, sample = scene
+    (bank, place), (taps, *tones, opening) = noise, screen
+    rows, cols = primary.shape
+    total, level, wide = (np.empty_like(primary) for _ in range(3))
+    compose(primary, share, smooth, factor, None, total)
+    blur(total, light, None, shown)
+    # the counting noise is spread over the taps in both directions
+    spread = float(light[0] ** 2 + 2 * (light[1:] ** 2).sum()) ** 2
+    for row in range(rows):
+        shot = bank[0, place[0] + row, place[1] : place[1] + cols]
+        read = bank[1, place[2] + row, place[3] : place[3] + cols]
+        now = shown[row], shot, read, tube, memory, spread, traps, row, before[row], gain[row]
+        register_row(*now, None, None, level[row])
     blur(level, taps, None, wide)
-    index = np.clip((level + sharpen * (level - wide) - low) * scale, 0, len(curve) - 1)
-    out[:] = np.where(opening, curve[index.astype(int)], 0)
+    for row in range(rows):
+        grey_row(level[row], wide[row], *tones, opening[row], out[row])
+    return float(total[sample[0] : sample[1] : 4, sample[2] : sample[3] : 4].mean())

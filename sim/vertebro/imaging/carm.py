@@ -19,7 +19,7 @@ table are in `gantry`, the poses that show a vertebra squarely in `views`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,6 +49,11 @@ class ProjectionGeometry:
     isocentre : (3,) float [m]
         The point the C-arm turns about.
 
+    Attributes
+    ----------
+    normal : (3,) float
+        Unit vector from the detector towards the source.
+
     Raises
     ------
     GeometryError
@@ -62,6 +67,8 @@ class ProjectionGeometry:
     rows: int
     cols: int
     isocentre: Float3
+    normal: Float3 = field(init=False, repr=False)
+    _pixels: Float3 = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         _check_pixels(self.rows, self.cols)
@@ -71,10 +78,16 @@ class ProjectionGeometry:
                 raise GeometryError("not a place", where=name, value=vector, allowed="three finite lengths [m]")
             vector.flags.writeable = False
             object.__setattr__(self, name, vector)
-        if not np.linalg.norm(np.cross(self.u, self.v)) > 0:
+        normal = np.cross(self.u, self.v)
+        if not np.linalg.norm(normal) > 0:
             raise GeometryError(
                 "the detector has no area", where="u, v", value=(self.u, self.v), allowed="not parallel"
             )
+        # wanted several times a picture, so made once
+        normal = normal / np.linalg.norm(normal)
+        facing = (self.source - self.detector_origin) @ normal >= 0
+        object.__setattr__(self, "normal", normal if facing else -normal)
+        object.__setattr__(self, "_pixels", np.linalg.pinv(np.stack([self.v, self.u], axis=1)).T)
         if not self.distance > 0:
             raise GeometryError(
                 "the source lies in the plane of the detector",
@@ -83,12 +96,15 @@ class ProjectionGeometry:
                 allowed="off the plane",
             )
 
-    @property
-    def normal(self) -> Float3:
-        """(3,) unit vector from the detector towards the source."""
-        normal = np.cross(self.u, self.v)
-        normal = normal / np.linalg.norm(normal)
-        return np.asarray(normal if (self.source - self.detector_origin) @ normal >= 0 else -normal)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ProjectionGeometry) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[bytes, int, int]:
+        places = (self.source, self.detector_origin, self.u, self.v, self.isocentre)
+        return b"".join(place.tobytes() for place in places), self.rows, self.cols
 
     @property
     def distance(self) -> float:
@@ -128,8 +144,7 @@ class ProjectionGeometry:
                 allowed="between source and detector",
             )
         shadow = self.source + ray * (self.distance / depth)[..., None] - self.detector_origin
-        columns = np.stack([self.v, self.u], axis=1)
-        return np.asarray(shadow @ np.linalg.pinv(columns).T)
+        return np.asarray(shadow @ self._pixels)
 
     def magnification(self, point: ArrayLike) -> float:
         """Size of the shadow over size of the object, for an object at a world point [m]."""

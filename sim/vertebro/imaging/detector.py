@@ -172,6 +172,8 @@ class NoiseBank:
     frame after frame run through all rows and columns of a margin and repeat only after `PERIOD` frames; places that
     are near each other come far apart in time.
 
+    Half as many bytes as floats: a large picture waits for its memory.
+
     Parameters
     ----------
     shape : (rows, cols) of int
@@ -184,16 +186,17 @@ class NoiseBank:
     MARGIN = (241, 256)  # coprime
     STEP = (134, 75)
     PERIOD = 241 * 256
+    UNIT = 2.0**-12  # of the whole numbers in the banks: up to 8 standard deviations
 
     def __init__(self, shape: tuple[int, int], taps: NDArray[np.floating], seed: int) -> None:
         random = np.random.Generator(np.random.SFC64([abs(int(seed)), 0]))
         rim = len(taps) - 1
         rows, cols = (n + margin for n, margin in zip(shape, self.MARGIN, strict=True))
         plain = random.standard_normal((2, rows + 2 * rim, cols + 2 * rim), np.float32)
-        self.numbers = np.empty((2, rows, cols), np.float32)
+        self.numbers = np.empty((2, rows, cols), np.int16)
         inside = np.s_[rim : rim + rows, rim : rim + cols]
-        self.numbers[0] = blurred(plain[0], taps)[inside]
-        self.numbers[1] = plain[1][inside]
+        for bank, numbers in zip(self.numbers, (blurred(plain[0], taps), plain[1]), strict=True):
+            bank[:] = np.rint(np.clip(numbers[inside] / np.float32(self.UNIT), -32767, 32767))
         self._start = random.integers(0, 2**16, 4)
 
     def place(self, number: int) -> NDArray[np.int64]:

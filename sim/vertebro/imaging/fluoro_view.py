@@ -208,8 +208,12 @@ class FluoroView:
         cement: Material | None = None,
         replaced: str = "yellow marrow",
         out: Image | None = None,
+        touched: NDArray[np.bool_] | None = None,
     ) -> Image:
-        """(rows, cols) primary quanta behind tissue, cement, steel and contrast agent (paths [m] in this order)."""
+        """(rows, cols) primary quanta behind tissue, cement, steel and contrast agent (paths [m] in this order).
+
+        `touched` names the rows in which a path may differ from zero (default: all).
+        """
         mu = _layer_attenuation(self.energy_bins.energy[self.energy_bins.node].tobytes(), cement, replaced)
         rows, cols = self.primary.shape
         absent = np.zeros((1, cols), np.float32)
@@ -217,7 +221,8 @@ class FluoroView:
         out = np.empty((rows, cols), np.float32) if out is None else out
         one, two, three = paths
         line, bits = np.empty(cols, np.float32), np.empty(cols, np.int32)
-        if not transmit(self.tissue, self.primary, one, two, three, mu, line, bits, out):
+        touched = np.ones(rows, np.bool_) if touched is None else touched
+        if not transmit(self.tissue, self.primary, one, two, three, touched, mu, line, bits, out):
             raise DataError("a path does not fit the picture", value="NaN or infinity", allowed="finite lengths [m]")
         return out
 
@@ -243,21 +248,39 @@ def _layer_attenuation(energies: bytes, cement: Material | None, replaced: str) 
     return np.array([new - old, steel, agent - blood], np.float32)
 
 
-def soft_shadow(view: FluoroView, line: Image | None, place: ArrayLike | None) -> Image | None:
-    """A layer's path [m] blurred by the focus, at that layer's own magnification; checks its shape."""
+class ShadowMemory:
+    """Where a layer's blurred path is kept from picture to picture: most rows are empty and stay so.
+
+    Attributes
+    ----------
+    path : (rows, cols) float32 array [m]
+    touched : (rows,) bool array
+        Rows that are not zero.
+    """
+
+    def __init__(self, rows: int, cols: int) -> None:
+        self.path = np.zeros((rows, cols), np.float32)
+        self.touched, self.filled = np.zeros(rows, np.bool_), np.empty(rows, np.bool_)
+
+
+def soft_shadow(
+    view: FluoroView, line: Image | None, place: ArrayLike | None, memory: ShadowMemory | None = None
+) -> Image | None:
+    """A layer's path [m] blurred by the focus, at that layer's own magnification; checks its shape.
+
+    The answer lies in `memory` (default: a new one) until the next picture.
+    """
+    rows, cols = view.primary.shape
     if line is None:
         return None
-    rows, cols = view.primary.shape
     if line.shape != (rows, cols):
         raise DataError("a path does not fit the picture", value=line.shape, allowed=f"({rows}, {cols}), finite [m]")
+    memory = memory or ShadowMemory(rows, cols)
     sigma = view.focus if place is None else focus_sigma(view.fluoroscope.focal_spot, view.geometry, place)
-    if sigma < SHARP_FOCUS:
-        return line
-    taps = np.asarray(gaussian_taps(round(sigma, 3)), np.float32)
-    out = np.zeros((rows, cols), np.float32)
-    scratch = np.empty(cols + 2 * len(taps) - 2, np.float32), np.empty(rows, np.bool_)
-    soften(np.ascontiguousarray(line, np.float32), taps, *scratch, out)
-    return out
+    taps = np.asarray(gaussian_taps(round(sigma, 3) if sigma >= SHARP_FOCUS else 0.0), np.float32)
+    scratch = np.empty(cols + 2 * len(taps) - 2, np.float32), memory.filled
+    soften(np.ascontiguousarray(line, np.float32), taps, *scratch, memory.touched, memory.path)
+    return memory.path
 
 
 def focus_sigma(focal_spot: float, geometry: ProjectionGeometry, place: ArrayLike | None = None) -> float:
@@ -276,7 +299,7 @@ def add_scatter(fluoroscope: Fluoroscope, field: CoarseField, primary: Image, ou
     if low is None:
         return primary
     target = np.empty_like(primary) if out is None else out
-    compose(primary, np.float32(share), low, field.factor, np.empty(low.shape[1] + 2, np.float32), target)
+    compose(primary, np.float32(share), low, field.factor, np.empty((2, primary.shape[1]), np.float32), target)
     return target
 
 

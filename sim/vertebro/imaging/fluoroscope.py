@@ -8,14 +8,14 @@ and the display (`FluoroView.frame`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.errors import CaseError
-from vertebro.imaging.basis import TissueLayer
+from vertebro.imaging.basis import TissueLayer, project_layers
 from vertebro.imaging.carm import CArm, ProjectionGeometry
 from vertebro.imaging.detector import Detector, Lag, blurred, gaussian_taps
 from vertebro.imaging.display import Display, Window, open_window
@@ -30,7 +30,7 @@ from vertebro.imaging.exposure import (
 )
 from vertebro.imaging.fluoro_view import SHARP_FOCUS, CoarseField, FluoroView, add_scatter, focus_sigma
 from vertebro.imaging.kernels_detector import absorb
-from vertebro.imaging.projector import project
+from vertebro.imaging.projector import Quality
 from vertebro.imaging.scatter import Glare, Scatter, coarse_factor, coarsened
 from vertebro.imaging.spectrum import EnergyBins, Spectrum, bin_spectrum, tube_spectrum
 from vertebro.imaging.tube import FOCUS_TO_SHUTTER, Heel, lit_share
@@ -137,6 +137,8 @@ class Fluoroscope:
         layers: Sequence[TissueLayer],
         *,
         collimation: tuple[int, int, int, int] | None = None,
+        quality: Quality = "exact",
+        window: Window | None = None,
     ) -> FluoroView:
         """Project the standing tissue and set exposure and window for a pose.
 
@@ -147,23 +149,40 @@ class Fluoroscope:
             From `tissue_layers`.
         collimation : (row, row, col, col) of int, optional
             First and last + 1 row and column that the collimator leaves open.
+        quality : {"exact", "preview"}
+            A preview for a C-arm that moves; see `prepare_progressively`.
+        window : Window, optional
+            Keep this one, as while the C-arm moves; default: a new one.
 
         Raises
         ------
         GeometryError
-            If the collimator is closed or the source lies inside the patient.
-        DataError
-            If the tissue is not finite.
+            If the collimator is closed or the source lies inside the patient, or the quality is unknown.
         """
         geometry = pose.geometry if isinstance(pose, CArm) else pose
         opening = open_field(geometry, collimation)
-        soft, bone = (np.zeros((geometry.rows, geometry.cols), np.float32) for _ in range(2))
-        for layer in layers:
-            project(layer.soft, layer.grid, geometry, out=soft)
-            project(layer.bone, layer.grid, geometry, out=bone)
-        np.maximum(soft, 0, out=soft)
-        np.maximum(bone, 0, out=bone)
-        return expose(self, geometry, soft, bone, opening)
+        soft, bone = project_layers(layers, geometry, quality=quality)
+        return expose(self, geometry, soft, bone, opening, window)
+
+    def prepare_progressively(
+        self,
+        pose: CArm | ProjectionGeometry,
+        layers: Sequence[TissueLayer],
+        *,
+        collimation: tuple[int, int, int, int] | None = None,
+        window: Window | None = None,
+    ) -> Iterator[FluoroView]:
+        """First the preview of a pose, then the exact view: stop asking when the C-arm has moved on.
+
+        Parameters as `prepare`. Both views share one window, so the picture sharpens and does not flicker.
+
+        Yields
+        ------
+        FluoroView
+        """
+        preview = self.prepare(pose, layers, collimation=collimation, quality="preview", window=window)
+        yield preview
+        yield self.prepare(pose, layers, collimation=collimation, window=preview.window)
 
 
 def expose(

@@ -130,8 +130,8 @@ def blur(image, taps, line, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(fastmath=True)
-def soften(path, taps, line, filled, out):  # type: ignore[no-untyped-def]
-    """`blur` of a picture that is zero in most rows. Writes those rows of `out` that the blur can reach.
+def soften(path, taps, line, filled, touched, out):  # type: ignore[no-untyped-def]
+    """`blur` of a picture that is zero in most rows. Writes the rows of `out` that the blur can reach.
 
     Parameters
     ----------
@@ -141,15 +141,16 @@ def soften(path, taps, line, filled, out):  # type: ignore[no-untyped-def]
         Scratch.
     filled : (rows,) bool
         Scratch.
+    touched : (rows,) bool
+        Rows of `out` that are not zero, on entry and on return.
     out : (rows, cols) float32
-        Zero on entry.
     """
     rows, cols = path.shape
     radius = taps.size - 1
     for row in range(rows):
-        total = np.float32(0.0)
+        here, total = path[row], np.float32(0.0)
         for col in range(cols):
-            total += abs(path[row, col])
+            total += abs(here[col])
         filled[row] = total != 0  # NaN counts as filled
     for row in range(rows):
         near = False
@@ -157,6 +158,9 @@ def soften(path, taps, line, filled, out):  # type: ignore[no-untyped-def]
             near |= filled[other]
         if near:
             blur_row(path, row, taps, line, out[row])
+        elif touched[row]:
+            out[row] = np.float32(0.0)
+        touched[row] = near
 
 
 @kernel(fastmath=True)
@@ -198,7 +202,7 @@ def absorb(soft, bone, mu_soft, mu_bone, weight, scale, bits, out, primary):  # 
 
 
 @kernel(fastmath=True)
-def transmit(tissue, primary, one, two, three, mu, line, bits, out):  # type: ignore[no-untyped-def]
+def transmit(tissue, primary, one, two, three, touched, mu, line, bits, out):  # type: ignore[no-untyped-def]
     """Primary quanta behind the tissue and up to three thin layers; False if a path is not finite.
 
     Parameters
@@ -208,6 +212,8 @@ def transmit(tissue, primary, one, two, three, mu, line, bits, out):  # type: ig
         Its sum over the bins.
     one, two, three : (rows, cols) or (1, cols) float32 [m]
         Paths through the layers; a single row of zeros stands for an absent layer.
+    touched : (rows,) bool
+        Rows in which any path may differ from zero; the others are not looked at.
     mu : (3, bins) float32 [1/m]
     line : (cols,) float32
     bits : (cols,) int32
@@ -216,6 +222,9 @@ def transmit(tissue, primary, one, two, three, mu, line, bits, out):  # type: ig
     """
     bins, rows, cols = tissue.shape
     for row in range(rows):
+        if not touched[row]:
+            out[row] = primary[row]
+            continue
         a, b = one[min(row, one.shape[0] - 1)], two[min(row, two.shape[0] - 1)]
         c = three[min(row, three.shape[0] - 1)]
         target = out[row]
@@ -277,7 +286,42 @@ def coarsen(image, factor, line, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(fastmath=True)
-def compose(sharp, share, smooth, factor, line, out):  # type: ignore[no-untyped-def]
+def widen(values, factor, target):  # type: ignore[no-untyped-def]
+    """One value per block of pixels, interpolated linearly between the blocks' centres; the ends stay.
+
+    Parameters
+    ----------
+    values : (m,) float32
+    factor : int
+        Even number of pixels per block.
+    target : (<= m factor,) float32
+    """
+    last, half = values.size - 1, factor // 2
+    for j in range(-1, values.size):
+        left, right = values[max(j, 0)], values[min(j + 1, last)]
+        step, start = (right - left) / np.float32(factor), j * factor + half
+        begin, end = max(start, 0), min(start + factor, target.size)
+        origin = left + step * (HALF + np.float32(begin - start))
+        for col in range(begin, end):
+            target[col] = origin + step * np.float32(col - begin)
+
+
+@kernel(fastmath=True)
+def compose_row(sharp, share, smooth, factor, row, pair, target):  # type: ignore[no-untyped-def]
+    """One row of `compose`, to be called row after row from the first. Writes `target`, (cols,) float32."""
+    half, last = factor // 2, smooth.shape[0] - 1
+    low = (row + half) // factor - 1
+    if row == 0 or (row + half) % factor == 0:
+        widen(smooth[max(low, 0)], factor, pair[0])
+        widen(smooth[min(low + 1, last)], factor, pair[1])
+    weight = (np.float32(row - low * factor - half) + HALF) / np.float32(factor)
+    here, above, below = sharp[row], pair[0], pair[1]
+    for col in range(target.size):
+        target[col] = share * here[col] + above[col] + weight * (below[col] - above[col])
+
+
+@kernel(fastmath=True)
+def compose(sharp, share, smooth, factor, pair, out):  # type: ignore[no-untyped-def]
     """A sharp picture times `share`, plus a coarse one interpolated linearly between its blocks' centres.
 
     Parameters
@@ -288,142 +332,9 @@ def compose(sharp, share, smooth, factor, line, out):  # type: ignore[no-untyped
         Beyond its outermost centres its values stay.
     factor : int
         Even number of pixels per block.
-    line : (m + 2,) float32
-        Scratch.
+    pair : (2, cols) float32
+        Scratch: the two coarse rows next to a row.
     out : (rows, cols) float32
     """
-    rows, cols = sharp.shape
-    n, m = smooth.shape
-    half = factor // 2
-    for row in range(rows):
-        place = (np.float32(row) + HALF) / np.float32(factor) - HALF
-        low = int(np.floor(place))
-        weight = place - np.float32(low)
-        above, below = smooth[max(low, 0)], smooth[min(low + 1, n - 1)]
-        for j in range(m):
-            line[j + 1] = above[j] + weight * (below[j] - above[j])
-        line[0], line[m + 1] = line[1], line[m]
-        target, here = out[row], sharp[row]
-        for j in range(m + 1):
-            start = j * factor - half
-            step = (line[j + 1] - line[j]) / np.float32(factor)
-            begin = max(start, 0)
-            origin = line[j] + step * (HALF + np.float32(begin - start))
-            for k in range(min(start + factor, cols) - begin):
-                target[begin + k] = share * here[begin + k] + origin + step * np.float32(k)
-
-
-@kernel(fastmath=True)
-def register(total, taps, bank, place, tube, memory, traps, before, gain, line, bits, shown, level):  # type: ignore[no-untyped-def]
-    """What the detector and its filter make of the expected quanta, and its logarithm for the display.
-
-    Parameters
-    ----------
-    total : (rows, cols) float32
-        Expected quanta per pixel.
-    taps : (radius + 1,) float32
-        Spread of light.
-    bank : (2, …, …) float32
-        Standard normal numbers: spread like light, and plain.
-    place : (4,) int
-        First row and column in either bank.
-    tube : (3,) float32
-        Scale of `total`; then variance of the counting noise over the signal, standard deviation of the read-out's.
-    memory : (2 + 3 t,) float32
-        Share of the newest picture and threshold of movement (standard deviations squared; 0: none). Then for each
-        of t traps: share of the signal that it takes, share of its load that stays, factor on its old load.
-    traps : (t, rows, cols) float32
-        Signal that comes late; changed in place.
-    before : (rows, cols) float32
-        The last shown picture.
-    gain : (rows, cols) float32
-        Factor before the logarithm.
-    line : (cols + 2 radius,) float32
-    bits : (cols,) int32
-        Scratch.
-    shown, level : (rows, cols) float32
-        The filtered signal; the logarithm of it times `gain`.
-    """
-    rows, cols = total.shape
-    share, threshold, scale, grain, readout = memory[0], memory[1], tube[0], tube[1], tube[2]
-    late = np.float32(0.0)
-    for t in range(traps.shape[0]):
-        late += memory[2 + 3 * t]
-    spread = np.float32(0.0)
-    for t in range(taps.size):
-        spread += taps[t] * taps[t] * (ONE if t == 0 else np.float32(2.0))
-    spread *= spread
-    noisy = grain > 0 or readout > 0
-    for row in range(rows):
-        now, old, tone = shown[row], before[row], level[row]
-        blur_row(total, row, taps, line, now)
-        shot = bank[0, place[0] + row, place[1] : place[1] + cols]
-        read = bank[1, place[2] + row, place[3] : place[3] + cols]
-        for col in range(cols):
-            clean = now[col] * scale
-            tone[col] = max(clean, np.float32(0.0)) * grain
-            now[col] = clean
-        if noisy:
-            for col in range(cols):
-                now[col] += np.sqrt(tone[col]) * shot[col] + readout * read[col]
-        if traps.shape[0] > 0:
-            for col in range(cols):
-                line[col] = now[col]
-                now[col] *= ONE - late
-        for t in range(traps.shape[0]):
-            take, keep, carry = memory[2 + 3 * t], memory[3 + 3 * t], memory[4 + 3 * t]
-            load = traps[t, row]
-            for col in range(cols):
-                held = load[col] * carry
-                now[col] += held
-                load[col] = keep * held + take * (ONE - keep) * line[col]
-        if threshold > 0:
-            wide = ONE + share / (np.float32(2.0) - share)
-            for col in range(cols):
-                step = now[col] - old[col]
-                variance = wide * threshold * (tone[col] * spread + readout * readout) + np.float32(1e-12)
-                moved = min(max(step * step / variance - ONE, np.float32(0.0)), ONE)
-                now[col] = old[col] + (share + (ONE - share) * moved) * step
-        else:
-            for col in range(cols):
-                now[col] = old[col] + share * (now[col] - old[col])
-        factor = gain[row]
-        for col in range(cols):
-            tone[col] = max(now[col], HALF) * factor[col]
-        logarithm(tone, bits)
-
-
-@kernel(fastmath=True)
-def show(level, taps, sharpen, low, scale, curve, opening, line, smooth, out):  # type: ignore[no-untyped-def]
-    """Grey values of a logarithm: edges enhanced, then a table.
-
-    Parameters
-    ----------
-    level : (rows, cols) float32
-    taps : (radius + 1,) float32
-        Of the blur that is subtracted.
-    sharpen : float32
-        Strength; 0 for none.
-    low, scale : float32
-        The table's index is (level - low) * scale.
-    curve : (n,) uint16
-    opening : (rows, cols) bool
-        Elsewhere the picture is black.
-    line : (cols + 2 radius,) float32
-    smooth : (cols,) float32
-        Scratch.
-    out : (rows, cols) uint16
-    """
-    rows, cols = level.shape
-    last = np.float32(curve.size - 1)
-    for row in range(rows):
-        here, target, inside = level[row], out[row], opening[row]
-        if sharpen > 0:
-            blur_row(level, row, taps, line, smooth)
-            for col in range(cols):
-                smooth[col] = here[col] + sharpen * (here[col] - smooth[col])
-        else:
-            smooth[:] = here
-        for col in range(cols):
-            index = min(max((smooth[col] - low) * scale, np.float32(0.0)), last)
-            target[col] = curve[np.int32(index)] if inside[col] else np.uint16(0)
+    for row in range(sharp.shape[0]):
+        compose_row(sharp, share, smooth, factor, row, pair, out[row])

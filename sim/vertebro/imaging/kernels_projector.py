@@ -36,6 +36,32 @@ def line_spans(lines, spans):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def filled_box(spans):  # type: ignore[no-untyped-def]
+    """First and last + 1 index along three axes of all lines that are not empty; first >= last when all are.
+
+    Parameters
+    ----------
+    spans : (n0, n1, 2) int32
+        From `line_spans`.
+
+    Returns
+    -------
+    (6,) int64
+    """
+    box = np.zeros(6, np.int64)
+    for axis in range(3):
+        box[2 * axis] = 1 << 40
+    for i in range(spans.shape[0]):
+        for j in range(spans.shape[1]):
+            low, high = spans[i, j, 0], spans[i, j, 1]
+            if low < high:
+                box[0], box[1] = min(box[0], i), i + 1
+                box[2], box[3] = min(box[2], j), max(box[3], j + 1)
+                box[4], box[5] = min(box[4], low), max(box[5], high)
+    return box
+
+
+@kernel
 def place_nodes(group_z, rim, index, weight):  # type: ignore[no-untyped-def]
     """Where the nodes of each group lie between voxels along z; shared by all volumes of a grid.
 

@@ -17,6 +17,7 @@ from vertebro.imaging.kernels_projector import line_spans
 Axes = tuple[int, int, int]
 Ints = NDArray[np.int64]
 Volume = NDArray[np.float32]
+Lines = tuple[Volume, Ints, NDArray[np.int32]]  # memory, elements from slice to slice and line to line, spans
 
 
 class Matter:
@@ -49,9 +50,9 @@ class Matter:
             # the sum of finite float32 in float64 is finite; one number that is not spoils it
             if not np.isfinite(volume.sum(dtype=np.float64)):
                 raise not_finite()
-        self._orders: dict[Axes, list[tuple[Volume, Ints, NDArray[np.int32]]]] = {}
+        self._orders: dict[Axes, list[Lines]] = {}
 
-    def lines(self, axes: Axes) -> list[tuple[Volume, Ints, NDArray[np.int32]]]:
+    def lines(self, axes: Axes) -> list[Lines]:
         """Per volume: its memory, elements from slice to slice and from y line to y line, spans of its lines.
 
         Neighbouring slices of a line lie side by side, so a group of slices is read in one stream.
@@ -61,7 +62,7 @@ class Matter:
         return self._orders[axes]
 
 
-def _laid_out(volume: Volume, axes: Axes) -> tuple[Volume, Ints, NDArray[np.int32]]:
+def _laid_out(volume: Volume, axes: Axes) -> Lines:
     slice_axis, y_axis, z_axis = axes
     order = np.ascontiguousarray(volume.transpose(y_axis, slice_axis, z_axis))
     spans = np.empty((*order.shape[:2], 2), np.int32)
@@ -69,7 +70,7 @@ def _laid_out(volume: Volume, axes: Axes) -> tuple[Volume, Ints, NDArray[np.int3
     return order.reshape(-1), np.array([order.shape[2], order.shape[1] * order.shape[2]]), spans
 
 
-def lines_as_they_are(volume: NDArray[np.floating], axes: Axes) -> tuple[Volume, Ints, NDArray[np.int32]]:
+def lines_as_they_are(volume: NDArray[np.floating], axes: Axes) -> Lines:
     """As `Matter.lines` for a volume that is projected once: nothing is reordered or looked at beforehand."""
     slice_axis, y_axis, z_axis = axes
     # r, a, s in memory: lines along s serve slices across r and a; only steep views need a reordered copy
@@ -79,6 +80,25 @@ def lines_as_they_are(volume: NDArray[np.floating], axes: Axes) -> tuple[Volume,
     spans = np.zeros((volume.shape[y_axis], volume.shape[slice_axis], 2), np.int32)
     spans[..., 1] = volume.shape[z_axis]
     return voxels.reshape(-1), strides[[slice_axis, y_axis]] if native else strides[[1, 0]], spans
+
+
+def lines_of_box(voxels: Volume, spans: NDArray[np.int32], box: tuple[slice, ...], axes: Axes) -> Lines:
+    """As `lines_as_they_are` for a box of a volume, in place: nothing is copied, empty lines are known.
+
+    Parameters
+    ----------
+    voxels : (nr, na, ns) float32 array, contiguous
+    spans : (nr, na, 2) int32 array
+        Of its lines along s.
+    box : three slices
+    axes : Axes
+    """
+    if axes[2] != 2:
+        return lines_as_they_are(voxels[box], axes)
+    strides = np.array(voxels.strides) // voxels.itemsize
+    begin = sum(int(stride) * part.start for stride, part in zip(strides, box, strict=True))
+    inside = spans[box[:2]].transpose(axes[1], axes[0], 2) - np.int32(box[2].start)
+    return voxels.reshape(-1)[begin:], strides[[axes[0], axes[1]]], np.ascontiguousarray(inside)
 
 
 def not_finite() -> DataError:

@@ -15,6 +15,7 @@ A slab of 1/m, 20 mm thick, crossed squarely by the central ray:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -24,15 +25,16 @@ from numpy.typing import NDArray
 from vertebro.errors import GeometryError
 from vertebro.grid import VoxelGrid
 from vertebro.imaging.carm import ProjectionGeometry
-from vertebro.imaging.kernels_projector import place_nodes, sum_slices, warp_planes
+from vertebro.imaging.kernels_projector import filled_box, line_spans, place_nodes, sum_slices, warp_planes
 from vertebro.imaging.kernels_rays import add_joseph, add_siddon
-from vertebro.imaging.matter import Matter, lines_as_they_are, not_finite
-from vertebro.imaging.slabs import SAMPLINGS, box_window, plan_slabs, refuse_source_inside
+from vertebro.imaging.matter import Lines, Matter, lines_as_they_are, lines_of_box, not_finite
+from vertebro.imaging.slabs import SAMPLINGS, SlabPlan, box_window, plan_slabs, refuse_source_inside
 
 Image = NDArray[np.float32]
 Method = Literal["slab", "joseph", "siddon"]
 Quality = Literal["exact", "preview"]
 METHODS = ("slab", "joseph", "siddon")
+ROUND = 8  # voxels to which the box of a sparse volume is rounded
 ROWS = 64  # plane rows summed together: the turned sums fit the second-level cache
 
 
@@ -139,29 +141,36 @@ def project_box(
     Parameters, return and errors as `project`, for one volume.
     """
     grid.check(volume, "volume")
-    box = nonzero_box(volume)
-    if box is None:
-        return _frame((geometry.rows, geometry.cols), out)
-    low = [part.start for part in box]
-    inner = VoxelGrid(
-        tuple(part.stop - part.start for part in box),  # type: ignore[arg-type]
-        grid.spacing,
-        tuple(o + h * i for o, h, i in zip(grid.origin, grid.spacing, low, strict=True)),  # type: ignore[arg-type]
-    )
-    return project(volume[box], inner, geometry, out=out)
+    image = _frame((geometry.rows, geometry.cols), out)
+    voxels = np.ascontiguousarray(volume, np.float32)
+    spans = np.empty((*voxels.shape[:2], 2), np.int32)
+    line_spans(voxels.reshape(-1, voxels.shape[2]), spans.reshape(-1, 2))
+    ends = filled_box(spans).tolist()
+    if ends[0] >= ends[1]:
+        return image
+    # rounded outwards: while cement grows, most pictures find their plan made
+    low = [ends[0] // ROUND * ROUND, ends[2] // ROUND * ROUND, ends[4]]
+    high = [min(-(-end // ROUND) * ROUND, n) for end, n in zip(ends[1::2], grid.shape, strict=True)]
+    plan = _planned(_cut(grid, (low[0], low[1], low[2]), (high[0], high[1], high[2])), geometry)
+    if plan is not None:
+        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        _add_slabs(
+            [lines_of_box(voxels, spans, box, plan.axes)], plan, high[plan.axes[2]] - low[plan.axes[2]], image[None]
+        )
+    return image
 
 
-def nonzero_box(volume: NDArray[np.floating]) -> tuple[slice, slice, slice] | None:
-    """Slices of the smallest box that holds all non-zero voxels; None when there are none."""
-    filled = volume != 0
-    spans = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        index = np.flatnonzero(filled.any(axis=others))
-        if index.size == 0:
-            return None
-        spans.append(slice(int(index[0]), int(index[-1]) + 1))
-    return spans[0], spans[1], spans[2]
+def _cut(grid: VoxelGrid, low: tuple[int, int, int], high: tuple[int, int, int]) -> VoxelGrid:
+    """The part of a grid from voxel `low` to before voxel `high`."""
+    shape = (high[0] - low[0], high[1] - low[1], high[2] - low[2])
+    origin = [o + h * i for o, h, i in zip(grid.origin, grid.spacing, low, strict=True)]
+    return VoxelGrid(shape, grid.spacing, (origin[0], origin[1], origin[2]))
+
+
+@functools.lru_cache(maxsize=128)
+def _planned(grid: VoxelGrid, geometry: ProjectionGeometry) -> SlabPlan | None:
+    refuse_source_inside(grid, geometry)
+    return plan_slabs(grid, geometry, SAMPLINGS["exact"])
 
 
 def _frame(shape: tuple[int, ...], out: Image | None) -> Image:
@@ -188,21 +197,26 @@ def _project_slabs(
     plan = plan_slabs(grid, geometry, SAMPLINGS[quality])
     if plan is None:
         return
+    lines = [lines_as_they_are(volume, plan.axes) for volume in volumes] if matter is None else matter.lines(plan.axes)
+    _add_slabs(lines, plan, grid.shape[plan.axes[2]], images)
+
+
+def _add_slabs(lines: Sequence[Lines], plan: SlabPlan, depth: int, images: Image) -> None:
+    """Add the sums over a plan's slices, `depth` voxels along z, to images (m, rows, cols) in place."""
     index = np.empty((len(plan.group_z), plan.nodes[1]), np.int32)
     weight = np.empty(index.shape, np.float32)
     rim = int(np.abs(plan.shift).max()) + 2
     place_nodes(plan.group_z, rim, index, weight)
-    length = grid.shape[plan.axes[2]] + 2 * rim
+    length = depth + 2 * rim
     planes = np.zeros((len(images), *plan.nodes), np.float32)
     rows, turned, total = (np.empty(n, np.float32) for n in ((ROWS, length), (length, ROWS), (plan.nodes[1], ROWS)))
-    for number, plane in enumerate(planes):
-        lines = lines_as_they_are(volumes[number], plan.axes) if matter is None else matter.lines(plan.axes)[number]
-        maps = plan.y_map, plan.group_start, plan.group_z, plan.shift
-        sum_slices(lines, maps, index, weight, rows, turned, total, plane)
+    maps = plan.y_map, plan.group_start, plan.group_z, plan.shift
+    for line, plane in zip(lines, planes, strict=True):
+        sum_slices(line, maps, index, weight, rows, turned, total, plane)
     # a NaN voxel would also spoil pixels it does not touch; sums are few, voxels many: check the sums
     if not np.isfinite(planes).all():
         raise not_finite()
-    place = np.empty((3, geometry.cols))
+    place = np.empty((3, images.shape[2]))
     warp_planes(planes, plan.ray, plan.node, plan.step, plan.window, place, images)
 
 

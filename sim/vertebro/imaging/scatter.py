@@ -179,6 +179,6 @@ def coarsened(image: Image, factor: int = COARSE) -> Image:
 def refined(coarse: Image, shape: tuple[int, int], factor: int = COARSE) -> Image:
     """Linear interpolation of a coarse picture back to `shape`; beyond the outermost coarse centres values stay."""
     out = np.zeros(shape, np.float32)
-    line = np.empty(coarse.shape[1] + 2, np.float32)
-    compose(out, np.float32(0), np.ascontiguousarray(coarse, np.float32), factor, line, out)
+    pair = np.empty((2, shape[1]), np.float32)
+    compose(out, np.float32(0), np.ascontiguousarray(coarse, np.float32), factor, pair, out)
     return out

@@ -156,9 +156,16 @@ def _perpendicular(axis: Float3, towards: ArrayLike | None) -> Float3:
 
 def _window(geometry: ProjectionGeometry, begin: Float3, tip: Float3, axis: Float3, radius: float) -> NDArray[np.int64]:
     one = _perpendicular(axis, None)
-    two = np.cross(axis, one)
-    corners = [end + radius * (i * one + j * two) for end in (begin, tip) for i in (-1, 1) for j in (-1, 1)]
-    return shadow_window(geometry, np.array(corners))
+    two = [
+        axis[1] * one[2] - axis[2] * one[1],
+        axis[2] * one[0] - axis[0] * one[2],
+        axis[0] * one[1] - axis[1] * one[0],
+    ]
+    around = radius * (SQUARE @ np.array([one, two]))
+    return shadow_window(geometry, np.concatenate([begin + around, tip + around]))
+
+
+SQUARE = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 
 
 def shadow_window(geometry: ProjectionGeometry, corners: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -166,14 +173,17 @@ def shadow_window(geometry: ProjectionGeometry, corners: NDArray[np.float64]) ->
 
     The whole detector if a corner lies beside or behind the source.
     """
-    whole = np.array([0, geometry.rows, 0, geometry.cols])
+    rows, cols = geometry.rows, geometry.cols
     depth = (geometry.source - corners) @ geometry.normal
     if not np.all(depth > 0.02 * geometry.distance):
-        return whole
+        return np.array([0, rows, 0, cols])
     pixel = geometry.project_point(corners)
-    low = np.clip(np.floor(pixel.min(axis=0)) - 1, 0, whole[[1, 3]])
-    high = np.clip(np.ceil(pixel.max(axis=0)) + 2, 0, whole[[1, 3]])
-    return np.array([low[0], high[0], low[1], high[1]]).astype(np.int64)
+    (top, left), (bottom, right) = pixel.min(axis=0).tolist(), pixel.max(axis=0).tolist()
+    ends = [
+        (min(max(math.floor(low) - 1, 0), count), min(max(math.ceil(high) + 2, 0), count))
+        for low, high, count in ((top, bottom, rows), (left, right, cols))
+    ]
+    return np.array([*ends[0], *ends[1]], np.int64)
 
 
 def checked_frame(geometry: ProjectionGeometry, out: Image | None) -> Image:

@@ -29,9 +29,9 @@ from vertebro.imaging.detector import NoiseBank, blurred, gaussian_taps
 from vertebro.imaging.display import CURVE_RANGE, CURVE_SIZE, curve16
 from vertebro.imaging.dose import Dose
 from vertebro.imaging.exposure import THICKEST, automatic_kvp, body_thickness, kerma_behind, measuring_field
-from vertebro.imaging.fluoro_view import FluoroView, Frame, Places, add_scatter, soft_shadow
+from vertebro.imaging.fluoro_view import FluoroView, Frame, Places, ShadowMemory, add_scatter, smooth_part, soft_shadow
 from vertebro.imaging.fluoroscope import retuned
-from vertebro.imaging.kernels_detector import register, show
+from vertebro.imaging.kernels_frame import develop
 from vertebro.imaging.spectrum import whole_kev
 from vertebro.materials.attenuation import MATERIALS, Material
 
@@ -83,9 +83,18 @@ class Stream:
         self._traps = np.zeros((0 if lag is None else len(lag.shares), rows, cols), np.float32)
         self._gain = np.exp(-view.window.base)
         self._shown: Image | None = None
-        self._total, self._level, self._primary = (np.empty((rows, cols), np.float32) for _ in range(3))
-        self._line = np.empty(cols + 2 * max(len(self._taps), 64), np.float32)
-        self._bits, self._smooth = np.empty(cols, np.int32), np.empty(cols, np.float32)
+        self._primary = np.empty((rows, cols), np.float32)
+        self._shadows = [ShadowMemory(rows, cols) for _ in range(3)]
+        display = view.fluoroscope.display
+        screen = gaussian_taps(display.sharpen_width) if display.sharpen > 0 else np.ones(1)
+        first, last = CURVE_RANGE
+        scale = (CURVE_SIZE - 1) / (last - first) / view.window.width
+        low = np.float32(view.window.low + first * view.window.width)
+        self._screen = (
+            np.asarray(screen, np.float32), np.float32(display.sharpen), low, np.float32(scale), curve16(display),
+            view.opening,
+        )  # fmt: skip
+        self._scratch = _scratch(cols, len(self._taps) - 1, len(screen) - 1)
         self._exposure = 0.0
 
     def frame(
@@ -131,14 +140,17 @@ class Stream:
         view, relative = self._brightness.tune(wait)
         at = places or Places()
         layers = ((cement_line, at.cement), (needle_line, at.needle), (contrast_line, at.contrast))
-        lines = [soft_shadow(view, line, place) for line, place in layers]
-        primary = (
-            view.primary if all(line is None for line in lines) else view.behind(lines, cement, replaced, self._primary)
-        )
-        total = add_scatter(view.fluoroscope, view.coarse, primary, out=self._total)
-        dose = self._brightness.measure(total, self.charge)
-        signal = self._registered(total, relative * self.charge, wait, noise)
-        frame = Frame(signal=signal, display16=self._grey(), dose=dose, geometry=self.view.geometry, number=self.number)
+        primary = view.primary
+        if any(line is not None for line, _ in layers):
+            lines = [
+                soft_shadow(view, line, place, memory)
+                for (line, place), memory in zip(layers, self._shadows, strict=True)
+            ]
+            present = [memory.touched for line, memory in zip(lines, self._shadows, strict=True) if line is not None]
+            primary = view.behind(lines, cement, replaced, self._primary, np.logical_or.reduce(present))
+        signal, grey, mean = self._developed(view, primary, relative * self.charge, wait, noise)
+        dose = self._brightness.measure(mean, self.charge)
+        frame = Frame(signal=signal, display16=grey, dose=dose, geometry=self.view.geometry, number=self.number)
         self.time, self.number = self.time + wait, self.number + 1
         return frame
 
@@ -152,46 +164,55 @@ class Stream:
             raise CaseError("a picture before the last one", where="time [s]", value=time, allowed=f">= {self.time}")
         return float(time) - self.time
 
-    def _registered(self, total: Image, exposure: float, wait: float, noise: bool) -> Image:
-        """Noise, spread of light, lag and filter; also fills the logarithm for the display."""
+    def _developed(
+        self, view: FluoroView, primary: Image, exposure: float, wait: float, noise: bool
+    ) -> tuple[Image, NDArray[np.uint16], float]:
+        """Scatter, noise, spread of light, lag, filter and display: signal, greys, mean expected quanta measured."""
         fluoroscope, unit = self.view.fluoroscope, self._brightness.unit
         quanta = exposure * unit  # detected per shown one
-        tube = [1 / unit, 1 / quanta if noise else 0.0, fluoroscope.detector.electronic / quanta if noise else 0.0]
-        first = self._shown is None
+        grain, readout = (1 / quanta, fluoroscope.detector.electronic / quanta) if noise else (0.0, 0.0)
+        tube = [1 / unit, grain, readout, self._bank.UNIT]
+        share, low = smooth_part(view.fluoroscope, view.coarse, primary)
+        smooth = np.zeros_like(view.coarse.bare) if low is None else low
+        before = self._shown
+        if before is None:
+            total = primary if low is None else add_scatter(view.fluoroscope, view.coarse, primary)
+            self._fill_traps(total, unit)
+            before = primary
+        shown, grey = np.empty_like(primary), np.empty(primary.shape, np.uint16)
+        scene = primary, np.float32(share), smooth, view.coarse.factor, self._brightness.sample
+        bank = self._bank.numbers, self._bank.place(self.number)
+        mean = develop(
+            scene, self._taps, bank, np.array(tube, np.float32), self._memory(quanta, wait, noise), self._traps, before,
+            self._gain, self._screen, self._scratch, shown, grey,
+        )  # fmt: skip
+        self._shown, self._exposure = shown, quanta
+        return shown, grey, float(mean)
+
+    def _memory(self, quanta: float, wait: float, noise: bool) -> NDArray[np.float32]:
+        """What the kernel needs to know of filter and traps."""
+        fluoroscope, first = self.view.fluoroscope, self._shown is None
         share = 1.0 if first or fluoroscope.temporal is None else float(fluoroscope.temporal)
         memory = [share, 0.0 if first or fluoroscope.motion is None or not noise else float(fluoroscope.motion) ** 2]
         if fluoroscope.lag is not None:
             for taken, emptied in zip(fluoroscope.lag.shares, fluoroscope.lag.times, strict=True):
                 stay = math.exp(-(wait or PULSE_PERIOD) / emptied)
                 memory += [taken, stay, 1.0 if first else self._exposure / quanta]
-            if first:  # the beam has been on for long: the traps are full
-                still = blurred(total, self._taps) / np.float32(unit)
-                self._traps[:] = np.array(fluoroscope.lag.shares, np.float32)[:, None, None] * still
-        shown = np.empty_like(total)
-        before = total if self._shown is None else self._shown
-        register(
-            total, self._taps, self._bank.numbers, self._bank.place(self.number), np.array(tube, np.float32),
-            np.array(memory, np.float32), self._traps, before, self._gain, self._line, self._bits, shown, self._level,
-        )  # fmt: skip
-        self._shown, self._exposure = shown, quanta
-        return shown
+        return np.array(memory, np.float32)
 
-    def _grey(self) -> NDArray[np.uint16]:
-        display, window = self.view.fluoroscope.display, self.view.window
-        first, last = CURVE_RANGE
-        scale = (CURVE_SIZE - 1) / (last - first) / window.width
-        out = np.empty(self._level.shape, np.uint16)
-        taps = np.asarray(gaussian_taps(display.sharpen_width), np.float32)
-        line = (
-            self._line
-            if self._line.size >= out.shape[1] + 2 * len(taps)
-            else np.empty(out.shape[1] + 2 * len(taps), np.float32)
-        )
-        show(
-            self._level, taps, np.float32(display.sharpen), np.float32(window.low + first * window.width),
-            np.float32(scale), curve16(display), self.view.opening, line, self._smooth, out,
-        )  # fmt: skip
-        return out
+    def _fill_traps(self, total: Image, unit: float) -> None:
+        """As if the beam had been on for long."""
+        lag = self.view.fluoroscope.lag
+        if lag is not None:
+            still = blurred(total, self._taps) / np.float32(unit)
+            self._traps[:] = np.array(lag.shares, np.float32)[:, None, None] * still
+
+
+def _scratch(cols: int, reach: int, wide: int) -> tuple[NDArray[np.generic], ...]:
+    """Memory for `develop`. Rows a power of two apart would push each other out of the cache."""
+    rings = [np.empty((2 * radius + 1, cols + 16), np.float32) for radius in (reach, wide, wide)]
+    line = np.empty(cols + 2 * max(reach, wide), np.float32)
+    return *rings, np.empty((2, cols), np.float32), line, np.empty(cols, np.float32), np.empty(cols, np.int32)
 
 
 class Brightness:
@@ -210,7 +231,7 @@ class Brightness:
         self.body = body_thickness(view.soft_line, view.bone_line, self.measuring)
         rows, cols = (np.flatnonzero(self.measuring.any(axis=1 - axis)) for axis in (0, 1))
         # every fourth pixel of the rectangle is a fair sample
-        self._sample = np.s_[rows[0] : rows[-1] + 1 : 4, cols[0] : cols[-1] + 1 : 4]
+        self.sample = np.array([rows[0], rows[-1] + 1, cols[0], cols[-1] + 1], np.int64)
         self._ready: dict[float, tuple[FluoroView, NDArray[np.float64], float]] = {}
         self.extra, self.mas, self._error = 0.0, view.dose.mas, 0.0
         self._tuned(view.spectrum.kvp)
@@ -232,7 +253,7 @@ class Brightness:
         limited = self.mas >= fluoroscope.pulse_limit and self._error > 0
         if not (limited and self.body + self.extra > THICKEST / 2):
             self.extra += control.answer(wait) * self._error / loss
-        self.extra = float(np.clip(self.extra, -self.body, THICKEST))
+        self.extra = min(max(self.extra, -self.body), THICKEST)
         if fluoroscope.kvp is None:
             wanted = automatic_kvp(self.body + self.extra)
             self.view = self._tuned(control.voltage(wanted, self.view.spectrum.kvp, self.start.spectrum.kvp))
@@ -240,11 +261,10 @@ class Brightness:
         self.mas = min(fluoroscope.detector_dose / kerma, fluoroscope.pulse_limit)
         return self.view, self.mas / self.view.dose.mas
 
-    def measure(self, total: Image, charge: float) -> Dose:
-        """Dose of this pulse; remembers how far its detector signal is from the aim."""
+    def measure(self, signal: float, charge: float) -> Dose:
+        """Dose of this pulse from the mean expected quanta of the sample; remembers how far they are from the aim."""
         view, fluoroscope = self.view, self.start.fluoroscope
         bare = self._ready[view.spectrum.kvp][2]
-        signal = float(total[self._sample].mean())
         kerma = view.dose.detector_air_kerma / view.dose.mas * self.mas * signal / bare
         self._error = math.log(max(fluoroscope.detector_dose / kerma, 1e-6)) if kerma > 0 else 10.0
         if self.start.fluoroscope.control is None:
@@ -271,7 +291,8 @@ class Brightness:
             soft, bone = (line[self.measuring][::97] for line in (view.soft_line, view.bone_line))
             beam = kerma_behind(view.spectrum, soft, bone).mean(axis=0)
             bare = add_scatter(view.fluoroscope, view.coarse, view.primary)
-            signal = float(bare[self._sample].mean())
+            top, bottom, left, right = self.sample
+            signal = float(bare[top:bottom:4, left:right:4].mean())
             self._ready[kvp] = view, beam / beam.sum(), signal
         return self._ready[kvp][0]
 
