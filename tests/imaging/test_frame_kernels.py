@@ -40,7 +40,7 @@ def test_exponentials_equal_their_naive_twin() -> None:
 def test_logarithms_equal_their_naive_twin() -> None:
     numbers = np.geomspace(1e-6, 1e7, 1001).astype(np.float32)
     exact = numbers.copy()
-    fast.logarithm(numbers, np.empty(1001, np.int32))
+    frame.logarithm(numbers, np.empty(1001, np.int32))
     naive.logarithm(exact, BITS)
     assert np.allclose(numbers, exact, atol=3e-6)
 
@@ -109,7 +109,7 @@ def test_coarse_grid_and_back_equal_their_naive_twins(factor: int, rng: np.rando
     naive.coarsen(sharp, factor, None, other)
     assert np.allclose(one, other, rtol=1e-6)
     back, again = np.empty_like(sharp), np.empty_like(sharp)
-    fast.compose(sharp, np.float32(0.7), one, factor, np.empty((2, COLS), np.float32), back)
+    frame.compose(sharp, np.float32(0.7), one, factor, np.empty((2, COLS), np.float32), back)
     naive.compose(sharp, 0.7, other, factor, None, again)
     assert np.allclose(back, again, atol=1e-5)
 
@@ -145,7 +145,7 @@ def test_composed_row_equals_its_naive_twin(rng: np.random.Generator) -> None:
     sharp, smooth, pair = picture(rng), rng.random((5, 6)).astype(np.float32), np.empty((2, COLS), np.float32)
     for row in range(ROWS):
         one, other = np.empty(COLS, np.float32), np.empty(COLS, np.float32)
-        fast.compose_row(sharp, np.float32(0.7), smooth, 4, row, pair, one)
+        frame.compose_row(sharp, np.float32(0.7), smooth, 4, row, pair, one)
         naive.compose_row(sharp, 0.7, smooth, 4, row, None, other)
         assert np.allclose(one, other, atol=1e-5)
 
@@ -154,7 +154,7 @@ def test_composed_row_equals_its_naive_twin(rng: np.random.Generator) -> None:
 def test_widened_row_equals_its_naive_twin(factor: int, rng: np.random.Generator) -> None:
     """The last block may hang over the border."""
     values, answers = rng.random(-(-COLS // factor)).astype(np.float32), np.empty((2, COLS), np.float32)
-    fast.widen(values, factor, answers[0])
+    frame.widen(values, factor, answers[0])
     naive.widen(values, factor, answers[1])
     assert np.allclose(answers[0], answers[1], atol=1e-6)
 

@@ -15,7 +15,8 @@ from vertebro.imaging.carm import ProjectionGeometry
 from vertebro.imaging.detector import detect, gaussian_taps
 from vertebro.imaging.display import Window, to_bytes, to_grey
 from vertebro.imaging.dose import Dose
-from vertebro.imaging.kernels_detector import compose, soften, transmit
+from vertebro.imaging.kernels_detector import soften, transmit
+from vertebro.imaging.kernels_frame import compose
 from vertebro.imaging.projector import project_box
 from vertebro.imaging.scatter import coarsened
 from vertebro.imaging.spectrum import EnergyBins, Spectrum, whole_kev

@@ -11,7 +11,6 @@ import numpy as np
 from vertebro._jit import kernel
 
 LOG2_E = np.float32(1.4426950408889634)
-LN_2 = np.float32(0.6931471805599453)
 # 2^f for |f| <= 1/2, relative error 1e-07 (least squares)
 P1, P2, P3, P4, P5 = (np.float32(v) for v in (0.693146856, 0.24022238, 0.0555089295, 0.00967169794, 0.00132186725))
 ONE, HALF = np.float32(1.0), np.float32(0.5)
@@ -36,33 +35,6 @@ def exponential(line, bits):  # type: ignore[no-untyped-def]
     power = bits.view(np.float32)
     for i in range(line.size):
         line[i] *= power[i]
-
-
-@kernel(fastmath=True)
-def logarithm(line, bits):  # type: ignore[no-untyped-def]
-    """Replace every x > 0 of a row by log(x), absolute error 2e-6.
-
-    Parameters
-    ----------
-    line : (n,) float32, contiguous
-    bits : (n,) int32
-        Scratch.
-    """
-    raw = line.view(np.int32)
-    for i in range(line.size):
-        bits[i] = raw[i]
-    mantissa = bits.view(np.float32)
-    for i in range(line.size):
-        # the mantissa between 1/sqrt(2) and sqrt(2)
-        whole = (bits[i] - np.int32(0x3F3504F3)) >> np.int32(23)
-        line[i] = np.float32(whole) * LN_2
-        bits[i] -= whole << np.int32(23)
-    for i in range(line.size):
-        s = (mantissa[i] - ONE) / (mantissa[i] + ONE)
-        q = s * s
-        line[i] += s * (
-            np.float32(2.0) + q * (np.float32(0.6666667) + q * (np.float32(0.4) + q * np.float32(0.2857143)))
-        )
 
 
 @kernel(fastmath=True)
@@ -283,58 +255,3 @@ def coarsen(image, factor, line, out):  # type: ignore[no-untyped-def]
             for _ in range(cols, (j + 1) * factor):
                 total += line[cols - 1]
             out[i, j] = share * total
-
-
-@kernel(fastmath=True)
-def widen(values, factor, target):  # type: ignore[no-untyped-def]
-    """One value per block of pixels, interpolated linearly between the blocks' centres; the ends stay.
-
-    Parameters
-    ----------
-    values : (m,) float32
-    factor : int
-        Even number of pixels per block.
-    target : (<= m factor,) float32
-    """
-    last, half = values.size - 1, factor // 2
-    for j in range(-1, values.size):
-        left, right = values[max(j, 0)], values[min(j + 1, last)]
-        step, start = (right - left) / np.float32(factor), j * factor + half
-        begin, end = max(start, 0), min(start + factor, target.size)
-        origin = left + step * (HALF + np.float32(begin - start))
-        for col in range(begin, end):
-            target[col] = origin + step * np.float32(col - begin)
-
-
-@kernel(fastmath=True)
-def compose_row(sharp, share, smooth, factor, row, pair, target):  # type: ignore[no-untyped-def]
-    """One row of `compose`, to be called row after row from the first. Writes `target`, (cols,) float32."""
-    half, last = factor // 2, smooth.shape[0] - 1
-    low = (row + half) // factor - 1
-    if row == 0 or (row + half) % factor == 0:
-        widen(smooth[max(low, 0)], factor, pair[0])
-        widen(smooth[min(low + 1, last)], factor, pair[1])
-    weight = (np.float32(row - low * factor - half) + HALF) / np.float32(factor)
-    here, above, below = sharp[row], pair[0], pair[1]
-    for col in range(target.size):
-        target[col] = share * here[col] + above[col] + weight * (below[col] - above[col])
-
-
-@kernel(fastmath=True)
-def compose(sharp, share, smooth, factor, pair, out):  # type: ignore[no-untyped-def]
-    """A sharp picture times `share`, plus a coarse one interpolated linearly between its blocks' centres.
-
-    Parameters
-    ----------
-    sharp : (rows, cols) float32
-    share : float32
-    smooth : (n, m) float32
-        Beyond its outermost centres its values stay.
-    factor : int
-        Even number of pixels per block.
-    pair : (2, cols) float32
-        Scratch: the two coarse rows next to a row.
-    out : (rows, cols) float32
-    """
-    for row in range(sharp.shape[0]):
-        compose_row(sharp, share, smooth, factor, row, pair, out[row])

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.special import erf, roots_genlaguerre
 
 from vertebro.errors import CaseError
-from vertebro.imaging.kernels_detector import coarsen, compose
+from vertebro.imaging.kernels_detector import coarsen
+from vertebro.imaging.kernels_frame import compose
 from vertebro.sources import Constant
 
 Image = NDArray[np.float32]
