@@ -45,3 +45,26 @@ def test_the_algebra_of_joined_cells_equals_its_twins(rng):
     kb.give(answers[0], draw, own, damp, level, brought[0])
     naive.give(answers[0], draw, own, damp, level, brought[1])
     np.testing.assert_allclose(brought[0], brought[1], rtol=1e-12, atol=1e-14)
+    fast, slow = np.zeros((40, 40)), np.zeros((40, 40))
+    kb.ties(draw, answers[0], fast)
+    naive.ties(draw, answers[0], slow)
+    np.testing.assert_allclose(fast, slow, rtol=1e-12, atol=1e-14)
+
+
+def test_the_operator_is_completed_as_by_its_twin(rng):
+    """Cells of both colours, some next to each other: their shares of the operator and of its products."""
+    cells, places = 12, 60
+    vectors = rng.standard_normal((3, places)).astype(np.float32)
+    near = np.stack([rng.permutation(places)[:7] for _ in range(cells)])
+    draw, response = rng.random((5, cells)) * (rng.random((5, cells)) > 0.5), rng.random((5, cells))
+    weights, black, extra = rng.random((cells, 7)), rng.random(cells) > 0.5, rng.standard_normal(cells)
+    found = []
+    for code in (kb, naive):
+        operated, sums = vectors[2].copy(), np.zeros(4)
+        code.complete(
+            vectors[0], vectors[1], operated, near, near[:, ::-1], weights, black, draw, response, extra, 0.3, sums
+        )
+        found.append((operated, sums))
+    assert np.abs(found[0][0] - vectors[2]).max() > 0.1
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-10)

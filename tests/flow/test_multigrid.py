@@ -7,8 +7,9 @@ import pytest
 
 from naive import multigrid as naive
 from vertebro.flow import kernels, kernels_multigrid
+from vertebro.flow.bypass import Bypass
 from vertebro.flow.multigrid import NO_LEAK, WEAKEN, Multigrid, natural
-from vertebro.flow.wavefront import DESCEND, OPERATE, SWEEP, chase, whole
+from vertebro.flow.wavefront import DESCEND, GATHER, OPERATE, SPREAD, SWEEP, chase, whole
 
 SHAPE = (12, 10, 11)
 
@@ -31,6 +32,28 @@ def solver_of(rng, shape=SHAPE, threads=1):
     t = random_faces(rng, shape)
     solver.setup(t, free)
     return solver, t, free
+
+
+def join(rng, solver, t, free, count=9, nodes=3):
+    """Let a network of floating nodes, some far better conductors than the faces, join cells; returns its part."""
+    inner = np.argwhere(free)
+    cells = inner[rng.permutation(len(inner))[:count]]
+    bypass = Bypass(free.shape, np.ravel_multi_index(tuple(cells.T), free.shape))
+    solver.join(bypass)
+    draw = np.zeros((nodes, count))
+    draw[np.arange(count) % nodes, np.arange(count)] = 10.0 ** rng.uniform(1, 3, count)
+    draw[0, 1:4] = 1.0
+    matrix = np.diag(draw.sum(axis=1) + 0.1)
+    share = np.linalg.solve(matrix, draw)
+    own = (draw * share).sum(axis=0)
+    bypass.set(draw.sum(axis=0) - own, draw, share, matrix, np.zeros(count))
+    solver.setup(t, free)
+    return bypass
+
+
+def joints_of(solver):
+    joints = solver.joints
+    return joints.spans, joints.spots, joints.tie, joints.held
 
 
 def fill(rng, solver):
@@ -66,12 +89,34 @@ def test_cycle_steps_equal_their_twins(rng, shape, step):
     w, part = np.zeros((shape[0], solver.w[0].size)), np.zeros_like(solver.part)
     d, q = (v.reshape(w.shape) for v in (solver.d, solver.q))
     solver._steps(program, 0)
-    naive.cycle_steps(*slow, solver.table, program, solver.inverse, None, None, w, d, q, part)
+    naive.cycle_steps(*slow, solver.table, program, solver.inverse, None, None, w, d, q, part, *joints_of(solver))
     for fast, twin in zip(solver.flat, slow, strict=True):
         np.testing.assert_allclose(fast, twin, rtol=2e-5, atol=2e-5 * np.abs(twin).max())
     if step[0] == OPERATE:
         np.testing.assert_allclose(solver.w.reshape(w.shape), w, rtol=2e-5, atol=2e-5 * np.abs(w).max())
         np.testing.assert_allclose(solver.part, part, rtol=1e-4, atol=1e-4 * np.abs(part).max())
+
+
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("again", [False, True])
+def test_balance_of_joined_cells_equals_its_twins(rng, level, again):
+    """What cells of a level give to coarser ones on the way down, and get on the way up, both as a step and alone."""
+    solver, t, free = solver_of(rng)
+    join(rng, solver, t, free)
+    fill(rng, solver)
+    joints = joints_of(solver)
+    joints[3][0] = rng.normal(size=joints[3].shape[1])
+    slow, noted = [a.copy() for a in solver.flat], [joints[3].copy() for _ in range(2)]
+    alone = [a.copy() for a in solver.flat]
+    kernels_multigrid.joined_down(*alone[:2], *joints[:3], noted[0], level, int(not again))
+    kernels_multigrid.joined_up(*alone[:2], *joints[:3], noted[0], level)
+    naive.joined_down(*slow[:2], *joints[:3], noted[1], level, not again)
+    np.testing.assert_allclose(noted[0][0], noted[1][0], rtol=1e-6)
+    naive.joined_up(*slow[:2], *joints[:3], noted[1], level)
+    solver._steps(np.array([(GATHER, level, int(not again), 1, 2), (SPREAD, level, 0, 1, 2)]), 0)
+    size = np.abs(slow[1]).max()
+    np.testing.assert_allclose(solver.flat[1], slow[1], rtol=2e-5, atol=1e-5 * size)
+    np.testing.assert_allclose(alone[1], slow[1], rtol=2e-5, atol=1e-5 * size)
 
 
 @pytest.mark.parametrize("i", [2, 10])
@@ -155,6 +200,41 @@ def test_cycle_is_symmetric_and_positive_on_the_reduced_system(rng):
     one, two = answer(a), answer(b)
     assert float((one * b).sum()) == pytest.approx(float((a * two).sum()), rel=1e-4)
     assert float((one * a).sum()) > 0
+
+
+def test_cycle_with_joined_cells_is_symmetric_and_nearly_inverts_the_operator(rng):
+    """(M a, b) = (a, M b) on colour 0; conjugate gradients then take as few iterations as without the network.
+
+    The peer solves the same cells with the network's part of the operator seen by nobody but the conjugate gradient.
+    """
+    shape = (18, 20, 19)
+    solver, t, free = solver_of(rng, shape)
+    t[t > 0] = 1.0
+    join(rng, solver, t, free, 120, 40)
+    i, j, k = np.indices(shape)
+    mine = (free == 1) & ((i + j + k) % 2 == 0)
+
+    def answer(values):
+        solver.b[0][:] = 0
+        naive.pack(values * mine, solver.b[0])
+        solver.cycle()
+        solver.joints.give_back(solver.flat[1])
+        np.testing.assert_array_equal(natural(solver.b[0], *shape[1:]), (values * mine).astype(np.float32))
+        return natural(solver.u[0], *shape[1:]) * mine
+
+    a, b = (rng.normal(size=shape) * mine for _ in range(2))
+    one, two = answer(a), answer(b)
+    assert float((one * b).sum()) == pytest.approx(float((a * two).sum()), rel=1e-4)
+    assert float((one * a).sum()) > 0
+    source = rng.normal(size=shape) * free
+    counts = []
+    for blind in (False, True):
+        if blind:
+            solver.joints.tie[:] = 0
+        report = solver.solve(t, free, source, np.zeros(shape), norm=1.0, tolerance=1e-8)
+        assert report.converged
+        counts.append(report.iterations)
+    assert counts[0] < 0.7 * counts[1], counts
 
 
 def test_chasing_sweeps_give_the_bits_of_one_after_the_other_for_any_threads(rng):

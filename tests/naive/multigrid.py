@@ -50,8 +50,14 @@ def level(flat, row, lead=()):
     return flat[many * start : many * start + int(np.prod(shape))].reshape(shape)
 
 
-def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part):
+def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, spans, spots, tie, held):
     for job, n, colour, first, end in program:
+        if job == 6:
+            joined_down(us, bs, spans, spots, tie, held, n, colour)
+            continue
+        if job == 7:
+            joined_up(us, bs, spans, spots, tie, held, n)
+            continue
         nj, nk = int(table[n][2]), int(table[n][4])
         near = min(n + 1, len(table) - 1)
         u, b = unpack(level(us, table[n]), nj, nk), unpack(level(bs, table[n]), nj, nk)
@@ -88,6 +94,24 @@ def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part):
         pack(u, level(us, table[n]))
         if job == 1:
             pack(bc, level(bs, table[near]))
+
+
+def joined(spans, spots, tie, n):
+    """Numbers of a level's joined cells, their places there and in the next level, their matrix."""
+    (a, first), (e, last) = spans[n], spans[n + 1]
+    return slice(a, e), *spots[:, a:e], tie[first:last].reshape(e - a, e - a).astype(float)
+
+
+def joined_down(us, bs, spans, spots, tie, held, n, first):
+    mine, here, above, matrix = joined(spans, spots, tie, n)
+    if first:
+        held[0, mine] = bs[here]
+    np.add.at(bs, above, held[0, mine] + matrix @ us[here] - bs[here])
+
+
+def joined_up(us, bs, spans, spots, tie, held, n):
+    mine, here, above, matrix = joined(spans, spots, tie, n)
+    bs[here] = held[0, mine] + matrix @ (us[here] + us[above])
 
 
 def descend(bs, table, near, i, nj, nm, row):

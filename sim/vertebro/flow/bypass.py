@@ -2,12 +2,12 @@
 
 A network between cells adds to the grid's operator ``L - N``: `L` a leak of each joined cell, ``N = Bᵀ S⁻¹ B - D`` the
 flow that the network's nodes give back for the pressures of the others. `B` holds the conductances between nodes and
-cells, `S` is the network's own matrix, and `D`, the diagonal of ``Bᵀ S⁻¹ B``, is left out of `L` from the start: it
-would cancel. The leak is part of the grid's operator on all levels of the multigrid. The rest has as low a rank as
-there are nodes with mouths; conjugate gradients bear that without help, so it is added to the operator alone. Colour 1
-is eliminated there as in the grid: ``x₁ = (b₁ + Σ t x₀ + λ₁)/D₁``. With `V` for the pressures that colour 0 alone would
-bring about in the joined cells, `H` for 1/D₁ in those of colour 1 and ``E = 1/(1 + D H)``, what the others bring is
-``λ = E (Bᵀ y - D v)``, ``y = (S - B H E Bᵀ)⁻¹ B E v``, ``v = Vᵀ x₀ + H b``.
+cells, `S` is the network's own matrix, and `D`, the diagonal of ``Bᵀ S⁻¹ B``, is left out of `L` from the start: in
+float64 it is never subtracted. The float32 operator and the multigrid (`vertebro.flow.joints`) know ``L + D`` and
+``Bᵀ S⁻¹ B``. Colour 1 is eliminated as in the grid: ``x₁ = (b₁ + Σ t x₀ + λ₁)/D₁``. With `V` for the pressures that
+colour 0 alone would bring about in the joined cells, `H` for 1/D₁ in those of colour 1 and ``E = 1/(1 + D H)``, what the
+others bring is ``λ = E (Bᵀ y - D v)``, ``y = (S - B H E Bᵀ)⁻¹ B E v``, ``v = Vᵀ x₀ + H b``; with `D` in the grid's part
+it is ``Bᵀ (S - B H E Bᵀ)⁻¹ B E v`` at colour 1 and the same without `E` at colour 0.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Bypass:
         inside = (j // 2) * nm + k // 2
         self._in_half, self._in_level = (2 * i + j % 2) * block + inside, (4 * i + 2 * (j % 2) + k % 2) * block + inside
         self._way, self._all, self._h = np.zeros((size, 7)), np.zeros((size, 7)), np.zeros(size)
+        self._whole_way, self._response = np.zeros((size, 7)), np.zeros((0, size))
         self._answer: Double = np.zeros((0, size))
         self.own: Double = np.zeros(size)
         self._damp: Double = np.ones(size)
@@ -82,15 +83,31 @@ class Bypass:
         total = faces.sum(axis=1) + leak
         inverse = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0.0)
         own = np.eye(7)[6]
+        near = free.reshape(-1)[self._near]
         self._all = np.where(self._black[:, None], faces * inverse[:, None], own)
-        self._way = self._all * free.reshape(-1)[self._near]
+        self._way = self._all * near
         self._h = np.where(self._black & on, inverse, 0.0)
         self.draw, self.share, self.own = self.draw * on, self.share * on, self.own * on
         self._damp = 1.0 / (1.0 + self.own * self._h)
-        nodes, self._answer = np.zeros_like(self._nodes), self.draw * self._damp
+        self._whole_way = np.where(self._black[:, None], self._way * self._damp[:, None], self._way)
+        nodes, response = np.zeros_like(self._nodes), self.draw.copy()
         kb.without_cells(self._nodes, self.draw, self._h * self._damp, nodes)
-        kb.solve_definite(nodes, self._answer)
-        sinks.reshape(-1)[self._in_level[on, 6]] += (leak[on] * scale).astype(np.float32)
+        kb.solve_definite(nodes, response)
+        self._response, self._answer = response, response * self._damp
+        sinks.reshape(-1)[self._in_level[on, 6]] += (self.sinks[on] * scale).astype(np.float32)
+
+    @property
+    def sinks(self) -> Double:
+        """(c,) conductance from each joined cell to the network [m³/(s·Pa)]."""
+        out: Double = self.leak.reshape(-1)[self.cells] + self.own
+        return out
+
+    @property
+    def ties(self) -> Double:
+        """(c, c) what each joined cell gets through the network for the pressures of all, itself included."""
+        out: Double = np.zeros((len(self.cells),) * 2)
+        kb.ties(self.draw, self.share, out)
+        return out
 
     def start(self, source: Double) -> Double:
         """Copy of a source field that `feed` may change."""
@@ -112,16 +129,22 @@ class Bypass:
         level = np.einsum("ce,ce->c", self._way, way.reshape(-1)[self._in_half].astype(float))
         source.reshape(-1)[self.cells] = self._give(level)
 
-    def correct(self, answer: Single, way: Single, operated: Single, scale: float) -> tuple[float, float]:
-        """Subtract the others' part from the operator on a cycle's `answer`; returns its products with answer and way.
+    def correct(
+        self, answer: Single, way: Single, operated: Single, scale: float, extra: Double
+    ) -> tuple[float, float, float, float]:
+        """Complete the operator on a cycle's `answer`; returns what its products with residual and operator lack.
 
-        answer : level array, both colours. way, operated : colour 0.
+        answer : level array, both colours. way, operated : colour 0. extra : (c,) what the cycle's right-hand side held
+        more than the residual. Returned: what to subtract from answer · residual, answer · operated, way · residual and
+        way · operated.
         """
-        level = np.einsum("ce,ce->c", self._way, answer.reshape(-1)[self._in_level].astype(float))
-        along = np.einsum("ce,ce->c", self._way, way.reshape(-1)[self._in_half].astype(float))
-        back = scale * self._give(level)
-        np.subtract.at(operated.reshape(-1), self._in_half, (self._way * back[:, None]).astype(np.float32))
-        return float(np.einsum("c,c", back, level)), float(np.einsum("c,c", back, along))
+        less = np.zeros(4)
+        kb.complete(
+            answer.reshape(-1), way.reshape(-1), operated.reshape(-1), self._in_level, self._in_half, self._whole_way,
+            self._black, self.draw, self._response, extra, scale, less,
+        )  # fmt: skip
+        one, two, three, four = less.tolist()
+        return one, two, three, four
 
     def brought(self, x: Double) -> Double:
         """(c,) what the others bring to each joined cell at pressures `x` [m³/s]."""
@@ -140,7 +163,7 @@ def sinks_of_nodes(bypass: Bypass, number: NDArray[Any], scale: float, sink: Sin
     """Add the leaks to the sinks of the nodes that the joined cells belong to, and to their diagonals."""
     nodes = number.reshape(-1)[bypass.cells]
     more = np.zeros(len(sink))
-    np.add.at(more, nodes, np.where(nodes > 0, bypass.leak.reshape(-1)[bypass.cells] * scale, 0.0))
+    np.add.at(more, nodes, np.where(nodes > 0, bypass.sinks * scale, 0.0))
     sink += more.astype(np.float32)
     at = np.flatnonzero(more)
     total = np.divide(1.0, dinv[at], out=np.zeros(at.size), where=dinv[at] > 0.0) + more[at]

@@ -14,16 +14,16 @@ from vertebro._jit import kernel
 
 
 @kernel(fastmath=True, nogil=True)
-def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part):
+def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, spans, spots, tie, held):
     """Do the steps (job, level, colour, first plane, end plane) of `program`, one after the other.
 
     Job 0: half a Gauss-Seidel sweep over `colour`. 1: residual of colour 0 (that of colour 1 is 0 after its sweep) to
     the next coarser right-hand side; `first` must be odd. 2: add the coarse correction to colour 0 (colour 1 is
     overwritten by the next half sweep). 3: first half sweep from zero over colour 0. 4: dense solve at the bottom.
     5: `w` = operator on colour 0 with colour 1 eliminated (just swept with a right-hand side of 0); `part` of a plane
-    = u·b, u·w, u·q, d·b, d·w. Flat level storage us, bs, cs: solution, right-hand side, four coefficients; `table`
-    holds offset, ni, nj, m, nk of each level; `row` is scratch of two planes; `w`, `d`, `q` (planes, half a plane) are
-    colour 0 of level 0.
+    = u·b, u·w, u·q, d·b, d·w. 6, 7: `joined_down` (first visit if `colour` is 1) and `joined_up`. Flat level
+    storage us, bs, cs: solution, right-hand side, four coefficients; `table` holds offset, ni, nj, m, nk of each level;
+    `row` is scratch of two planes; `w`, `d`, `q` (planes, half a plane) are colour 0 of level 0; rest as of `joined_down`.
     """
     for step in range(program.shape[0]):
         job, n, colour = program[step, 0], program[step, 1], program[step, 2]
@@ -34,6 +34,12 @@ def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part):
         coef = cs[4 * start : 4 * (start + size)].reshape((4, ni, 4 * block))
         if job == 4:
             bottom(u, b, nj, nm, nk, inverse, work)
+            continue
+        if job == 6:
+            joined_down(us, bs, spans, spots, tie, held, n, colour)
+            continue
+        if job == 7:
+            joined_up(us, bs, spans, spots, tie, held, n)
             continue
         near = min(n + 1, table.shape[0] - 1)
         for i in range(program[step, 3], program[step, 4]):
@@ -157,6 +163,48 @@ def bottom(u, b, nj, nm, nk, inverse, work):
                             total += inverse[n, m] * work[m]
                         u[i, at] = total
                     n += 1
+
+
+@kernel(fastmath=True)
+def joined_down(us, bs, spans, spots, tie, held, n, first):
+    """Hand what joined cells of level `n` bring each other, beyond what their right-hand sides hold, to coarser ones.
+
+    spans (levels + 1, 2) : where the cells and the matrix of a level begin. spots (2, cells) : place of a cell in `bs`,
+    and that of the coarser cell it lies in. tie : the matrices, one after the other. held (2, cells) : right-hand side
+    without the others' part, noted where `first` is 1; a row of scratch.
+    """
+    a, e = spans[n, 0], spans[n + 1, 0]
+    size = e - a
+    base, level = held[0, a:e], held[1, a:e]
+    for i in range(size):
+        level[i] = us[spots[0, a + i]]
+        if first == 1:
+            base[i] = bs[spots[0, a + i]]
+    for i in range(size):
+        line = tie[spans[n, 1] + i * size : spans[n, 1] + (i + 1) * size]
+        total = np.float32(0.0)
+        for j in range(size):
+            total += line[j] * level[j]
+        bs[spots[1, a + i]] += base[i] + total - bs[spots[0, a + i]]
+
+
+@kernel(fastmath=True)
+def joined_up(us, bs, spans, spots, tie, held, n):
+    """Write into the right-hand sides of joined cells of level `n` what they bring each other after the correction.
+
+    As of `joined_down`; the coarse solution is not added yet.
+    """
+    a, e = spans[n, 0], spans[n + 1, 0]
+    size = e - a
+    base, level = held[0, a:e], held[1, a:e]
+    for i in range(size):
+        level[i] = us[spots[0, a + i]] + us[spots[1, a + i]]
+    for i in range(size):
+        line = tie[spans[n, 1] + i * size : spans[n, 1] + (i + 1) * size]
+        total = np.float32(0.0)
+        for j in range(size):
+            total += line[j] * level[j]
+        bs[spots[0, a + i]] = base[i] + total
 
 
 @kernel(fastmath=True, nogil=True)

@@ -33,6 +33,7 @@ from vertebro.flow import kernels_aggregation as ka
 from vertebro.flow import kernels_multigrid as mg
 from vertebro.flow.aggregation import LARGEST, PATIENCE, PATIENCE_WITH_NETWORK, Aggregation, worth_it
 from vertebro.flow.bypass import Bypass
+from vertebro.flow.joints import Joints
 from vertebro.flow.team import Team, usual_size
 from vertebro.flow.wavefront import BALANCE, CORRECT, RESIDUAL, Plan, Program, chase, cycle_plan, finest_plans, merge
 
@@ -99,6 +100,20 @@ class Multigrid:
         self.part = np.zeros((5, ni))
         self.scale = 1.0
         self.bypass: Bypass | None = None
+        self.joints, self._first_small, self._sweeps = (
+            Joints(self.table, np.zeros((0, 3), np.int64)),
+            first_small,
+            sweeps,
+        )
+
+    def join(self, bypass: Bypass) -> None:
+        """Let something outside the grid join cells; `setup` must follow."""
+        self.bypass = bypass
+        shape = tuple(self.table[0, [1, 2, 4]].tolist())
+        self.joints = Joints(self.table, np.stack(np.unravel_index(bypass.cells, shape), axis=1))
+        planes = self.table[:, 1].tolist()
+        joined = len(bypass.cells) > 0
+        self.plan = cycle_plan(planes, self._first_small, self._sweeps, self.team.size, joined=joined)
 
     def _views(self, which: int) -> list[Single]:
         lead = ((), (), (4,))[which]
@@ -113,7 +128,7 @@ class Multigrid:
         """Build the hierarchy from float64 faces and the mask of free cells."""
         largest = float(t.max())
         if largest == 0.0 and self.bypass is not None:
-            largest = float(self.bypass.leak.max())
+            largest = float(self.bypass.sinks.max(initial=0.0))
         self.scale = 1.0 / max(largest, 1e-300)
         depth, planes, rows = self.table[:, 4].tolist(), self.table[:, 1].tolist(), self.table[:, 2].tolist()
         # flows to pinned cells are needed here only: they lie where the cycle's solutions will be
@@ -125,6 +140,7 @@ class Multigrid:
         )
         if self.bypass is not None:
             self.bypass.prepare(t, free, self.scale, self.u[0])
+            self.joints.set(self.scale * self.bypass.ties)
         for n in range(len(depth) if self.pieces is None else 1):
             if n > 0:
                 near = n - 1
@@ -133,7 +149,7 @@ class Multigrid:
             self._planes(planes[n], mg.diagonal, self.coef[n], self.u[n], rows[n], depth[n])
         self.flat[0][:] = 0
         if self.pieces is None:
-            self.inverse[...] = _dense_inverse(natural(self.coef[-1], rows[-1], depth[-1]))
+            self.inverse[...] = _dense_inverse(natural(self.coef[-1], rows[-1], depth[-1]), self.joints.bottom)
         else:
             self.pieces.setup(t, free, self.bypass)
 
@@ -182,8 +198,12 @@ class Multigrid:
 
     def _steps(self, program: Program, who: int) -> None:
         us, bs, cs = self.flat
+        joints = self.joints
         w, d, q = (v.reshape(len(v), -1) for v in (self.w, self.d, self.q))
-        mg.cycle_steps(us, bs, cs, self.table, program, self.inverse, self.work, self.rows[who], w, d, q, self.part)
+        mg.cycle_steps(
+            us, bs, cs, self.table, program, self.inverse, self.work, self.rows[who], w, d, q, self.part, joints.spans,
+            joints.spots, joints.tie, joints.held,
+        )  # fmt: skip
 
     def residual_norm(self, t: Double, free: NDArray[np.uint8], source: Double, x: Double) -> float:
         """Length of source minus outflow of `x` [m³/s]."""
@@ -220,8 +240,9 @@ class Multigrid:
             self.cycle()
             zr, zw, zq, dr, dw = self.part.sum(axis=1).tolist()
             if self.bypass is not None:
-                less_zw, less_dw = self.bypass.correct(self.u[0], self.d, self.w, self.scale)
-                zw, dw = zw - less_zw, dw - less_dw
+                extra = np.zeros(self.joints.count) if self.pieces else self.joints.give_back(self.flat[1])
+                less = self.bypass.correct(self.u[0], self.d, self.w, self.scale, extra)
+                zr, zw, dr, dw = (value - part for value, part in zip((zr, zw, dr, dw), less, strict=True))
             # but for round-off u·A d and d·A u are the same, and u·A u is positive
             if not precise and not (zw > 0.0 and abs(dw - zq) <= INEXACT * math.sqrt(slope * zw)):
                 precise, (true, floor) = True, self._settle(*system, norm)
@@ -343,13 +364,16 @@ def natural(blocks: Single, rows: int, depth: int) -> Single:
     return out
 
 
-def _dense_inverse(coef: Single) -> Single:
-    """Inverse over the inner cells of a level in natural order; closed cells get zero rows and columns."""
+def _dense_inverse(coef: Single, ties: Double) -> Single:
+    """Inverse over the inner cells of a level in natural order; closed cells get zero rows and columns.
+
+    ties : conductances among the cells besides the faces, what goes back to a cell itself on the diagonal.
+    """
     shape = tuple(n - 2 for n in coef.shape[1:])
     index = np.arange(math.prod(shape)).reshape(shape)
     inner = coef[:, 1:-1, 1:-1, 1:-1].astype(float)
     diagonal = inner[3].ravel()
-    matrix = np.diag(np.where(diagonal > 0, 1.0 / np.where(diagonal > 0, diagonal, 1.0), 1.0))
+    matrix = np.diag(np.where(diagonal > 0, 1.0 / np.where(diagonal > 0, diagonal, 1.0), 1.0)) - ties
     for axis in range(3):
         here = np.take(index, range(shape[axis] - 1), axis).ravel()
         there = np.take(index, range(1, shape[axis]), axis).ravel()

@@ -70,7 +70,7 @@ class PressureField:
         self.series = True
         self.network = Network(problem, problem.vessels, box) if problem.vessels is not None else None
         if self.network is not None:
-            self.solver.bypass = self.network.bypass
+            self.solver.join(self.network.bypass)
 
     def pin(self, s: Float) -> None:
         """Choose the free cells for a fill `s` and write the pressures of the pinned ones."""

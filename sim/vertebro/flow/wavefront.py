@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 Stage = tuple[int, int, int]
 Program = NDArray[np.int64]
 Plan = list[list[Program]]
-SWEEP, DESCEND, ASCEND, START, SOLVE, OPERATE = range(6)  # jobs of kernels_multigrid.cycle_steps
+SWEEP, DESCEND, ASCEND, START, SOLVE, OPERATE, GATHER, SPREAD = range(8)  # jobs of kernels_multigrid.cycle_steps
 CORRECT, BALANCE, RESIDUAL = 10, 11, 12  # jobs of kernels.refresh
 
 
-def cycle_plan(planes: Sequence[int], first_small: int, sweeps: int, threads: int, visits: int = 2) -> Plan:
+def cycle_plan(
+    planes: Sequence[int], first_small: int, sweeps: int, threads: int, visits: int = 2, joined: bool = False
+) -> Plan:
     """Plan of a multigrid cycle, by default a W-cycle: cheap beside the finest level, and it saves iterations.
 
     Parameters
@@ -39,6 +41,8 @@ def cycle_plan(planes: Sequence[int], first_small: int, sweeps: int, threads: in
     threads : int
     visits : int
         Visits of each level but the finest: 1 is a V-cycle, 2 a W-cycle.
+    joined : bool
+        Whether something outside the grid joins cells: its nodes are balanced before and after the coarse correction.
     """
     last = len(planes) - 1
 
@@ -51,6 +55,8 @@ def cycle_plan(planes: Sequence[int], first_small: int, sweeps: int, threads: in
             down[0] = (START, n, 0)
         up: list[Stage] = [(ASCEND, n, 0), *((SWEEP, n, 1 - half % 2) for half in range(2 * sweeps)), *operate]
         below = visit(n + 1, True) + (visits - 1 if n + 1 < last else 0) * visit(n + 1, False)
+        if joined:
+            below = [[whole([(GATHER, n, int(from_zero))], 3)], *below, [whole([(SPREAD, n, 0)], 3)]]
         return [*run([*down, (DESCEND, n, 0)], n), *below, *run(up, n)]
 
     def run(stages: list[Stage], n: int) -> Plan:
