@@ -16,6 +16,10 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
+from vertebro.anatomy.ct_job import make_job
+from vertebro.anatomy.label_folder import read_labels
+from vertebro.anatomy.volumes import read_volume
+
 PITCH = 34.0
 BODY = np.array([20.0, 14.0, 12.0])  # half width, half depth, half height
 CANAL_CENTRE, CANAL_HALF = np.array([0.0, -23.0]), np.array([10.0, 9.0])
@@ -174,3 +178,10 @@ def write_dicom(folder: Path, phantom: Phantom, skip: tuple[int, ...] = (), shea
         writer.Execute(plane)
     locale.setlocale(locale.LC_CTYPE, before)  # the DICOM library leaves the process in the C locale
     return folder
+
+
+def read_job(ct, labels, level, *, resample_labels=False, subregions=None):
+    """Checked volumes of files, as an import makes them."""
+    parts = None if subregions is None else read_volume(subregions)
+    scan, marks = read_volume(ct), read_labels(labels)
+    return make_job(scan, marks, level, scheme="auto", resample_labels=resample_labels, subregions=parts)

@@ -13,7 +13,7 @@ import pytest
 
 from anatomy import ct_phantom as phantom
 from vertebro.anatomy.ct_checks import check_hounsfield
-from vertebro.anatomy.ct_job import bone_distance, check_field, check_values, read_job
+from vertebro.anatomy.ct_job import bone_distance, check_field, check_values
 from vertebro.anatomy.frame import find_frame
 from vertebro.anatomy.from_ct import import_ct
 from vertebro.anatomy.volumes import read_volume
@@ -68,12 +68,9 @@ def test_bone_clipped_by_a_display_window_is_refused(tmp_path: Path, made: phant
 
 
 def test_the_usual_twelve_bit_clipping_is_fine(tmp_path: Path, made: phantom.Phantom) -> None:
-    job = read_job(
+    job = phantom.read_job(
         *_files(tmp_path, made, lambda hu: np.clip(hu - 300 * (hu < -900), -1024, 3071)),
         "L1",
-        scheme="auto",
-        resample_labels=False,
-        subregions=None,
     )
     own = bone_distance(job, job.number)
     assert own is not None
@@ -135,7 +132,7 @@ def test_a_cut_spinous_process_is_only_a_remark(tmp_path: Path, made: phantom.Ph
     affine = made.affine.copy()
     affine[:3, 3] += affine[:3, 1] * keep
     cut = phantom.Phantom(made.hu[:, keep:], made.labels[:, keep:], affine)
-    job = read_job(*phantom.write_pair(tmp_path, cut), "L1", scheme="auto", resample_labels=False, subregions=None)
+    job = phantom.read_job(*phantom.write_pair(tmp_path, cut), "L1")
     own = bone_distance(job, job.number)
     assert own is not None
     check_field(job, own, find_frame(own))

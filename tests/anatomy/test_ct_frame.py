@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anatomy import ct_phantom as phantom
-from vertebro.anatomy.ct_job import bone_distance, read_job, superior_hint
+from vertebro.anatomy.ct_job import bone_distance, superior_hint
 from vertebro.anatomy.frame import Scout, find_frame, look
 from vertebro.anatomy.resampling import resample
 from vertebro.anatomy.volumes import read_volume
@@ -18,7 +18,7 @@ from vertebro.grid import VoxelGrid
 
 def _scout(folder: Path, made: phantom.Phantom, hint: bool = True) -> Scout:
     ct, labels = phantom.write_pair(folder, made, ".nii.gz")
-    job = read_job(ct, labels, "L1", scheme="auto", resample_labels=False, subregions=None)
+    job = phantom.read_job(ct, labels, "L1")
     own = bone_distance(job, job.number)
     assert own is not None
     return find_frame(own, superior_hint(job) if hint else None)
@@ -113,7 +113,7 @@ def test_a_vertebra_without_arch_has_no_canal(tmp_path: Path) -> None:
 def test_looking_twice_in_one_frame_is_deterministic(tmp_path: Path) -> None:
     scout = _scout(tmp_path, phantom.make())
     ct, labels = phantom.write_pair(tmp_path, phantom.make())
-    job = read_job(ct, labels, "L1", scheme="auto", resample_labels=False, subregions=None)
+    job = phantom.read_job(ct, labels, "L1")
     own = bone_distance(job, job.number)
     assert own is not None
     again = look(own, scout.ras_from_world)

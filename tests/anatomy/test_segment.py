@@ -11,7 +11,7 @@ import pytest
 from anatomy import ct_phantom
 from naive import anatomy as naive
 from vertebro.anatomy import segment_surface
-from vertebro.anatomy.ct_job import body_distance, bone_distance, read_job, superior_hint
+from vertebro.anatomy.ct_job import body_distance, bone_distance, superior_hint
 from vertebro.anatomy.frame import find_frame, split_body
 from vertebro.anatomy.kernels_segment import match_template
 from vertebro.anatomy.parametric import ParametricSpec, build_parametric
@@ -193,7 +193,7 @@ def _real(folder: Path, name: str) -> tuple[Volume, str, object]:
     else:
         files = [folder / "lidc0001" / f"{x}_t8_l2.nii.gz" for x in ("ct_spine", "labels_vertebrae")] + [None]
         level = name
-    job = read_job(files[0], files[1], level, scheme="auto", resample_labels=False, subregions=files[2])
+    job = ct_phantom.read_job(files[0], files[1], level, subregions=files[2])
     own = bone_distance(job, job.number)
     assert own is not None
     return job.ct, level, find_frame(own, superior_hint(job), body_distance(job))

@@ -46,14 +46,14 @@ def join(rng, solver, t, free, count=9, nodes=3):
     matrix = np.diag(draw.sum(axis=1) + 0.1)
     share = np.linalg.solve(matrix, draw)
     own = (draw * share).sum(axis=0)
-    bypass.set(draw.sum(axis=0) - own, draw, share, matrix, np.zeros(count))
+    bypass.set(draw.sum(axis=0) - own, draw, share, matrix, np.linalg.inv(matrix), np.zeros(count))
     solver.setup(t, free)
     return bypass
 
 
 def joints_of(solver):
     joints = solver.joints
-    return joints.spans, joints.spots, joints.tie, joints.held
+    return joints.spans, joints.spots, joints.links, joints.tie, joints.network, joints.held
 
 
 def fill(rng, solver):
@@ -105,14 +105,14 @@ def test_balance_of_joined_cells_equals_its_twins(rng, level, again):
     join(rng, solver, t, free)
     fill(rng, solver)
     joints = joints_of(solver)
-    joints[3][0] = rng.normal(size=joints[3].shape[1])
-    slow, noted = [a.copy() for a in solver.flat], [joints[3].copy() for _ in range(2)]
+    joints[-1][0] = rng.normal(size=joints[-1].shape[1])
+    slow, noted = [a.copy() for a in solver.flat], [joints[-1].copy() for _ in range(2)]
     alone = [a.copy() for a in solver.flat]
-    kernels_multigrid.joined_down(*alone[:2], *joints[:3], noted[0], level, int(not again))
-    kernels_multigrid.joined_up(*alone[:2], *joints[:3], noted[0], level)
-    naive.joined_down(*slow[:2], *joints[:3], noted[1], level, not again)
+    kernels_multigrid.joined_down(*alone[:2], *joints[:-1], noted[0], level, int(not again))
+    kernels_multigrid.joined_up(*alone[:2], *joints[:-1], noted[0], level)
+    naive.joined_down(*slow[:2], *joints[:-1], noted[1], level, not again)
     np.testing.assert_allclose(noted[0][0], noted[1][0], rtol=1e-6)
-    naive.joined_up(*slow[:2], *joints[:3], noted[1], level)
+    naive.joined_up(*slow[:2], *joints[:-1], noted[1], level)
     solver._steps(np.array([(GATHER, level, int(not again), 1, 2), (SPREAD, level, 0, 1, 2)]), 0)
     size = np.abs(slow[1]).max()
     np.testing.assert_allclose(solver.flat[1], slow[1], rtol=2e-5, atol=1e-5 * size)
@@ -200,6 +200,15 @@ def test_cycle_is_symmetric_and_positive_on_the_reduced_system(rng):
     one, two = answer(a), answer(b)
     assert float((one * b).sum()) == pytest.approx(float((a * two).sum()), rel=1e-4)
     assert float((one * a).sum()) > 0
+
+
+def test_what_nodes_bring_equals_its_twin(rng):
+    links, tie = rng.integers(0, 6, (2, 20)), rng.random(20).astype(np.float32)
+    network, level = rng.random((6, 6)).astype(np.float32), rng.normal(size=6).astype(np.float32)
+    fast, slow = level.copy(), level.copy()
+    kernels_multigrid.bring(fast, links, tie, network)
+    naive.bring(slow, links, tie, network)
+    np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-5)
 
 
 def test_cycle_with_joined_cells_is_symmetric_and_nearly_inverts_the_operator(rng):

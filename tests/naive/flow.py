@@ -33,7 +33,6 @@ from naive.flow_vessels import (
     push,
     restore,
     solve_definite,
-    ties,
     without_cells,
 )
 from naive.heat import (
@@ -54,6 +53,7 @@ from naive.multigrid import (
     AXES,
     ascend,
     bottom,
+    bring,
     coarsen,
     cycle_steps,
     descend,
@@ -73,6 +73,7 @@ __all__ = [
     "agglomerate",
     "ascend",
     "bottom",
+    "bring",
     "close_dead_ends",
     "close_row",
     "coarse_rows",
@@ -113,7 +114,6 @@ __all__ = [
     "split_blocks",
     "split_nodes",
     "stiffest",
-    "ties",
     "transport_heat",
     "turn_and_step",
     "without_cells",

@@ -158,10 +158,6 @@ def without_cells(nodes, draw, weight, out):
     out[...] = nodes - (draw * weight) @ draw.T
 
 
-def ties(draw, share, out):
-    out[...] = draw.T @ share
-
-
 def complete(answer, way, operated, in_level, in_half, weights, black, draw, response, extra, scale, sums):
     level, along = (weights * answer[in_level]).sum(axis=1), (weights * way[in_half]).sum(axis=1)
     more = scale * (draw.T @ (response @ level)) - extra * black

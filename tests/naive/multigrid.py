@@ -50,13 +50,13 @@ def level(flat, row, lead=()):
     return flat[many * start : many * start + int(np.prod(shape))].reshape(shape)
 
 
-def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, spans, spots, tie, held):
+def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, spans, spots, links, tie, network, held):
     for job, n, colour, first, end in program:
         if job == 6:
-            joined_down(us, bs, spans, spots, tie, held, n, colour)
+            joined_down(us, bs, spans, spots, links, tie, network, held, n, colour)
             continue
         if job == 7:
-            joined_up(us, bs, spans, spots, tie, held, n)
+            joined_up(us, bs, spans, spots, links, tie, network, held, n)
             continue
         nj, nk = int(table[n][2]), int(table[n][4])
         near = min(n + 1, len(table) - 1)
@@ -96,22 +96,32 @@ def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, s
             pack(bc, level(bs, table[near]))
 
 
-def joined(spans, spots, tie, n):
-    """Numbers of a level's joined cells, their places there and in the next level, their matrix."""
+def joined(spans, spots, n):
+    """Numbers of a level's joined cells, their places there and in the next level, its links."""
     (a, first), (e, last) = spans[n], spans[n + 1]
-    return slice(a, e), *spots[:, a:e], tie[first:last].reshape(e - a, e - a).astype(float)
+    return slice(a, e), *spots[:, a:e], slice(first, last)
 
 
-def joined_down(us, bs, spans, spots, tie, held, n, first):
-    mine, here, above, matrix = joined(spans, spots, tie, n)
+def joined_down(us, bs, spans, spots, links, tie, network, held, n, first):
+    mine, here, above, ours = joined(spans, spots, n)
     if first:
         held[0, mine] = bs[here]
-    np.add.at(bs, above, held[0, mine] + matrix @ us[here] - bs[here])
+    held[1, mine] = us[here]
+    bring(held[1, mine], links[:, ours], tie[ours], network)
+    np.add.at(bs, above, held[0, mine] + held[1, mine] - bs[here])
 
 
-def joined_up(us, bs, spans, spots, tie, held, n):
-    mine, here, above, matrix = joined(spans, spots, tie, n)
-    bs[here] = held[0, mine] + matrix @ (us[here] + us[above])
+def joined_up(us, bs, spans, spots, links, tie, network, held, n):
+    mine, here, above, ours = joined(spans, spots, n)
+    held[1, mine] = us[here] + us[above]
+    bring(held[1, mine], links[:, ours], tie[ours], network)
+    bs[here] = held[0, mine] + held[1, mine]
+
+
+def bring(level, links, tie, network):
+    draw = np.zeros((len(network), len(level)))
+    np.add.at(draw, tuple(links), tie)
+    level[:] = draw.T @ (network @ (draw @ level))
 
 
 def descend(bs, table, near, i, nj, nm, row):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,10 @@ from scipy import ndimage
 from vertebro.anatomy import labels as numbering
 from vertebro.anatomy.ct_checks import check_hounsfield, check_labels, check_on_bone, check_sides, quality
 from vertebro.anatomy.frame import Scout
-from vertebro.anatomy.label_folder import read_labels
 from vertebro.anatomy.label_middles import centroids
 from vertebro.anatomy.label_tables import BODY_PARTS, CANAL, CORD, bone_ids, ids_named
 from vertebro.anatomy.resampling import resample, signed_distance
-from vertebro.anatomy.volumes import Volume, read_volume, same_grid
+from vertebro.anatomy.volumes import Volume, same_grid
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
 from vertebro.units import ml, mm
@@ -90,26 +88,6 @@ class Job:
         local = around(self.labels, grid, frame)
         chosen = np.isin(local.data, sorted(numbers))
         return np.asarray(resample(local.with_data(chosen), grid, frame, mode="constant") > 0.5)
-
-
-def read_job(
-    ct: str | Path,
-    labels: str | Path,
-    level: str,
-    *,
-    scheme: str,
-    resample_labels: bool,
-    subregions: str | Path | None,
-) -> Job:
-    """Read and check everything; see `import_ct` for the arguments and errors."""
-    return make_job(
-        read_volume(ct),
-        read_labels(labels),
-        level,
-        scheme=scheme,
-        resample_labels=resample_labels,
-        subregions=None if subregions is None else read_volume(subregions),
-    )
 
 
 def make_job(

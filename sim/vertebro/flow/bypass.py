@@ -5,9 +5,9 @@ flow that the network's nodes give back for the pressures of the others. `B` hol
 cells, `S` is the network's own matrix, and `D`, the diagonal of ``Bᵀ S⁻¹ B``, is left out of `L` from the start: in
 float64 it is never subtracted. The float32 operator and the multigrid (`vertebro.flow.joints`) know ``L + D`` and
 ``Bᵀ S⁻¹ B``. Colour 1 is eliminated as in the grid: ``x₁ = (b₁ + Σ t x₀ + λ₁)/D₁``. With `V` for the pressures that
-colour 0 alone would bring about in the joined cells, `H` for 1/D₁ in those of colour 1 and ``E = 1/(1 + D H)``, what the
-others bring is ``λ = E (Bᵀ y - D v)``, ``y = (S - B H E Bᵀ)⁻¹ B E v``, ``v = Vᵀ x₀ + H b``; with `D` in the grid's part
-it is ``Bᵀ (S - B H E Bᵀ)⁻¹ B E v`` at colour 1 and the same without `E` at colour 0.
+colour 0 alone would bring about in the joined cells, `H` for 1/D₁ in those of colour 1 and ``E = 1/(1 + D H)``, what
+the others bring is ``λ = E (Bᵀ y - D v)``, ``y = (S - B H E Bᵀ)⁻¹ B E v``, ``v = Vᵀ x₀ + H b``; with `D` in the grid's
+part it is ``Bᵀ (S - B H E Bᵀ)⁻¹ B E v`` at colour 1 and the same without `E` at colour 0.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Bypass:
         S⁻¹ B: part of each cell's pressure that a node has.
     own : (c,) array [m³/(s·Pa)]
         D.
+    network : (n, n) array [Pa·s/m³]
+        S⁻¹: pressure of each node for an inflow at each.
     supply : (c,) array [m³/s]
         Constant inflow of each cell.
     """
@@ -63,14 +65,16 @@ class Bypass:
         self._way, self._all, self._h = np.zeros((size, 7)), np.zeros((size, 7)), np.zeros(size)
         self._whole_way, self._response = np.zeros((size, 7)), np.zeros((0, size))
         self._answer: Double = np.zeros((0, size))
+        self.network: Double = np.zeros((0, 0))
         self.own: Double = np.zeros(size)
         self._damp: Double = np.ones(size)
         self._base = np.zeros(size)
 
-    def set(self, leak: Double, draw: Double, share: Double, nodes: Double, supply: Double) -> None:
-        """Take new conductances, `nodes` (n, n) is S; `prepare` must follow."""
+    def set(self, leak: Double, draw: Double, share: Double, nodes: Double, network: Double, supply: Double) -> None:
+        """Take new conductances, `nodes` (n, n) is S, `network` S⁻¹; `prepare` must follow."""
         self.leak.reshape(-1)[self.cells] = leak
         self.draw, self.share, self._nodes, self.supply = draw, share, nodes, supply
+        self.network = network
         self.own = np.einsum("nc,nc->c", draw, share)
 
     def prepare(self, t: Double, free: NDArray[np.uint8], scale: float, sinks: Single) -> None:
@@ -100,13 +104,6 @@ class Bypass:
     def sinks(self) -> Double:
         """(c,) conductance from each joined cell to the network [m³/(s·Pa)]."""
         out: Double = self.leak.reshape(-1)[self.cells] + self.own
-        return out
-
-    @property
-    def ties(self) -> Double:
-        """(c, c) what each joined cell gets through the network for the pressures of all, itself included."""
-        out: Double = np.zeros((len(self.cells),) * 2)
-        kb.ties(self.draw, self.share, out)
         return out
 
     def start(self, source: Double) -> Double:

@@ -2,8 +2,8 @@
 
 A node of the network stays an unknown on every level, tied to the aggregates that hold its cells. Balancing the nodes
 once before and once after a coarse correction is a symmetric block relaxation of cells and nodes together, so the cycle
-stays positive definite. The nodes need no storage: with their pressures ``S⁻¹ B x`` the cells get ``Bᵀ S⁻¹ B x``, a
-small dense matrix of each level; the coarsest one is part of the dense inverse there.
+stays positive definite. The nodes need no storage: with their pressures ``S⁻¹ B x`` the cells get ``Bᵀ S⁻¹ B x``, `B`
+a list of links on each level; the product is part of the dense inverse of the coarsest level.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Joints:
 
     Attributes
     ----------
-    spans, spots, tie, held : arrays
+    spans, spots, links, tie, network, held : arrays
         As of `kernels_multigrid.joined_down`.
     bottom : (x, x) array
         Matrix of the coarsest level, of its inner cells in natural order.
@@ -38,30 +38,42 @@ class Joints:
 
     def __init__(self, table: Index, cells: Index) -> None:
         self.count = len(cells)
-        spans, spots = [(0, 0)], []
-        self._sums: list[tuple[Index, int]] = []
+        starts, spots = [0], []
+        self._numbers: list[tuple[Index, int]] = [(np.arange(self.count), max(1, self.count))]
         for near, coarse in pairwise(table):
             parents = (cells + 1) // 2
             spots.append(np.stack([_places(near, cells), _places(coarse, parents)]))
-            first, size = spans[-1], len(cells)
-            spans.append((first[0] + size, first[1] + size * size))
+            starts.append(starts[-1] + len(cells))
             cells, back = _each_once(parents)
-            self._sums.append((back[:, None] * len(cells) + back, len(cells)))
-        self.spans = np.array(spans, np.int64)
+            self._numbers.append((back[self._numbers[-1][0]], max(1, len(cells))))
+        self.spans = np.stack([starts, np.zeros(len(starts))], axis=1).astype(np.int64)
         self.spots = np.concatenate([*spots, np.zeros((2, 0), np.int64)], axis=1)
-        self.tie = np.zeros(spans[-1][1], np.float32)
-        self.held = np.zeros((2, spans[-1][0]), np.float32)
+        self.links, self.tie = np.zeros((2, 0), np.int64), np.zeros(0, np.float32)
+        self.network = np.zeros((0, 0), np.float32)
+        self.held = np.zeros((2, starts[-1]), np.float32)
         _, ni, nj, _, nk = table[-1].tolist()
         inner = ((cells[:, 0] - 1) * (nj - 2) + cells[:, 1] - 1) * (nk - 2) + cells[:, 2] - 1
         self.bottom = np.zeros(((ni - 2) * (nj - 2) * (nk - 2),) * 2)
         self._bottom = np.ix_(inner, inner)
 
-    def set(self, ties: Double) -> None:
-        """Take the matrix (c, c) of the finest level, in its units."""
-        for n, (places, size) in enumerate(self._sums):
-            self.tie[self.spans[n, 1] : self.spans[n + 1, 1]] = ties.reshape(-1)
-            ties = np.asarray(np.bincount(places.reshape(-1), ties.reshape(-1), size * size), float).reshape(size, size)
-        self.bottom[self._bottom] = ties
+    def set(self, draw: Double, network: Double) -> None:
+        """Take the conductances (n, c) between nodes and cells, and the pressures (n, n) of the nodes for inflows."""
+        node, cell = np.nonzero(draw)
+        self.network = network.astype(np.float32)
+        links, ties, sums = [], [], draw[node, cell]
+        for n, (number, size) in enumerate(self._numbers):
+            pair, back = np.unique(node * size + number[cell], return_inverse=True)
+            whole = np.bincount(back.reshape(-1), sums, len(pair))
+            if n + 1 < len(self._numbers):
+                links.append(np.stack(np.divmod(pair, size)))
+                ties.append(whole.astype(np.float32))
+                self.spans[n + 1, 1] = self.spans[n, 1] + len(pair)
+            elif self.count:
+                among = np.zeros((len(draw), size))
+                among[np.divmod(pair, size)] = whole
+                self.bottom[self._bottom] = np.einsum("nc,nd->cd", among, np.einsum("nm,mc->nc", network, among))
+        self.links = np.concatenate([*links, np.zeros((2, 0), np.int64)], axis=1)
+        self.tie = np.concatenate([*ties, np.zeros(0, np.float32)])
 
     def give_back(self, right: Single) -> Double:
         """Take from the finest right-hand side what the cycle added to it; returns that (c,)."""

@@ -25,18 +25,6 @@ def without_cells(nodes, draw, weight, out):
 
 
 @kernel
-def ties(draw, share, out):
-    """Write ``drawᵀ share`` into `out` (c, c); draw, share (n, c), few of a cell's entries in `draw` not 0."""
-    n, c = draw.shape
-    out[:] = 0.0
-    for v in range(n):
-        for i in range(c):
-            if draw[v, i] > 0.0:
-                for j in range(c):
-                    out[i, j] += draw[v, i] * share[v, j]
-
-
-@kernel
 def solve_definite(a, b):
     """Solve ``a x = b`` for a symmetric positive definite `a` (n, n), in place of `b` (n, c); `a` keeps its factor."""
     n, c = b.shape
@@ -84,8 +72,8 @@ def complete(answer, way, operated, in_level, in_half, weights, black, draw, res
     """Complete the operator on a cycle's `answer`; see `Bypass.correct`.
 
     answer, way, operated : flat storage of the finest level, the last two of colour 0. in_level, in_half (c, 7) :
-    places there, of a joined cell's neighbours and its own. weights (c, 7) : their part in its pressure. black, extra (c,).
-    draw, response (n, c) : conductances, pressure of a node for each cell's. sums (4,) : written.
+    places there, of a joined cell's neighbours and its own. weights (c, 7) : their part in its pressure. black, extra
+    (c,). draw, response (n, c) : conductances, pressure of a node for each cell's. sums (4,) : written.
     """
     n, c = draw.shape
     level, along, back = np.zeros(c), np.zeros(c), np.zeros(c)

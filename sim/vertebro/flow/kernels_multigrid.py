@@ -14,7 +14,7 @@ from vertebro._jit import kernel
 
 
 @kernel(fastmath=True, nogil=True)
-def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, spans, spots, tie, held):
+def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, spans, spots, links, tie, network, held):
     """Do the steps (job, level, colour, first plane, end plane) of `program`, one after the other.
 
     Job 0: half a Gauss-Seidel sweep over `colour`. 1: residual of colour 0 (that of colour 1 is 0 after its sweep) to
@@ -23,7 +23,7 @@ def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, s
     5: `w` = operator on colour 0 with colour 1 eliminated (just swept with a right-hand side of 0); `part` of a plane
     = u·b, u·w, u·q, d·b, d·w. 6, 7: `joined_down` (first visit if `colour` is 1) and `joined_up`. Flat level
     storage us, bs, cs: solution, right-hand side, four coefficients; `table` holds offset, ni, nj, m, nk of each level;
-    `row` is scratch of two planes; `w`, `d`, `q` (planes, half a plane) are colour 0 of level 0; rest as of `joined_down`.
+    `row` is scratch of two planes; `w`, `d`, `q` (planes, half a plane) are colour 0 of level 0; rest: `joined_down`.
     """
     for step in range(program.shape[0]):
         job, n, colour = program[step, 0], program[step, 1], program[step, 2]
@@ -36,10 +36,10 @@ def cycle_steps(us, bs, cs, table, program, inverse, work, row, w, d, q, part, s
             bottom(u, b, nj, nm, nk, inverse, work)
             continue
         if job == 6:
-            joined_down(us, bs, spans, spots, tie, held, n, colour)
+            joined_down(us, bs, spans, spots, links, tie, network, held, n, colour)
             continue
         if job == 7:
-            joined_up(us, bs, spans, spots, tie, held, n)
+            joined_up(us, bs, spans, spots, links, tie, network, held, n)
             continue
         near = min(n + 1, table.shape[0] - 1)
         for i in range(program[step, 3], program[step, 4]):
@@ -166,45 +166,55 @@ def bottom(u, b, nj, nm, nk, inverse, work):
 
 
 @kernel(fastmath=True)
-def joined_down(us, bs, spans, spots, tie, held, n, first):
+def joined_down(us, bs, spans, spots, links, tie, network, held, n, first):
     """Hand what joined cells of level `n` bring each other, beyond what their right-hand sides hold, to coarser ones.
 
-    spans (levels + 1, 2) : where the cells and the matrix of a level begin. spots (2, cells) : place of a cell in `bs`,
-    and that of the coarser cell it lies in. tie : the matrices, one after the other. held (2, cells) : right-hand side
-    without the others' part, noted where `first` is 1; a row of scratch.
+    spans (levels + 1, 2) : where the cells and the links of a level begin. spots (2, cells) : place of a cell in `bs`,
+    and that of the coarser cell it lies in. links (2, …), tie : node, cell of the level and conductance of each link.
+    network (nodes, nodes) : pressure of each node for an inflow of 1 at each. held (2, cells) : right-hand side without
+    the others' part, noted where `first` is 1; a row of scratch.
     """
     a, e = spans[n, 0], spans[n + 1, 0]
-    size = e - a
     base, level = held[0, a:e], held[1, a:e]
-    for i in range(size):
+    for i in range(e - a):
         level[i] = us[spots[0, a + i]]
         if first == 1:
             base[i] = bs[spots[0, a + i]]
-    for i in range(size):
-        line = tie[spans[n, 1] + i * size : spans[n, 1] + (i + 1) * size]
-        total = np.float32(0.0)
-        for j in range(size):
-            total += line[j] * level[j]
-        bs[spots[1, a + i]] += base[i] + total - bs[spots[0, a + i]]
+    bring(level, links[:, spans[n, 1] : spans[n + 1, 1]], tie[spans[n, 1] : spans[n + 1, 1]], network)
+    for i in range(e - a):
+        bs[spots[1, a + i]] += base[i] + level[i] - bs[spots[0, a + i]]
 
 
 @kernel(fastmath=True)
-def joined_up(us, bs, spans, spots, tie, held, n):
+def joined_up(us, bs, spans, spots, links, tie, network, held, n):
     """Write into the right-hand sides of joined cells of level `n` what they bring each other after the correction.
 
     As of `joined_down`; the coarse solution is not added yet.
     """
     a, e = spans[n, 0], spans[n + 1, 0]
-    size = e - a
     base, level = held[0, a:e], held[1, a:e]
-    for i in range(size):
+    for i in range(e - a):
         level[i] = us[spots[0, a + i]] + us[spots[1, a + i]]
-    for i in range(size):
-        line = tie[spans[n, 1] + i * size : spans[n, 1] + (i + 1) * size]
+    bring(level, links[:, spans[n, 1] : spans[n + 1, 1]], tie[spans[n, 1] : spans[n + 1, 1]], network)
+    for i in range(e - a):
+        bs[spots[0, a + i]] = base[i] + level[i]
+
+
+@kernel(fastmath=True)
+def bring(level, links, tie, network):
+    """Turn the pressures of joined cells, `level`, into what the nodes bring them; `links` as of `joined_down`."""
+    inflow = np.zeros(network.shape[0], np.float32)
+    for m in range(tie.size):
+        inflow[links[0, m]] += tie[m] * level[links[1, m]]
+    level[:] = np.float32(0.0)
+    pressure = np.zeros(network.shape[0], np.float32)
+    for v in range(network.shape[0]):
         total = np.float32(0.0)
-        for j in range(size):
-            total += line[j] * level[j]
-        bs[spots[0, a + i]] = base[i] + total
+        for w in range(network.shape[1]):
+            total += network[v, w] * inflow[w]
+        pressure[v] = total
+    for m in range(tie.size):
+        level[links[1, m]] += tie[m] * pressure[links[0, m]]
 
 
 @kernel(fastmath=True, nogil=True)

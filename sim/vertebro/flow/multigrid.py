@@ -140,7 +140,7 @@ class Multigrid:
         )
         if self.bypass is not None:
             self.bypass.prepare(t, free, self.scale, self.u[0])
-            self.joints.set(self.scale * self.bypass.ties)
+            self.joints.set(self.scale * self.bypass.draw, self.bypass.network / self.scale)
         for n in range(len(depth) if self.pieces is None else 1):
             if n > 0:
                 near = n - 1
@@ -202,7 +202,7 @@ class Multigrid:
         w, d, q = (v.reshape(len(v), -1) for v in (self.w, self.d, self.q))
         mg.cycle_steps(
             us, bs, cs, self.table, program, self.inverse, self.work, self.rows[who], w, d, q, self.part, joints.spans,
-            joints.spots, joints.tie, joints.held,
+            joints.spots, joints.links, joints.tie, joints.network, joints.held,
         )  # fmt: skip
 
     def residual_norm(self, t: Double, free: NDArray[np.uint8], source: Double, x: Double) -> float:

@@ -175,9 +175,10 @@ class Network:
         to_outlets = self._reduced[bare:free_nodes, free_nodes:].sum(axis=1)
         elsewhere = to_outlets + np.where(fixed, draw, 0.0).sum(axis=1)
         # pressures that the free cells bring about, all else together, and the rest of what a node is tied to
-        share = np.concatenate([drawn, given[:, None], elsewhere[:, None]], axis=1)
+        share = np.concatenate([drawn, np.eye(len(given)), given[:, None], elsewhere[:, None]], axis=1)
         kv.distribute(among, ground, share)
-        share, brought, rest = share[:, :-2], share[:, -2], share[:, -1:]
+        share, inverse, brought, rest = np.split(share, np.cumsum([len(self.cells), len(given), 1]), axis=1)
+        brought = brought[:, 0]
         # 1 - share, of what is not the cell's own, without the subtraction where there is but one cell
         others = rest + (share.sum(axis=1, keepdims=True) - share)
         leak = np.where(fixed, 0.0, (drawn * others).sum(axis=0) + ends.sum(axis=0))
@@ -185,7 +186,7 @@ class Network:
             fixed, 0.0, np.einsum("n,nc->c", brought, draw) + np.einsum("o,oc->c", self.net.outlet_pressure, ends)
         )
         at = np.flatnonzero(self._inside)
-        self.bypass.set(leak[at], drawn[:, at], np.ascontiguousarray(share[:, at]), nodes, supply[at])
+        self.bypass.set(leak[at], drawn[:, at], np.ascontiguousarray(share[:, at]), nodes, inverse, supply[at])
 
     def _ground(self, levels: Float) -> tuple[Float, Float, Float]:
         """Of the nodes with mouths: conductances among them, those to cells and outlets, and what pulls [m³/s].
