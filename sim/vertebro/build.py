@@ -248,7 +248,7 @@ def flow_problem(scene: Scene, record: TipRecord | None = None) -> FlowProblem:
         mode=case.flow.mode,
         displaced_pressure=case.anatomy.venous_pressure,
         shear_factor=shear_factor(case.cement.shear_factor, float(scene.cement.flow_index)),
-        vessels=flow_vessels(vertebra),
+        vessels=flow_vessels(vertebra, clot=case.marrow.viscosity),
     )
 
 

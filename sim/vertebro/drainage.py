@@ -1,4 +1,4 @@
-"""The veins in the hall: what the flow engine, the leak monitor and the pictures each need of the anatomy's network."""
+"""Veins and cracks in the hall: what flow, leak monitor and pictures each need of the anatomy's network."""
 
 from __future__ import annotations
 
@@ -11,45 +11,49 @@ from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.network import VeinNetwork
 from vertebro.anatomy.network_coupling import couple
 from vertebro.anatomy.network_settings import BLOOD_VISCOSITY
+from vertebro.anatomy.network_slits import couple_slits
 from vertebro.flow import FlowState, VesselNetwork
 from vertebro.grid import VoxelGrid
 from vertebro.leakage import VeinCourse
-from vertebro.tissue import Compartment
+from vertebro.tissue import Compartment, Tissue
 
 Float = NDArray[np.float64]
 LONG = 1.5  # a duct this much longer than its ends are apart runs elsewhere
 BESIDE = 4e-3  # m of room around the veins on a grid of their own
 
 
-def flow_vessels(anatomy: Anatomy) -> VesselNetwork | None:
-    """The veins as the flow engine sees them; None without veins.
+def flow_vessels(anatomy: Anatomy, *, clot: float = BLOOD_VISCOSITY) -> VesselNetwork | None:
+    """Veins and cracks as the flow engine sees them; None without either.
 
-    Ducts in bone exchange with the voxels of the body and the arch along them.
+    Ducts in bone exchange with the voxels of the body and the arch along them, slits with all that they cut but the
+    dura. Veins hold blood; what fills a crack, clot and marrow, has a viscosity of its own, `clot` [Pa·s].
     """
     network = anatomy.network
     if network is None:
         return None
-    bone = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH)) & (anatomy.porosity > 0)
-    coupling = couple(network, anatomy.grid, anatomy.permeability, bone)
+    own, porous = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH)), anatomy.porosity > 0
+    ducts = couple(network, anatomy.grid, anatomy.permeability, own & porous)
+    around = ~own & porous & (anatomy.tissue != Tissue.DURA)
+    slits = couple_slits(network, anatomy.grid, anatomy.permeability, own & porous, around)
     return VesselNetwork(
         segment=network.segments,
         conductance=network.conductance,
         volume=network.volume,
         length=network.length,
         radius=network.radius,
-        coupling_node=coupling.node,
-        coupling_cell=coupling.cell,
-        coupling=coupling.conductance,
+        coupling_node=np.concatenate([ducts.node, slits.node]),
+        coupling_cell=np.concatenate([ducts.cell, slits.cell]),
+        coupling=np.concatenate([ducts.conductance, slits.conductance]),
         outlet_node=network.outlet_node,
         outlet_pressure=network.outlet_pressure,
         outlet_name=network.outlet_names,
         blood=network.blood,
-        viscosity=float(BLOOD_VISCOSITY),
+        viscosity=np.where(network.slit, clot, float(BLOOD_VISCOSITY)),
     )
 
 
 def vein_course(anatomy: Anatomy) -> VeinCourse | None:
-    """The veins as the leak monitor sees them; None without veins."""
+    """Veins and cracks as the leak monitor sees them; None without either."""
     network = anatomy.network
     if network is None:
         return None
@@ -72,8 +76,8 @@ def vein_cement(network: VeinNetwork | None, vessels: VesselNetwork | None, stat
     back = np.flatnonzero(held.waiting > 0.0)
     if back.size:
         beside = np.zeros(len(network.nodes), np.int64)
-        inner = np.flatnonzero(network.inside)
-        beside[network.segments[inner].ravel()] = np.repeat(inner, 2)
+        for part in (np.flatnonzero(~network.inside), np.flatnonzero(network.inside)):  # the latter have the last word
+            beside[network.segments[part].ravel()] = np.repeat(part, 2)
         content += np.bincount(beside[vessels.coupling_node[back]], held.waiting[back], len(content))
     return content
 
@@ -148,8 +152,10 @@ def vein_grid(network: VeinNetwork, spacing: float) -> VoxelGrid:
 
 
 def _tube(network: VeinNetwork, segment: int, step: float) -> tuple[Float, Float]:
-    """Points (n, 3) that fill a duct evenly, and how far along it each lies, 0 to 1."""
+    """Points (n, 3) that fill a duct or a slit evenly, and how far along it each lies, 0 to 1."""
     a, b = network.nodes[network.segments[segment]]
+    if network.slit[segment]:
+        return _plate(a, b, network.sides[segment], step)
     radius, axis = float(network.radius[segment]), b - a
     length = max(float(np.linalg.norm(axis)), 1e-9)
     side = np.cross(axis, np.eye(3)[int(np.argmin(np.abs(axis)))])
@@ -162,3 +168,13 @@ def _tube(network: VeinNetwork, segment: int, step: float) -> tuple[Float, Float
     t = (np.arange(max(int(np.ceil(length / step)), 2)) + 0.5) / max(int(np.ceil(length / step)), 2)
     points = (a + t[:, None] * axis)[:, None, :] + disc[None]
     return points.reshape(-1, 3), np.repeat(t, number)
+
+
+def _plate(a: Float, b: Float, breadth: Float, step: float) -> tuple[Float, Float]:
+    """The same for a slit, which is thinner than the step."""
+    along, beside = (
+        (np.arange(n) + 0.5) / n
+        for n in (max(int(np.ceil(float(np.linalg.norm(x)) / step)), 2) for x in (b - a, breadth))
+    )
+    points = a + along[:, None, None] * (b - a) + (beside[None, :, None] - 0.5) * breadth
+    return points.reshape(-1, 3), np.repeat(along, len(beside))

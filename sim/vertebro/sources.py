@@ -188,6 +188,7 @@ SOURCES: dict[str, Source] = _table(
     ("stubs_gauge", "Stubs needle gauge of hypodermic tubing, regular wall", "wikipedia: Needle gauge comparison chart"),
     ("krebs2005", "Krebs et al., Spine 30:E118-E122 (2005), clinical measurement of injection pressure", ""),
     ("gertzbein1990", "Gertzbein and Robbins, Spine 15:11-14 (1990), accuracy of pedicular placement", ""),
+    ("li2008", "Li and Lee 2008, SPE Reserv Eval Eng 11:750-758, discrete fractures beside a coarse grid", ""),
     ("venmans2011", "Venmans et al. 2011, VERTOS II, leakage on CT of 80 vertebrae", "PMC3016147"),
     ("ivc2021", "Intravertebral cleft and leak routes, case-control, 139 + 139 patients", "PMC8449924"),
     ("endplate2020", "Endplate contact of cement and recompression (2020)", "doi:10.1186/s12891-020-03568-9"),

@@ -81,6 +81,8 @@ class Witness:
                 "bone_pressure_pa": bone,
                 "volume_in_body_m3": sum(volumes.get(name, 0.0) for name in ("body", "arch")),
                 "volume_leaked_m3": self.monitor.leaked_volume,
+                "volume_embolic_m3": self.monitor.embolic_volume,
+                **{f"cement_{name.removeprefix('outside: ')}_m3".replace(" ", "_"): v for name, v in volumes.items()},
                 **row,
             }
         )

@@ -117,8 +117,8 @@ def _open_faces(one: Any, *outside: Compartment) -> int:
 
 
 def test_an_endplate_crack_opens_its_own_endplate_only() -> None:
-    upper = sick(EndplateCrack(endplate="superior"))
-    lower = sick(EndplateCrack(endplate="inferior"))
+    upper = sick(EndplateCrack(endplate="superior", width=1.3 * mm))
+    lower = sick(EndplateCrack(endplate="inferior", width=1.3 * mm))
     inferior = Compartment.DISC_INFERIOR
     assert _open_faces(upper, SUPERIOR) > 3
     assert _open_faces(upper, inferior) == 0
@@ -129,7 +129,7 @@ def test_an_endplate_crack_opens_its_own_endplate_only() -> None:
 
 def test_a_fissure_and_a_breach_open_the_wall_to_the_canal() -> None:
     assert _open_faces(sick(), *EPIDURAL) == 0
-    assert _open_faces(sick(WallFissure()), *EPIDURAL) > 0
+    assert _open_faces(sick(WallFissure(width=1.3 * mm)), *EPIDURAL) > 0
     lytic = Metastasis(front=-0.5, breach="posterior")
     assert _open_faces(sick(lytic), *EPIDURAL) > 5
     assert _open_faces(sick(Metastasis(front=-0.5)), *EPIDURAL) == 0

@@ -12,6 +12,8 @@ from vertebro.simulation import Simulation
 CRACK = {"kind": "endplate-crack", "width": "1 mm", "length": "20 mm"}
 LEFT_WALL = {"kind": "metastasis", "right": -0.45, "front": 0.2, "breach": "left", "flow_factor": 0.8}
 FISSURE = {"kind": "wall-fissure", "right": -0.2, "width": "1.2 mm", "length": "14 mm"}
+THIN = FISSURE | {"width": "0.6 mm"}  # slits beside the voxels, as the next one
+LEFT_FISSURE = {"kind": "wall-fissure", "wall": "left", "width": "0.8 mm", "length": "14 mm"}
 MIDDLE: dict[str, Any] = {}
 SIDE = {"depth": 0.6, "lateral": "9 mm"}
 BACK = {"depth": 0.35, "lateral": "3 mm"}
@@ -40,8 +42,10 @@ def _leaks(defects: list[dict[str, Any]], needle: dict[str, Any]) -> dict[str, f
         (CRACK, MIDDLE, "D"),
         pytest.param(LEFT_WALL, SIDE, "C", marks=pytest.mark.slow),
         pytest.param(FISSURE, BACK, "canal", marks=pytest.mark.slow),
+        (THIN, BACK, "canal"),
+        pytest.param(LEFT_FISSURE, SIDE, "C", marks=pytest.mark.slow),
     ],
-    ids=["endplate crack", "eaten left wall", "posterior fissure"],
+    ids=["endplate crack", "eaten left wall", "posterior fissure", "thin posterior fissure", "thin left fissure"],
 )
 def test_a_defect_leaks_its_own_way_and_the_whole_bone_does_not(
     defect: dict[str, Any], needle: dict[str, Any], leak: str

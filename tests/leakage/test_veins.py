@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leakage.scene import FRAME, GRID, compartments
+from leakage.scene import FRAME, GRID, compartments, empty, line, paint
 from vertebro.errors import GeometryError, SolverError
 from vertebro.leakage import LeakMonitor, VeinCourse
 from vertebro.units import ml, mm
@@ -127,3 +127,41 @@ def test_wrong_arrays_are_refused() -> None:
             routes=("x",),
             names=("y",),
         )
+
+
+def cracked() -> LeakMonitor:
+    """A fissure from the middle through the rear wall: two slits in bone, one in the canal."""
+    crack = VeinCourse(
+        segments=np.array([[0, 1], [1, 2], [2, 3]]),
+        middle=np.array([[-4, -5, 0], [-4, -8, 0], [-4, -12, 0]]) * mm,
+        volume=np.full(3, 0.05 * ml),
+        inside=np.array([True, True, False]),
+        routes=("canal",) * 3,
+        names=("fissure of the posterior wall",) * 3,
+    )
+    return LeakMonitor(grid=GRID, compartment=compartments(), frame=FRAME, exit_routes={}, veins=crack)
+
+
+def test_cement_in_a_crack_leaks_where_the_crack_leads() -> None:
+    watch = cracked()
+    cement = paint(empty(), line((-5, 5, 1), (-5, -3, 1)))
+    assert watch.update(1.0, cement, veins=fill(0.05, 0.02, 0.0)) == []
+    (leak,) = watch.update(2.0, cement, veins=fill(0.05, 0.05, 0.03))
+    assert (leak.kind.value, leak.compartment, leak.route, leak.onset) == ("canal", "epidural", "wall", 2.0)
+    assert leak.words.endswith("in the fissure of the posterior wall")
+    assert leak.source_voxel == GRID.nearest(np.array([-4, -12, 0]) * mm)
+    assert watch.compartment_volumes()["canal"] == pytest.approx(0.03 * ml)
+    assert watch.total() == pytest.approx(cement.sum() + 0.13 * ml, rel=1e-12)
+    np.testing.assert_allclose(leak.path[:3, 1], np.array([-12, -8, -3]) * mm)  # canal, wall, the wet voxel beside it
+
+
+def test_cement_beyond_a_crack_is_traced_back_through_it() -> None:
+    watch = cracked()
+    cement = paint(empty(), line((-5, 5, 1), (-5, -3, 1)))
+    watch.update(1.0, cement, veins=fill(0.05, 0.05, 0.005))
+    paint(cement, [(-5, -13, 1), (-5, -15, 1)])
+    (leak,) = watch.update(2.0, cement, veins=fill(0.05, 0.05, 0.05))
+    assert leak.kind.value == "canal"
+    path = watch.path(leak)
+    assert path[0, 1] < -11 * mm
+    assert path[-1, 1] > -4 * mm

@@ -12,6 +12,7 @@ from vertebro.errors import CaseError
 from vertebro.study import Study, best_wait, dose_response, leak_curve, leak_shares, safe_volume, sobol_indices
 from vertebro.study.designs import problem
 from vertebro.study.member import KINDS
+from vertebro.view import draw_study
 
 NAN = float("nan")
 
@@ -158,3 +159,18 @@ def test_a_failed_member_takes_its_block_out_of_the_indices() -> None:
 def test_questions_without_an_answer_are_refused(wrong: Any) -> None:
     with pytest.raises(CaseError):
         wrong(table([1.0, 2.0, NAN]))
+
+
+def test_the_figure_shows_the_logistic_fit_beside_the_curves_by_volume() -> None:
+    rng = np.random.default_rng(2)
+    volume = rng.uniform(1, 6, 60)
+    hit = rng.random(60) < 1 / (1 + np.exp(-(2 * volume - 7)))
+    rows = table(np.where(hit, volume, NAN).tolist(), end=volume.tolist())
+    axes = draw_study(Study.parse({"vary": {"steps.0.volume": {"values": ["1 ml", "2 ml"]}}}), rows).axes[2]
+    fit = dose_response(rows, "volume_injected_ml", "leak_ml")
+    x, y = axes.lines[-1].get_data()
+    np.testing.assert_allclose(y, 100 * fit.probability(x)[0])
+    assert axes.get_legend_handles_labels()[1] == [f"logistic ({fit.events} of 60 leak)"]
+    assert len(axes.collections) == 1  # the band
+    same = draw_study(Study.parse({"vary": {"steps.0.volume": {"values": ["1 ml", "2 ml"]}}}), table([1.0, NAN, 2.0]))
+    assert "several volumes" in same.axes[2].texts[0].get_text()

@@ -43,7 +43,7 @@ def test_a_sweep_leaves_a_table_and_a_folder_per_member(swept: Path) -> None:
     assert rows["steps.0.volume"].tolist() == pytest.approx([2e-7, 4e-7])
     assert rows["volume_injected_ml"].tolist() == pytest.approx([0.2, 0.4])
     assert {p.name for p in (swept / "members" / "00001").iterdir()} == {"case.toml", "events.jsonl", "member.json"}
-    assert len(draw_study(tiny(), rows).axes) == 3
+    assert len(draw_study(tiny(), rows).axes) == 4
 
 
 def test_a_member_equals_the_same_case_run_alone(swept: Path) -> None:

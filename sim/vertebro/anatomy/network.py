@@ -1,10 +1,11 @@
-"""The veins of a vertebra as a network of ducts in space, independent of any grid.
+"""The veins of a vertebra, and cracks thinner than a voxel, as a network of segments in space.
 
 Marrow drains through radial sinusoids into one or two basivertebral trunks and through the posterior wall into the
 plexus in front of the dura; through segmental veins at the waist into a lumbar (thoracic: intercostal) vein on each
 side; through the intervertebral foramina into the ascending lumbar veins; and from there to the cava and the azygos.
 What lies far off is one duct of its whole length. The void of the basivertebral foramen is no duct: it is porous
-space of the voxels (fat among veins), from which its trunk drinks.
+space of the voxels (fat among veins), from which its trunk drinks. Cracks are chains of slits (`pathology_slits`)
+that need no outlet: they end in the voxels outside the bone. Nothing here depends on a grid.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from vertebro.errors import GeometryError
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]
-ROUTES = ("basivertebral", "epidural", "intervertebral", "segmental", "ascending", "outlet")
+VEIN_ROUTES = ("basivertebral", "epidural", "intervertebral", "segmental", "ascending", "outlet")
+CRACK_ROUTES = ("disc_superior", "disc_inferior", "canal", "foramen_left", "foramen_right", "tissue")
+ROUTES = VEIN_ROUTES + CRACK_ROUTES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class VeinNetwork:
-    """Ducts between nodes.
+    """Ducts and slits between nodes.
 
     Attributes
     ----------
@@ -35,13 +38,13 @@ class VeinNetwork:
     segments : (m, 2) int array
         Node numbers of each duct's ends; blood runs from the first to the second when nothing is injected.
     radius, length : (m,) float arrays [m]
-        A duct that stands for a long course elsewhere is longer than its ends are apart.
+        A duct that stands for a long course elsewhere is longer than its ends are apart; half the width of a slit.
     vein : (m,) int array
         Which of `names` a segment belongs to.
     names : tuple of str
-        ``"sinusoid, left 1"``, ``"lumbar vein, right"`` …
+        ``"sinusoid, left 1"``, ``"lumbar vein, right"``, ``"endplate crack"`` …
     routes : tuple of str
-        Of each name, one of `ROUTES`.
+        Of each name, one of `ROUTES`; of a crack, where it leads.
     inside : (m,) bool array
         Within bone: takes from the voxels along it, and cement in it is no leak.
     outlet_node : (o,) int array
@@ -50,11 +53,13 @@ class VeinNetwork:
         ``"inferior vena cava"``, ``"azygos vein"`` …; what passes them is on its way to the lungs.
     blood : (n,) float array [m³/s]
         Blood that enters at each node at rest.
+    breadth : (m, 3) float array [m], optional
+        Of slits, from side to side, across their course; 0 for ducts (all of them, if not given).
 
     Raises
     ------
     GeometryError
-        If arrays do not fit each other, a duct has no size, or a segment reaches no outlet.
+        If arrays do not fit each other, a segment has no size, or a duct reaches no outlet.
     """
 
     nodes: Float
@@ -69,22 +74,41 @@ class VeinNetwork:
     outlet_pressure: Float
     outlet_names: tuple[str, ...]
     blood: Float
+    breadth: Float | None = None
 
     def __post_init__(self) -> None:
+        if self.breadth is None:
+            object.__setattr__(self, "breadth", np.zeros((len(self.segments), 3)))
         self._check_shapes()
         self._check_values()
 
     @property
-    def conductance(self) -> Float:
-        """(m,) π a⁴/(8 L) [m³]: flow = conductance / viscosity × pressure drop."""
-        out: Float = np.pi * self.radius**4 / (8.0 * self.length)
+    def span(self) -> Float:
+        """(m,) breadth of slits [m]; 0 for ducts."""
+        out: Float = np.linalg.norm(self.sides, axis=1)
         return out
+
+    @property
+    def sides(self) -> Float:
+        """(m, 3) `breadth` [m], 0 if it was not given."""
+        return np.zeros((len(self.segments), 3)) if self.breadth is None else self.breadth
+
+    @property
+    def slit(self) -> NDArray[np.bool_]:
+        """(m,) whether a segment is a slit."""
+        return np.asarray(self.span > 0.0)
+
+    @property
+    def conductance(self) -> Float:
+        """(m,) π a⁴/(8 L), of slits b w³/(12 L) [m³]: flow = conductance / viscosity × pressure drop."""
+        duct, slit = np.pi * self.radius**4 / 8.0, self.span * (2.0 * self.radius) ** 3 / 12.0
+        return np.asarray(np.where(self.slit, slit, duct) / self.length)
 
     @property
     def volume(self) -> Float:
         """(m,) lumen [m³]."""
-        out: Float = np.pi * self.radius**2 * self.length
-        return out
+        section = np.where(self.slit, self.span * 2.0 * self.radius, np.pi * self.radius**2)
+        return np.asarray(section * self.length)
 
     @property
     def route(self) -> NDArray[np.str_]:
@@ -110,11 +134,13 @@ class VeinNetwork:
         return VeinNetwork(**(values | {"outlet_pressure": np.full(len(self.outlet_node), float(pressure))}))
 
     def table(self) -> list[dict[str, Any]]:
-        """One plain line per vein: name, route, length, mean radius, inside bone, outlet."""
+        """One plain line per vein: name, route, length, mean radius, inside bone, outlet; cracks are no veins."""
         outlet = self.drains_to()
         lines = []
         for number, (name, route) in enumerate(zip(self.names, self.routes, strict=True)):
             own = self.vein == number
+            if self.slit[own].any():
+                continue
             line = {
                 "name": name,
                 "route": route,
@@ -128,6 +154,8 @@ class VeinNetwork:
 
     def _nearest_outlet(self) -> tuple[Float, Index]:
         """Resistance [1/m³] from every node to its nearest outlet, and that outlet's number."""
+        if not len(self.outlet_node):
+            return np.full(len(self.nodes), np.inf), np.full(len(self.nodes), -1, np.int64)
         a, b = self.segments.T
         size = (len(self.nodes),) * 2
         graph = coo_array((1.0 / self.conductance, (a, b)), size).tocsr()
@@ -140,7 +168,7 @@ class VeinNetwork:
 
     def _check_shapes(self) -> None:
         n, m, o = len(self.nodes), len(self.segments), len(self.outlet_node)
-        wanted = {"nodes": (n, 3), "segments": (m, 2), "blood": (n,), "outlet_pressure": (o,)}
+        wanted = {"nodes": (n, 3), "segments": (m, 2), "breadth": (m, 3), "blood": (n,), "outlet_pressure": (o,)}
         wanted |= dict.fromkeys(("radius", "length", "vein", "inside"), (m,))
         for name, shape in wanted.items():
             if getattr(self, name).shape != shape:
@@ -155,17 +183,18 @@ class VeinNetwork:
 
     def _check_values(self) -> None:
         n = len(self.nodes)
-        for name in ("nodes", "radius", "length", "outlet_pressure", "blood"):
+        for name in ("nodes", "radius", "length", "breadth", "outlet_pressure", "blood"):
             if not np.all(np.isfinite(getattr(self, name))):
                 raise GeometryError("a number that is not finite", where=f"network.{name}")
         if unknown := sorted(set(self.routes) - set(ROUTES)):
             raise GeometryError("unknown route", where="network.routes", value=unknown, allowed=", ".join(ROUTES))
         if np.any(self.radius <= 0) or np.any(self.length <= 0):
-            raise GeometryError("a duct without size", where="network", allowed="radius and length > 0")
+            raise GeometryError("a segment without size", where="network", allowed="radius and length > 0")
         for name, limit in (("segments", n), ("outlet_node", n), ("vein", len(self.names))):
             values = getattr(self, name)
             if values.size and not (values.min() >= 0 and values.max() < limit):
                 raise GeometryError("a number out of range", where=f"network.{name}", allowed=f"0 to {limit - 1}")
-        if np.any(self.drains_to() < 0):
-            lost = sorted({self.names[v] for v in self.vein[self.drains_to() < 0]})
+        stranded = (self.drains_to() < 0) & ~self.slit
+        if np.any(stranded):
+            lost = sorted({self.names[v] for v in self.vein[stranded]})
             raise GeometryError("veins that reach no outlet", where="network", value=lost)

@@ -46,7 +46,7 @@ class Coupling:
 
 
 def couple(network: VeinNetwork, grid: VoxelGrid, permeability: Float, bone: NDArray[np.bool_]) -> Coupling:
-    """Exchange of all ducts inside bone with the bone's voxels.
+    """Exchange of all ducts inside bone with the bone's voxels; slits have their own (`network_slits`).
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def couple(network: VeinNetwork, grid: VoxelGrid, permeability: Float, bone: NDA
     """
     numbers: list[NDArray[np.int64]] = []
     values: list[Float] = []
-    for segment in np.flatnonzero(network.inside):
+    for segment in np.flatnonzero(network.inside & ~network.slit):
         node, cell, value = _segment(network, int(segment), grid, permeability, bone)
         numbers.append(node * grid.size + cell)
         values.append(value)

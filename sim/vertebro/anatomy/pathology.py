@@ -2,8 +2,8 @@
 
 One path for generated and imported anatomies: the vertebra is taken apart (labels without veins, CT numbers), a
 fracture bends it (`pathology_warp`), lesions are painted (`pathology_paint`), it is assembled anew with its veins, and
-cracks and breaches are opened for flow (`pathology_cracks`). Records act in the order of the list; cracks come last
-because they cut whatever is there, with the neighbours' old cement.
+cracks and breaches are opened for flow (`pathology_cracks`, `pathology_slits`). Records act in the order of the list;
+cracks come last because they cut whatever is there, with the neighbours' old cement.
 
 Simplifications: one fracture shape per vertebra; behind the body the arch keeps its form and the joints above it give
 way; a lesion's tough tissue is a lower permeability, since the flow knows one displaced fluid only.
@@ -38,6 +38,7 @@ from vertebro.anatomy.pathology_records import (
     WallFissure,
     Wedge,
 )
+from vertebro.anatomy.pathology_slits import with_slits
 from vertebro.anatomy.pathology_warp import fracture_warp
 from vertebro.anatomy.random_field import normal_field
 from vertebro.errors import CaseError
@@ -92,8 +93,9 @@ def with_pathology(anatomy: Anatomy, records: Sequence[Record], *, neighbours: t
     broken = _assembled(draft, anatomy, records)
     open_holes(broken, draft)
     for crack in cracks:
-        conduct(broken, crack)
-    return broken
+        if not crack.is_slit(broken.grid):
+            conduct(broken, crack)
+    return with_slits(broken, [crack for crack in cracks if crack.is_slit(broken.grid)])
 
 
 def _check(level: str, records: Sequence[Record]) -> None:

@@ -1,9 +1,11 @@
 """Cracks as planar conduits, and holes in the cortex: what lets cement out.
 
-Between two walls a distance w apart a fluid meets the permeability w²/12. A crack is thinner than a voxel, so it is
-spread over the layer of voxels it runs through: each gets the share w/T of crack (T: thickness of the layer), so that
-volume w and conductance w³/12 per length of crack are its own on every grid. Where it crosses a shell or an endplate
-the layer in the face is gone.
+A fissure of a wall that is thinner than a voxel becomes chains of slits beside the voxels (`pathology_slits`). Wider
+ones, the long sheets of a sacral fracture and cracks of an endplate are voxels. Before a disc, which hardly drains,
+cement goes in where marrow comes out elsewhere in the same crack; a chain has no flow across it. Between two walls a
+distance w apart a fluid meets the permeability w²/12. Such a crack is spread over the layer of voxels it runs through:
+each gets the share w/T of crack (T: thickness of the layer), so that volume w and conductance w³/12 per length of crack
+are its own on every grid. Where it crosses a shell or an endplate the layer in the face is gone.
 """
 
 from __future__ import annotations
@@ -49,6 +51,9 @@ class Crack:
     width : float [m]
     beyond : float [m]
         How far outside the bone it still tears soft tissue.
+    out : (3,) unit vector or None
+        `along` or `across`, or their opposites: the way out of the bone; None: a sheet that has none.
+    name : str
     """
 
     centre: Array
@@ -58,6 +63,16 @@ class Crack:
     half: tuple[float, float]
     width: float
     beyond: float = np.inf
+    out: Array | None = None
+    name: str = "crack"
+
+    def layer(self, grid: VoxelGrid) -> float:
+        """Thickness [m] of the layer of voxels that the crack runs through, thick enough that they stay joined."""
+        return float(np.abs(self.normal) @ np.asarray(grid.spacing))
+
+    def is_slit(self, grid: VoxelGrid) -> bool:
+        """Whether it leads out and is thinner than a voxel."""
+        return self.out is not None and self.width < self.layer(grid)
 
     def share(self, grid: VoxelGrid) -> NDArray[np.float32]:
         """Share [1] of each voxel that is crack."""
@@ -66,7 +81,7 @@ class Crack:
         def project(axis: Array) -> Array:
             return np.asarray(sum(x * n for x, n in zip(offset, axis, strict=True)))
 
-        layer = float(np.abs(self.normal) @ np.asarray(grid.spacing))  # thick enough that the voxels stay joined
+        layer = self.layer(grid)
         away = project(self.normal) - 1e-6 * layer  # midway between two voxels it takes one of them
         inside = (away > -0.5 * layer) & (away <= 0.5 * layer)
         for axis, half in zip((self.along, self.across), self.half, strict=True):
@@ -94,23 +109,29 @@ def crack_of(draft: Draft, record: EndplateCrack) -> Crack:
         across=upright,
         half=(0.5 * record.length, 0.5 * (record.reach + record.depth)),
         width=record.width,
+        name="endplate crack",
     )
 
 
 def fissure_of(draft: Draft, record: WallFissure) -> Crack:
-    """The plane of a posterior wall fissure: from the body through the wall into the canal."""
+    """The plane of a wall fissure: from the body through the wall into the canal or the tissue beside the spine."""
     beyond = 5 * mm
-    point = draft.place(record.right, -1.0, record.up) * np.array([draft.sides, 1.0, 1.0])
-    point[1] += 0.5 * (record.depth - beyond)
+    axis, sign = {"posterior": (1, -1.0), "anterior": (1, 1.0), "left": (0, -1.0), "right": (0, 1.0)}[record.wall]
+    shares = (record.right, sign) if axis == 1 else (sign, record.right)
+    point = draft.place(*shares, record.up) * np.array([draft.sides, 1.0, 1.0])
+    out = (sign if axis == 1 else draft.sides * sign) * np.eye(3)[axis]
+    point = point + 0.5 * (beyond - record.depth) * out
+    beside, upright = np.eye(3)[1 - axis], np.array([0.0, 0.0, 1.0])
     flat = record.plane == "horizontal"
-    across = np.array([1.0, 0.0, 0.0]) if flat else np.array([0.0, 0.0, 1.0])
     return Crack(
         centre=point,
-        normal=np.array([0.0, 0.0, 1.0]) if flat else np.array([1.0, 0.0, 0.0]),
-        along=np.array([0.0, 1.0, 0.0]),
-        across=across,
+        normal=upright if flat else beside,
+        along=np.eye(3)[axis],
+        across=beside if flat else upright,
         half=(0.5 * (record.depth + beyond), 0.5 * record.length),
         width=record.width,
+        out=out,
+        name=f"fissure of the {record.wall} wall",
     )
 
 
@@ -170,7 +191,7 @@ def darken(draft: Draft, crack: Crack, *, sclerosis: float = 0.0) -> None:
 
 
 def conduct(anatomy: Anatomy, crack: Crack) -> None:
-    """Open a crack for flow: pores, permeability in its plane, faces it crosses (changes the arrays in place)."""
+    """Open a crack as voxels: pores, permeability in its plane, faces it crosses (changes the arrays in place)."""
     share = crack.share(anatomy.grid)
     share = np.where(anatomy.tissue == Tissue.DURA, np.float32(0), share)  # it does not cut the dural sac
     if np.isfinite(crack.beyond):
@@ -184,12 +205,15 @@ def conduct(anatomy: Anatomy, crack: Crack) -> None:
         along = (crack.width**2 / 12.0) * (1 - crack.normal[axis] ** 2)
         anatomy.permeability[axis][hit] = anatomy.permeability[axis][hit] * (1 - part) + along * part
     open_faces(anatomy, hit, crack.normal)
+    tear_disc(anatomy, hit)
+
+
+def tear_disc(anatomy: Anatomy, cells: NDArray[np.bool_]) -> None:
+    """Fissure the disc around the cells of a crack (in place)."""
     disc = np.isin(anatomy.compartment, (Compartment.DISC_SUPERIOR, Compartment.DISC_INFERIOR))
-    if (hit & disc).any():
-        _tear_disc(anatomy, hit & disc, disc)
-
-
-def _tear_disc(anatomy: Anatomy, crack: NDArray[np.bool_], disc: NDArray[np.bool_]) -> None:
+    crack = cells & disc
+    if not crack.any():
+        return
     away = ndimage.distance_transform_edt(~crack, sampling=anatomy.grid.spacing)
     torn = disc & (away < TORN_REACH) & (anatomy.tissue == Tissue.DISC)
     anatomy.permeability[:, torn] = np.maximum(anatomy.permeability[:, torn], float(TORN_DISC))

@@ -122,12 +122,14 @@ class EndplateCrack(Record):
 
 
 class WallFissure(Record):
-    """Fissure of the posterior wall into the canal: a planar conduit w^2/12."""
+    """Fissure of a wall, the posterior one into the canal: a planar conduit w^2/12."""
 
     kind: Literal["wall-fissure"] = "wall-fissure"
-    """posterior wall fissure"""
+    """fissure of a wall"""
+    wall: Literal["posterior", "anterior", "left", "right"] = "posterior"
+    """which wall; all but the posterior one lead to the tissue beside the spine"""
     right: Share = 0.3
-    """place, share of the half width"""
+    """place along the wall, share of the half width; of a left or right wall: to the front, share of the half depth"""
     up: Share = 0.1
     """place, share of the half height"""
     plane: Literal["horizontal", "vertical"] = "horizontal"

@@ -192,6 +192,8 @@ def _read_network(file: h5py.File) -> VeinNetwork | None:
     values: dict[str, Any] = {}
     for item in fields(VeinNetwork):
         name = item.name
+        if name not in group and name not in group.attrs and item.default is not MISSING:
+            continue  # written before cracks were segments
         values[name] = tuple(json.loads(group.attrs[name])) if name in group.attrs else group[name][()]
     return VeinNetwork(**values)
 

@@ -96,10 +96,11 @@ class Network:
 
     # conductances -----------------------------------------------------------------------------------------------
 
-    def _viscosities(self, now: float) -> tuple[ViscosityLaw, float]:
+    def _viscosities(self, now: float) -> tuple[ViscosityLaw, Float]:
+        """The injected fluid's law, and the resting fluid's viscosity (m,) [Pa·s] in each segment."""
         law = self.problem.law("injected")
         if self.problem.mode == "cement-only":
-            return law, EMPTY_SHARE * float(evaluate(law, _UNIT_RATE, now)[0])
+            return law, np.full(len(self.net.segment), EMPTY_SHARE * float(evaluate(law, _UNIT_RATE, now)[0]))
         return law, self.net.viscosity
 
     def resistance(self, state: VesselState, now: float) -> Float:
@@ -111,7 +112,7 @@ class Network:
             # what has not moved yet: of usual viscosity
             rates = np.where(state.flow[rows] != 0.0, np.abs(state.flow[rows]) * self._wall[rows], 1.0)
             thick = evaluate(law, rates, now, state.birth[rows, columns])
-            np.add.at(lack, rows, state.injected[rows, columns] * (thick - thin))
+            np.add.at(lack, rows, state.injected[rows, columns] * (thick - thin[rows]))
         out: Float = (thin + lack / state.volume.sum(axis=1)) / self.net.conductance
         return out
 
@@ -123,7 +124,8 @@ class Network:
         law, thin = self._viscosities(now)
         state, node = self.state, self.net.coupling_node
         share = state.leaving[node]
-        cell = np.where(self._inside, res.reshape(-1)[self.cells], thin)[self.mouth_cell]
+        # what lies outside is the window of the cement-only mode, where all resting fluid is alike
+        cell = np.where(self._inside, res.reshape(-1)[self.cells], thin.max(initial=0.0))[self.mouth_cell]
         thick, wet = cell.copy(), share > 0.0
         if wet.any():
             fluid = evaluate(law, np.ones(int(wet.sum())), now, state.leaving_birth[node][wet])

@@ -70,8 +70,8 @@ class VesselNetwork:
         Outlets of one name share a ledger.
     blood : (n,) array [m³/s], optional
         Resting fluid that enters at each node. Without it there are as many nodes as the arrays name.
-    viscosity : float [Pa·s]
-        Of the resting fluid.
+    viscosity : float or (m,) array [Pa·s]
+        Of the resting fluid, of each segment if they differ: blood in veins, clot in cracks.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class VesselNetwork:
     outlet_pressure: Any = ()
     outlet_name: Sequence[str] = ()
     blood: Any = None
-    viscosity: float = 4e-3
+    viscosity: Any = 4e-3
 
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
@@ -117,6 +117,8 @@ class VesselNetwork:
         named = 1 + max((int(part.max()) for part in ends if part.size), default=-1)
         blood = np.zeros(named) if self.blood is None else self.blood
         put("blood", _numbers(blood, max(named, np.size(blood)), "blood", ">= 0 m³/s, finite", -1e-300))
+        put("viscosity", _numbers(np.broadcast_to(self.viscosity, len(self.segment)), len(self.segment), "viscosity",
+                                  "> 0 Pa·s, finite", 0.0))  # fmt: skip
         _check_network(self)
 
     @property
@@ -279,8 +281,6 @@ def _check_network(net: VesselNetwork) -> None:
         raise GeometryError(
             "a segment ends where it begins", where=f"vessels.segment[{n}]", value=net.segment[n].tolist()
         )
-    if not (np.isreal(net.viscosity) and 0 < net.viscosity < np.inf):
-        raise CaseError("viscosity", where="vessels.viscosity", value=net.viscosity, allowed="> 0 Pa·s, finite")
     fed, part = np.flatnonzero(net.blood > 0), net.component
     lost = fed[~np.isin(part[fed], part[net.outlet_node])]
     if lost.size:

@@ -22,6 +22,7 @@ WET_FRACTION = Constant(1e-4, "1", 1e-9, 1e-2, "vertebro", "ours", "share of a v
 TRACK_DEPTH = Constant(
     2.5 * mm, "m", 1 * mm, 5 * mm, "vertebro", "ours", "needle channel this far from bone is soft tissue"
 )
+PATH_POINTS = 32  # about as many of a path are told
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +88,10 @@ class LeakEvent:
     words : str
     key : int
         Identity for `LeakMonitor.path`.
+    source_voxel : (3,) tuple of int or None
+        Indices of that first cell, or of the cell at the vein or crack that leaked first.
+    path : (n, 3) float array [m]
+        From there back to where the cement came in.
     """
 
     kind: LeakKind
@@ -99,6 +104,8 @@ class LeakEvent:
     position: Float | None
     words: str
     key: int
+    source_voxel: tuple[int, int, int] | None
+    path: Float
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values (mL, s, mm)."""
@@ -112,4 +119,6 @@ class LeakEvent:
             "t_detected_s": self.detected,
             "position_mm": None if self.position is None else [round(float(x) / mm, 2) for x in self.position],
             "position_words": self.words,
+            "source_voxel": None if self.source_voxel is None else list(self.source_voxel),
+            "path_mm": (self.path[:: max(len(self.path) // PATH_POINTS, 1)] / mm).round(1).tolist(),
         }

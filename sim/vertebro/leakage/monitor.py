@@ -22,6 +22,7 @@ from vertebro.tissue import Compartment
 Float = NDArray[np.float64]
 _UNSIDED = 2
 TRACE = 0.01  # of the threshold of emboli
+NEAR = 5e-3  # m, how far from a crack's segment the voxel lies that it fed
 
 
 class LeakMonitor:
@@ -172,15 +173,36 @@ class LeakMonitor:
 
     def path(self, event: LeakEvent) -> Float:
         """(n, 3) points [m] from the leak's first cell back along its feeders to where the cement came in."""
-        cell, way = self._onset[event.key][1], [np.empty((0, 3))]
+        return self._path(self._onset[event.key][1])
+
+    def _path(self, cell: int) -> Float:
+        way = [np.empty((0, 3))]
         if cell <= -2 and self._veins is not None:
             segments = self._veins.path(-2 - cell)
             way.append(self._veins.course.middle[segments])
             cell = self._mouth(way[-1][-1])
         if cell >= 0:
-            cells = np.unravel_index(self._tracer.path(cell), self._grid.shape)
-            way.append(self._grid.world(np.stack(cells, axis=1)))
+            cells = self._tracer.path(cell)
+            way.append(self._grid.world(np.stack(np.unravel_index(cells, self._grid.shape), axis=1)))
+            if self._place[cells[-1]] != Place.BONE:
+                way.append(self._through_network(way[-1][-1]))
         return np.concatenate(way)
+
+    def _through_network(self, point: Float) -> Float:
+        """Path of cement that entered a voxel outside bone from a vein or crack: along it, then on in the bone."""
+        if self._veins is None:
+            return np.empty((0, 3))
+        wet = np.flatnonzero((self._vein_key > 0) & (self._vein_content > 0.0))
+        away = np.linalg.norm(self._veins.course.middle[wet] - point, axis=1)
+        if not wet.size or away.min() > NEAR:
+            return np.empty((0, 3))
+        segments = self._veins.path(int(wet[np.argmin(away)]))
+        way = self._veins.course.middle[segments]
+        mouth = self._mouth(way[-1], bone=True)
+        if mouth < 0:
+            return np.asarray(way)
+        cells = np.unravel_index(self._tracer.path(mouth), self._grid.shape)
+        return np.concatenate([way, self._grid.world(np.stack(cells, axis=1))])
 
     def segments(self, event: LeakEvent) -> NDArray[np.int64]:
         """(k,) segments of the veins that hold a leak, as it is now."""
@@ -247,9 +269,10 @@ class LeakMonitor:
         for segment in fresh[np.argsort(-self._vein_content[fresh], kind="stable")]:
             self._onset.setdefault(int(self._vein_key[segment]), (time, -2 - int(segment)))
 
-    def _mouth(self, point: Float) -> int:
-        """The traced cell nearest to a point [m], flat; -1 without one."""
-        wet = np.flatnonzero(self._tracer.route != Route.DRY)
+    def _mouth(self, point: Float, *, bone: bool = False) -> int:
+        """The traced cell (in bone) nearest to a point [m], flat; -1 without one."""
+        traced = self._tracer.route != Route.DRY
+        wet = np.flatnonzero(traced & (self._place == Place.BONE) if bone else traced)
         if not wet.size:
             return -1
         away = self._grid.world(np.stack(np.unravel_index(wet, self._grid.shape), axis=1)) - point
@@ -308,7 +331,20 @@ class LeakMonitor:
             position=position,
             words=words,
             key=key,
+            source_voxel=self._voxel(cell, position),
+            path=self._path(cell),
         )
+
+    def _voxel(self, cell: int, position: Float | None) -> tuple[int, int, int] | None:
+        """Indices of a leak's first cell; of a vein's or crack's first segment where it passes the grid."""
+        if cell >= 0:
+            i, j, k = (int(n) for n in np.unravel_index(cell, self._grid.shape))
+            return i, j, k
+        if cell == -1 or position is None:
+            return None
+        index = np.rint(self._grid.index(position)).astype(int)
+        on = np.all((index >= 0) & (index < np.asarray(self._grid.shape)))
+        return (int(index[0]), int(index[1]), int(index[2])) if on else None
 
     def _length(self, key: int, cell: int) -> float:
         points = self._grid.world(

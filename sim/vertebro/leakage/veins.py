@@ -1,4 +1,4 @@
-"""Cement in veins: a network of ducts beside the grid, watched like the grid's cells."""
+"""Cement in veins and thin cracks: a network of segments beside the grid, watched like the grid's cells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.errors import GeometryError
-from vertebro.leakage.routes import Place, Route
+from vertebro.leakage.routes import EXIT_ROUTES, Place, Route
 from vertebro.sources import Constant
 
 Float = NDArray[np.float64]
@@ -17,7 +17,16 @@ Index = NDArray[np.int64]
 NOBODY = -1
 WET_SHARE = Constant(1e-3, "1", 1e-6, 1e-1, "vertebro", "ours", "share of a segment from which its cement is traced")
 
-# route name of a vein → place and route of cement in it outside bone, before its own way there is known
+# where a crack leads → the compartment that cement in it outside bone is counted in
+CRACK_COMPARTMENTS = {
+    "disc_superior": "disc_superior",
+    "disc_inferior": "disc_inferior",
+    "canal": "canal",
+    "foramen_left": "foramen_left",
+    "foramen_right": "foramen_right",
+    "tissue": "paravertebral",
+}
+# route name of a vein or a crack → place and route of cement in it outside bone, before its own way there is known
 VEIN_PLACES: dict[str, tuple[Place, Route]] = {
     "basivertebral": (Place.EPIDURAL, Route.BASIVERTEBRAL),
     "epidural": (Place.EPIDURAL, Route.BASIVERTEBRAL),
@@ -25,7 +34,7 @@ VEIN_PLACES: dict[str, tuple[Place, Route]] = {
     "segmental": (Place.PARAVERTEBRAL, Route.SEGMENTAL),
     "ascending": (Place.PARAVERTEBRAL, Route.SEGMENTAL),
     "outlet": (Place.BEYOND, Route.SEGMENTAL),
-}
+} | {route: EXIT_ROUTES[route] for route in CRACK_COMPARTMENTS}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -70,7 +79,8 @@ class VeinCourse:
     def place(self) -> NDArray[np.uint8]:
         """(m,) `Place` of cement in each segment."""
         out = np.array([VEIN_PLACES[route][0] for route in self.routes], np.uint8).reshape(len(self.routes))
-        right = (out == Place.FORAMEN_LEFT) & (self.middle[:, 0] > 0.0)
+        veins = np.array([route == "intervertebral" for route in self.routes], bool)
+        right = veins & (self.middle[:, 0] > 0.0)
         out[right] = Place.FORAMEN_RIGHT
         out[self.inside] = Place.BONE
         return out
@@ -135,11 +145,16 @@ class VeinTracer:
 
 
 def volumes_by_compartment(course: VeinCourse, content: Float) -> Mapping[str, float]:
-    """Cement [m³] in veins by compartment: ``body``, ``vein_basivertebral``, ``vein_segmental``."""
-    behind = (course.own_route == Route.BASIVERTEBRAL) & ~course.inside
-    beside = ~behind & ~course.inside
-    return {
+    """Cement [m³] in veins and cracks by compartment: ``body``, ``vein_basivertebral``, ``vein_segmental`` …"""
+    crack = np.isin(course.routes, list(CRACK_COMPARTMENTS)).reshape(len(course.routes))
+    behind = (course.own_route == Route.BASIVERTEBRAL) & ~course.inside & ~crack
+    beside = ~behind & ~course.inside & ~crack
+    found = {
         "body": float(content[course.inside].sum()),
         "vein_basivertebral": float(content[behind].sum()),
         "vein_segmental": float(content[beside].sum()),
     }
+    for route in sorted({course.routes[n] for n in np.flatnonzero(crack & ~course.inside)}):
+        held = np.array([r == route for r in course.routes], bool) & ~course.inside
+        found[CRACK_COMPARTMENTS[route]] = float(content[held].sum())
+    return found

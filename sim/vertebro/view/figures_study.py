@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from vertebro.study.leaks import leak_curve, leak_shares
+from vertebro.study.logistic import dose_response
 from vertebro.study.member import KINDS
 from vertebro.study.plan import Study
 from vertebro.view import theme
@@ -24,10 +25,11 @@ KIND_COLOUR = {
     "track": "#999999", "canal": "#D55E00", "foramen": "#56B4E9", "embolus": "#000000",
 }  # fmt: skip
 SHOWN = 3  # settings against the leaked volume
+LEAST_SPREAD = 0.05  # ml between the members' volumes, for a fit to them
 
 
 def draw_study(study: Study, table: pd.DataFrame, path: str | Path | None = None) -> Figure:
-    """Shares of each kind of leak, P(leak by volume), and the leaked volume against the first varied settings.
+    """Shares of each kind of leak, P(leak by volume), its logistic fit, and leaks against some varied settings.
 
     Parameters
     ----------
@@ -39,11 +41,12 @@ def draw_study(study: Study, table: pd.DataFrame, path: str | Path | None = None
     """
     keys = [key for key in study.vary if key in table][:SHOWN]
     with rc_context(STYLE):
-        figure = new_figure(4.2 * (2 + len(keys)), 3.8)
-        panels = figure.subplots(1, 2 + len(keys))
+        figure = new_figure(4.2 * (3 + len(keys)), 3.8)
+        panels = figure.subplots(1, 3 + len(keys))
         draw_shares(panels[0], table)
         draw_curves_by_volume(panels[1], table)
-        for axes, key in zip(panels[2:], keys, strict=True):
+        draw_dose_response(panels[2], table)
+        for axes, key in zip(panels[3:], keys, strict=True):
             draw_against(axes, table, key)
         members = int((table["status"] == "finished").sum())
         figure.suptitle(
@@ -83,6 +86,31 @@ def draw_curves_by_volume(axes: Any, table: pd.DataFrame, kinds: tuple[str, ...]
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8)
     _quiet(axes)
+
+
+def draw_dose_response(axes: Any, table: pd.DataFrame, outcome: str = "leak_ml") -> None:
+    """Logistic dose-response of the injected volume (Firth) with its 95 % band, and the members it was fitted to.
+
+    Members leak at their end or not; the curves by volume (Kaplan-Meier) also know when.
+    """
+    rows = table[table["status"] == "finished"]
+    volume, leaked = rows["volume_injected_ml"].to_numpy(float), rows[outcome].to_numpy(float) > 0.0
+    axes.plot(volume, np.where(leaked, 100.0, 0.0), "|", ms=9, color=theme.MUTED)
+    axes.set_xlabel("injected volume [ml]")
+    axes.set_ylabel("leak at the end [%]")
+    axes.set_ylim(-4, 104)
+    _quiet(axes)
+    if len(volume) < 3 or np.ptp(volume) < LEAST_SPREAD:
+        axes.text(
+            0.5, 0.5, "needs members of\nseveral volumes", transform=axes.transAxes, ha="center", color=theme.MUTED
+        )
+        return
+    fit = dose_response(table, "volume_injected_ml", outcome)
+    doses = np.linspace(volume.min(), volume.max(), 120)
+    middle, low, high = (100.0 * curve for curve in fit.probability(doses))
+    axes.plot(doses, middle, color=theme.INK, label=f"logistic ({fit.events} of {fit.members} leak)")
+    axes.fill_between(doses, low, high, color=theme.INK, alpha=0.15, lw=0)
+    axes.legend(frameon=False, fontsize=8)
 
 
 def draw_against(axes: Any, table: pd.DataFrame, key: str, outcome: str = "leak_ml") -> None:

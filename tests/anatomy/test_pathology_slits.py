@@ -1,0 +1,94 @@
+"""Thin cracks as chains of slits: volume, conductance and exchange are the crack's own; where they lead is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from anatomy.sick import sick
+from vertebro.anatomy.network import CRACK_ROUTES
+from vertebro.anatomy.network_slits import couple_slits
+from vertebro.anatomy.pathology_records import EndplateCrack, WallFissure
+from vertebro.anatomy.store import load_anatomy, save_anatomy
+from vertebro.drainage import flow_vessels, vein_course, vein_grid, vein_raster
+from vertebro.quantity import Record
+from vertebro.tissue import Tissue
+from vertebro.units import mm
+
+SIDE = WallFissure(wall="left", right=0.2, width=0.6 * mm, length=12 * mm, depth=10 * mm)
+FISSURE = WallFissure(width=0.5 * mm, length=8 * mm)
+
+
+@pytest.mark.parametrize("spacing", [1.2 * mm, 1.5 * mm])
+def test_volume_and_conductance_are_the_cracks_own_on_every_grid(spacing: float) -> None:
+    network = sick(SIDE, spacing=spacing).network
+    slit = network.slit
+    assert network.volume[slit].sum() == pytest.approx(0.6 * 12 * 15 * mm**3, rel=0.03)
+    strips = network.conductance[slit] * network.length[slit] / network.span[slit]
+    np.testing.assert_allclose(strips, (0.6 * mm) ** 3 / 12)
+
+
+@pytest.mark.parametrize(
+    ("record", "route"),
+    [
+        (FISSURE, "canal"),
+        (SIDE, "tissue"),
+        (FISSURE.model_copy(update={"wall": "anterior"}), "tissue"),
+    ],
+    ids=["posterior wall", "left wall", "anterior wall"],
+)
+def test_each_crack_leads_its_own_way(record: Record, route: str) -> None:
+    network = sick(record).network
+    own = network.route[network.slit]
+    assert set(own) <= set(CRACK_ROUTES)
+    assert np.mean(own == route) > 0.6
+    assert network.inside[network.slit].any()
+    assert not network.inside[network.slit].all()
+
+
+@pytest.mark.parametrize("crack", [WallFissure(width=1.3 * mm), EndplateCrack()], ids=["wide fissure", "endplate"])
+def test_other_cracks_stay_voxels_and_leave_the_network_alone(crack: Record) -> None:
+    assert not sick(crack).network.slit.any()
+    assert len(sick(crack).network.segments) == len(sick().network.segments)
+
+
+def test_a_slit_exchanges_with_both_faces_as_embedded_fractures_do() -> None:
+    """2 A K over a quarter of the layer, in bone of one permeability: the part within bone, on the grid's axis."""
+    one = sick(FISSURE)
+    everywhere = np.ones(one.grid.shape, bool)
+    even = np.full_like(one.permeability, 1e-9)
+    coupling = couple_slits(one.network, one.grid, even, everywhere, everywhere)
+    area = float((one.network.span * one.network.length)[one.network.slit].sum())
+    assert coupling.conductance.sum() == pytest.approx(2 * area * 1e-9 / (1.2 * mm / 4), rel=1e-6)
+
+
+def test_nothing_enters_the_dura_and_bone_takes_only_what_lies_within() -> None:
+    one = sick(FISSURE)
+    vessels = flow_vessels(one, clot=0.5)
+    assert not np.any(one.tissue[tuple(vessels.coupling_cell.T)] == Tissue.DURA)
+    assert set(vessels.viscosity[one.network.slit]) == {0.5}
+    assert set(vessels.viscosity[~one.network.slit]) == {4e-3}
+
+
+def test_a_mirrored_crack_is_the_mirror_image() -> None:
+    here, there = (sick(FISSURE, mirrored=m).network for m in (False, True))
+    volume = [float(n.volume[n.slit].sum()) for n in (here, there)]
+    assert volume[0] == pytest.approx(volume[1], rel=0.02)
+    middle = [np.average(n.middle[n.slit], axis=0, weights=n.volume[n.slit]) for n in (here, there)]
+    np.testing.assert_allclose(middle[0] * [-1, 1, 1], middle[1], atol=0.5 * mm)
+
+
+def test_a_stored_crack_comes_back(tmp_path) -> None:
+    one = sick(SIDE)
+    back = load_anatomy(save_anatomy(one, tmp_path / "a.h5")).network
+    np.testing.assert_array_equal(back.breadth, one.network.breadth)
+    assert back.inside.dtype == bool
+
+
+def test_cement_in_a_slit_keeps_its_volume_on_pictures_and_counts_where_it_lies() -> None:
+    one = sick(SIDE)
+    network, course = one.network, vein_course(one)
+    content = np.where(network.slit, 0.5 * network.volume, 0.0)
+    grid = vein_grid(network, 0.8 * mm)
+    assert vein_raster(network, grid).fraction(content).sum() * grid.voxel_volume == pytest.approx(content.sum(), 1e-3)
+    assert "tissue" in course.routes
