@@ -118,6 +118,7 @@ def test_clinical_groups_join_what_left_by_one_way() -> None:
     assert {group: shares[group][0] for group in ("B", "S", "C", "D", "any")} == {
         "B": 0.0, "S": 0.5, "C": 0.25, "D": 0.0, "any": 0.75,
     }  # fmt: skip
+    assert clinical_shares(table, threshold=0.15)["S"][0] == 0.25
     with pytest.raises(CaseError, match="unknown group"):
         leaked(table, "Z")
 

@@ -51,12 +51,28 @@ def leaked(table: pd.DataFrame, group: str, *, threshold: float = 0.0) -> NDArra
     return np.asarray(np.any([(v > 0) & (v >= threshold) for v in volumes], axis=0))
 
 
-def clinical_shares(table: pd.DataFrame, *, level: float = LEVEL) -> dict[str, tuple[float, float, float]]:
-    """Share of the finished members that leak by each clinical group, with its Wilson interval."""
+def clinical_shares(
+    table: pd.DataFrame, *, threshold: float = 0.0, level: float = LEVEL
+) -> dict[str, tuple[float, float, float]]:
+    """Share of the finished members that leak by each clinical group, with its Wilson interval.
+
+    Parameters
+    ----------
+    table : DataFrame
+    threshold : float [mL]
+        As in `leaked`.
+    level : float [1]
+
+    Raises
+    ------
+    CaseError
+        If no member finished.
+    """
     rows = table[table["status"] == "finished"]
     if not len(rows):
         raise CaseError("no member finished", where="table", value=f"{len(table)} members", hint="look at column error")
-    return {group: share(int(leaked(rows, group).sum()), len(rows), level=level) for group in CLINICAL}
+    hits = {group: int(leaked(rows, group, threshold=threshold).sum()) for group in CLINICAL}
+    return {group: share(count, len(rows), level=level) for group, count in hits.items()}
 
 
 def risk_ratio(
