@@ -72,7 +72,8 @@ NAMES = ("no-cleft", "no-cleft-thick", "cleft", "metastases")
 # ## The tables
 #
 # Stored as CSV, a line per member, with the kernels that made them in `made.json`. `FULL=1` makes them anew. So that
-# stored results cannot rot unseen, two members are run again now and held against their lines.
+# stored results cannot rot unseen, two members are run again now and held against their lines. Each study file asks for
+# 100 members (60 metastases); the stored tables hold those that were finished when they were stored, a random part.
 
 
 # %%
