@@ -1,27 +1,16 @@
-"""Projector and fluoroscope: new poses against itk-rtk, live frames, first picture from a cold cache."""
+"""Fluoroscope: live frames, first picture from a cold cache; the projector is in `imaging_projector`."""
 
 from __future__ import annotations
 
-import math
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 
 import numpy as np
 
-from benches import imaging_rtk
-from benches.imaging_phantom import cube, exact, voxels
 from benches.measure import Result, clock, clock_child
 from vertebro.grid import VoxelGrid
-from vertebro.imaging import CArm, Fluoroscope, needle_path, project, tissue_layers
+from vertebro.imaging import CArm, Fluoroscope, needle_path, tissue_layers
 
-POSES = {
-    "AP": CArm.ap(),
-    "lateral": CArm.lateral(),
-    "30 deg": CArm(orbital=math.radians(30)),
-    "30 + 15 deg": CArm(orbital=math.radians(30), cranial=math.radians(15)),
-}
 FIRST_FRAME = """
 import numpy as np
 from vertebro.grid import VoxelGrid
@@ -33,48 +22,6 @@ cement[20:24, 20:24, 20:24] = 1
 needle = needle_path(view.geometry, [0, -0.03, 0], [0, 0.01, 0], outer_diameter=3e-3, inner_diameter=2e-3)
 view.frame(cement_line=view.cement_line(cement, grid), needle_line=needle)
 """
-
-
-def _thread_times(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Best processor time of each call, interleaved so that a busy machine disturbs all alike."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        call()
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.process_time()
-            call()
-            times[name].append(time.process_time() - start)
-    return {name: min(values) for name, values in times.items()}
-
-
-def _pose(name: str, pixels: int, quick: bool) -> Result:
-    size = 96 if quick else 256
-    grid = cube(size, 0.128 / size)
-    carm = CArm(
-        orbital=POSES[name].orbital, cranial=POSES[name].cranial, rows=pixels, cols=pixels, pitch=0.256 / pixels
-    )
-    volume, geometry = voxels(grid), carm.geometry
-    calls: dict[str, Callable[[], object]] = {"vertebro": lambda: project(volume, grid, geometry)}
-    peer = imaging_rtk.load() is not None
-    if peer:
-        calls["rtk"] = imaging_rtk.projector(volume, grid, carm)
-    seconds = _thread_times(calls, 2 if quick else 5)
-    truth = exact(geometry, grid)
-    error = {key: float(np.sqrt(np.mean((np.asarray(call()) - truth) ** 2))) for key, call in calls.items()}
-    note = f"{size}³, {pixels}², 1 thread; RMSE {error['vertebro']:.4f}"
-    if peer:
-        note += f"; itk-rtk Joseph {1e3 * seconds['rtk']:.0f} ms, RMSE {error['rtk']:.4f}"
-    more = {f"{key}_s": value for key, value in seconds.items()} | {f"{key}_rmse": e for key, e in error.items()}
-    if peer:
-        more["times_faster_than_rtk"] = seconds["rtk"] / seconds["vertebro"]
-        note += f"; {more['times_faster_than_rtk']:.1f} x faster"
-    return Result(name=f"new pose, {name}", value=1e3 * seconds["vertebro"], unit="ms", note=note, more=more)
-
-
-def new_pose(quick: bool) -> list[Result]:
-    """Line integrals of one volume from a new pose, beside itk-rtk."""
-    return [_pose(name, 512, quick) for name in POSES] + [_pose("30 + 15 deg", 1024, quick)]
 
 
 def live_frame(quick: bool) -> list[Result]:
@@ -125,4 +72,4 @@ def first_frame(quick: bool) -> Result:
     )
 
 
-BENCHES = [new_pose, live_frame, first_frame]
+BENCHES = [live_frame, first_frame]

@@ -22,7 +22,14 @@ from vertebro.drainage import flow_vessels, vein_course, vein_raster
 from vertebro.errors import CaseError, PlacementError
 from vertebro.flow import FlowProblem, Outlet, Well, newtonian
 from vertebro.flow.laws import ViscosityLaw
-from vertebro.leakage import BodyFrame, LeakMonitor, LeakSettings, face_conductance
+from vertebro.leakage import (
+    BodyFrame,
+    LeakMonitor,
+    LeakSettings,
+    RiskSettings,
+    RiskWatch,
+    face_conductance,
+)
 from vertebro.materials.batch import WARM_UP, TipRecord
 from vertebro.materials.bone import mean_bone_fraction
 from vertebro.materials.cement import Cement
@@ -282,6 +289,22 @@ def leak_monitor(scene: Scene) -> LeakMonitor:
         veins=vein_course(vertebra),
         conductance=face_conductance(vertebra.permeability, vertebra.face_resistance, vertebra.grid.spacing),
         settings=LeakSettings(threshold=scene.case.leakage.threshold),
+    )
+
+
+def risk_watch(scene: Scene) -> RiskWatch:
+    """A fresh watch on the risks, with the case's limits."""
+    limits = scene.case.leakage
+    return RiskWatch(
+        grid=scene.anatomy.grid,
+        compartment=counted_compartments(scene),
+        frame=body_frame(scene.anatomy),
+        settings=RiskSettings(
+            posterior_margin=limits.posterior_margin,
+            canal_narrowed=limits.canal_narrowed,
+            foramen_volume=limits.threshold,
+            embolic_load=limits.embolic_load,
+        ),
     )
 
 

@@ -20,6 +20,8 @@ from pydantic_core import PydanticCustomError
 
 from vertebro import case_text
 from vertebro.case_anatomy import AnatomyInput
+from vertebro.case_imaging import ImagingInput
+from vertebro.case_leakage import LeakageInput
 from vertebro.errors import CaseError
 from vertebro.quantity import Record, Within
 
@@ -199,26 +201,6 @@ class HeatInput(Record):
     """CEM43 from which bone counts as damaged; 16 min is 47 degC for one minute"""
     nerve_dose: Annotated[float, Within("min", 0.5, 60, "yarmolenko2011")] = 120.0
     """CEM43 in the canal or a foramen that is an event"""
-
-
-class LeakageInput(Record):
-    """When cement outside the bone is called a leak."""
-
-    threshold: Annotated[float, Within("ml", 0.001, 1, "vertebro")] = 1e-8
-    """smallest volume in a compartment that is an event"""
-
-
-class ImagingInput(Record):
-    """Simulated fluoroscopy."""
-
-    tube_voltage: Annotated[float, Within("kV", 40, 150, "spekpy")] = 80.0
-    """tube voltage of the fluoroscope"""
-    rows: int = Field(512, ge=64, le=2048)
-    """detector rows and columns"""
-    field: Annotated[float, Within("mm", 50, 400, "vertebro")] = 0.16
-    """width of the picture at the isocentre"""
-    frames: int = Field(5, ge=2, le=60)
-    """pictures per view over the whole schedule, first and last included"""
 
 
 class Case(Record):

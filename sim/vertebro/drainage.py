@@ -82,6 +82,23 @@ def vein_cement(network: VeinNetwork | None, vessels: VesselNetwork | None, stat
     return content
 
 
+def cement_in_voxels(anatomy: Anatomy, cement: Float, veins: Float) -> Float:
+    """(nr, na, ns) cement [m³] in the voxels' pores and in veins and cracks where they pass the grid.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+    cement : (nr, na, ns) array [m³]
+        In the pores.
+    veins : (m,) array [m³]
+        In each segment.
+    """
+    if anatomy.network is None or not veins.any():
+        return cement
+    fraction = vein_raster(anatomy.network, anatomy.grid).fraction(veins)
+    return np.asarray(cement + fraction * anatomy.grid.voxel_volume, np.float64)
+
+
 def gone(state: FlowState) -> dict[str, float]:
     """Cement [m³] that has left through each exit of the grid and each outlet of the veins."""
     return state.outflow | (state.vessels.outflow if state.vessels is not None else {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
+from vertebro.aim import aim
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.build import Scene
 from vertebro.drainage import vein_grid, vein_raster
-from vertebro.errors import CaseError, DataError
+from vertebro.errors import DataError
 from vertebro.imaging import (
     CArm,
     CTField,
@@ -22,17 +22,18 @@ from vertebro.imaging import (
     CTSlice,
     Fluoroscope,
     FluoroView,
+    Frame,
     Scanner,
+    Spotter,
+    Visibility,
     covered_field,
     ct_slice,
-    measure_visibility,
     needle_path,
     tissue_layers,
 )
 from vertebro.materials.attenuation import MATERIALS, Material, cement_material
 from vertebro.materials.cement import Cement
 from vertebro.procedure import Needle
-from vertebro.units import deg
 
 OPACIFIERS = {"BaSO4": "barium sulfate", "ZrO2": "zirconium dioxide"}
 MARROW = "yellow marrow"
@@ -50,7 +51,7 @@ class Picture:
     time : float [s]
         Schedule time.
     view : str
-        ``"ap"``, ``"lateral"`` or ``"<orbital>,<cranial>"`` in degrees.
+        A name of `vertebro.aim.VIEWS` or ``"<orbital>,<cranial>"`` in degrees.
     display16 : (rows, cols) uint16 array
         Display values, 0 black to 65535 white.
     facts : dict
@@ -87,6 +88,7 @@ class Camera:
         self.needles_shown = scene.needles
         self._views: dict[str, FluoroView] = {}
         self._needles: dict[str, NDArray[np.float32]] = {}
+        self._spotters: dict[str, Spotter] = {}
         self._layers: Any = None
 
     def shoot(
@@ -103,7 +105,7 @@ class Camera:
         Parameters
         ----------
         view : str
-            ``"ap"``, ``"lateral"``, or ``"<orbital>,<cranial>"`` in degrees.
+            A name of `vertebro.aim.VIEWS` or ``"<orbital>,<cranial>"`` in degrees.
         time : float [s]
             Schedule time, for the record.
         cement_fraction : (nr, na, ns) array
@@ -120,7 +122,7 @@ class Camera:
         """
         prepared = self.view(view)
         frame = prepared.frame(
-            cement_line=prepared.cement_line(cement_fraction, self.scene.anatomy.grid) + self._beyond(prepared, veins),
+            cement_line=self.cement_line(view, cement_fraction, veins=veins),
             needle_line=self._needles[view],
             cement=self.cement,
             replaced=MARROW,
@@ -141,38 +143,69 @@ class Camera:
         )
 
     def sees(self, view: str, leak_fraction: NDArray[np.float32], cement_fraction: NDArray[np.float32]) -> bool:
-        """Whether the leaked part of the cement can be told from the rest of the picture (Rose's criterion).
+        """Whether the leaked part of the cement can be told from the rest of the picture; see `look`."""
+        return self.look(view, leak_fraction, cement_fraction).visible
+
+    def look(
+        self,
+        view: str,
+        leak_fraction: NDArray[np.float32],
+        cement_fraction: NDArray[np.float32],
+        *,
+        frame: Frame | None = None,
+        noise_share: float = 1.0,
+    ) -> Visibility:
+        """How well the leaked part of the cement is seen in a frame (Rose's criterion, clutter of the anatomy).
 
         Parameters
         ----------
         view : str
         leak_fraction, cement_fraction : (nr, na, ns) arrays
             Volume share of the leak in question, and of all cement.
+        frame : Frame, optional
+            The picture as shown, for its contrast-to-noise ratio.
+        noise_share : float
+            Variance over that of one exposure; see `Spotter.look`.
         """
         prepared, grid = self.view(view), self.scene.anatomy.grid
-        leak = prepared.cement_line(leak_fraction, grid)
-        rest = prepared.cement_line(cement_fraction - leak_fraction, grid)
-        found = measure_visibility(
-            prepared, leak, cement_line=rest, needle_line=self._needles[view], cement=self.cement
+        if view not in self._spotters:
+            self._spotters[view] = Spotter(prepared)
+        return self._spotters[view].look(
+            prepared.cement_line(leak_fraction, grid),
+            cement_line=prepared.cement_line(cement_fraction - leak_fraction, grid),
+            needle_line=self._needles[view],
+            cement=self.cement,
+            frame=frame,
+            noise_share=noise_share,
         )
-        return bool(found.visible)
 
     def view(self, name: str) -> FluoroView:
         """The prepared view of that name; see `shoot`."""
         if name not in self._views:
-            vertebra = self.scene.anatomy
-            if self._layers is None:
-                self._layers = tissue_layers(
-                    vertebra.hu,
-                    vertebra.grid,
-                    surround_hu=vertebra.surround.hu,
-                    surround_grid=vertebra.surround.grid,
-                )
-            pose = carm(name, self.scene)
-            collimation = covered_field(pose.geometry, vertebra.surround.grid)
-            prepared = self.fluoroscope.prepare(pose, self._layers, collimation=collimation)
+            prepared = self.prepare(carm(name, self.scene))
             self._views[name], self._needles[name] = prepared, self._steel(prepared)
         return self._views[name]
+
+    def prepare(self, pose: CArm) -> FluoroView:
+        """A view of any pose, collimated to what the anatomy covers; not kept."""
+        vertebra = self.scene.anatomy
+        if self._layers is None:
+            self._layers = tissue_layers(
+                vertebra.hu,
+                vertebra.grid,
+                surround_hu=vertebra.surround.hu,
+                surround_grid=vertebra.surround.grid,
+            )
+        collimation = covered_field(pose.geometry, vertebra.surround.grid)
+        return self.fluoroscope.prepare(pose, self._layers, collimation=collimation)
+
+    def cement_line(
+        self, view: str, cement_fraction: NDArray[np.float32], *, veins: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float32]:
+        """(rows, cols) path through cement [m] in a view, that in veins beyond the voxels included; see `shoot`."""
+        prepared = self.view(view)
+        inside = prepared.cement_line(cement_fraction, self.scene.anatomy.grid)
+        return np.asarray(inside + self._beyond(prepared, veins), np.float32)
 
     def _beyond(self, prepared: FluoroView, veins: NDArray[np.floating] | None) -> NDArray[np.float32] | float:
         """Path through cement [m] in veins outside the simulation grid."""
@@ -208,35 +241,9 @@ class Camera:
 
 
 def carm(view: str, scene: Scene) -> CArm:
-    """The C-arm pose of a view's name: ``"ap"``, ``"lateral"`` or ``"<orbital>,<cranial>"`` in degrees."""
+    """The C-arm pose of a view's name, see `aim`."""
     wish = scene.case.imaging
-    return aim(view, rows=wish.rows, field=wish.field)
-
-
-def aim(view: str, *, rows: int, field: float) -> CArm:
-    """A C-arm turned to a view (see `carm`) with a square picture of `rows` pixels and `field` [m] at the isocentre."""
-    angles = {"ap": (0.0, 0.0), "lateral": (90.0, 0.0)}.get(view) or _angles(view)
-    base = CArm()
-    magnification = base.source_detector / base.source_isocentre
-    return CArm(
-        orbital=angles[0] * deg, cranial=angles[1] * deg, rows=rows, cols=rows, pitch=field * magnification / rows
-    )
-
-
-def _angles(view: str) -> tuple[float, float]:
-    try:
-        orbital, cranial = (float(part) for part in view.split(","))
-    except ValueError:
-        orbital = cranial = math.nan
-    if not (abs(orbital) <= 180 and abs(cranial) <= 60):
-        raise CaseError(
-            "unknown view",
-            where="view",
-            value=view,
-            allowed="ap, lateral, or orbital,cranial in degrees (-180 to 180, -60 to 60)",
-            hint='for example --view "30,-10"',
-        )
-    return orbital, cranial
+    return aim(view, scene.anatomy, rows=wish.rows, field=wish.field)
 
 
 def cement_matter(cement: Cement) -> Material:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from vertebro.aim import aim
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.imaging import CTField, CTSlice, Fluoroscope, Scanner, covered_field, ct_slice, tissue_layers
-from vertebro.observe import PLANES, aim
+from vertebro.observe import PLANES
 
 
 def frames(
@@ -21,7 +22,7 @@ def frames(
     ----------
     anatomy : Anatomy
     views : iterable of str
-        ``"ap"``, ``"lateral"``, or ``"<orbital>,<cranial>"`` in degrees.
+        Names of `vertebro.aim.VIEWS`, or ``"<orbital>,<cranial>"`` in degrees.
     rows : int
         Rows and columns of a frame.
     field : float [m]
@@ -43,7 +44,7 @@ def frames(
     layers = tissue_layers(anatomy.hu, anatomy.grid, surround_hu=around.hu, surround_grid=around.grid)
     pictures = {}
     for number, view in enumerate(views):
-        pose = aim(view, rows=rows, field=field)
+        pose = aim(view, anatomy, rows=rows, field=field)
         prepared = Fluoroscope().prepare(pose, layers, collimation=covered_field(pose.geometry, around.grid))
         display16 = prepared.frame(seed=seed, number=number).display16
         pictures[view] = (display16 >> 8).astype(np.uint8)

@@ -29,7 +29,7 @@ from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, W
 from vertebro.record import Run
 from vertebro.summary import manifest, summarise
 from vertebro.warmth import Warmth
-from vertebro.witness import VIEWS, Witness
+from vertebro.witness import Witness
 
 SNAPSHOTS = 40
 FRONT_STEP = 1.0  # voxels the front may advance on one pressure field
@@ -353,8 +353,9 @@ class Simulation:
             self.veins[:] = vein_cement(self.scene.anatomy.network, self.problem.vessels, state)
             for leak in self.monitor.update(state.time, cement, gone(state), pressure=state.pressure, veins=self.veins):
                 self._happens("leak", **leak.to_dict())
+            self.witness.watch(cement)
         due = sum(t <= self.state.time + 1e-6 for t in self._picture_times())
-        if due > len(self.witness.pictures) // len(VIEWS):
+        if due > len(self.witness.pictures) // len(self.witness.views):
             self._shoot()
         self.witness.keep_fields(self.planned / SNAPSHOTS)
 
@@ -402,6 +403,7 @@ class Simulation:
                 veins=self.veins,
                 outflow=sum(gone(self.state).values()),
                 deliveries=self.handling.summary(),
+                signs=kept.risks.signs,
                 heat=self.warmth.summary() if self.warmth is not None else None,
             )
         )

@@ -200,6 +200,14 @@ SOURCES: dict[str, Source] = _table(
     ("ritzel1997", "Ritzel et al., J Bone Miner Res 12:89-95 (1997), vertebral cortical thickness C3 to L5, 37 spines", "doi:10.1359/jbmr.1997.12.1.89"),
     ("palepu2019", "Palepu et al., Int J Spine Surg 13:361 (2019), cortex, endplate and trabeculae, 80 lumbar vertebrae", "ijssurgery.com/content/13/4/361"),
     ("segami2021", "Segami et al. (2021), CT numbers across 308 lumbar endplates: rim 32.5 % above centre", "pubmed 34705863"),
+    ("siewerdsen1999", "Siewerdsen and Jaffray 1999, Med Phys 26:1624-1641, lag of an amorphous silicon imager: first frame 2-10 %, then 0.7, 0.4, 0.3 %", "doi:10.1118/1.598657"),
     ("rose1948", "Rose 1948, J Opt Soc Am 38:196-208, the sensitivity of the eye on an absolute scale", ""),
+    ("allen2022", "Allen, Clarke, Peters and Chen 2022, C-arm trainer on 3D Slicer (abstract)", "doi:10.1080/21681163.2022.2152374"),
+    ("sp_vpkp", "StatPearls, Percutaneous Vertebroplasty and Kyphoplasty: true AP, endplates in line, spinous process midway", ""),
+    ("cfr1020", "21 CFR 1020.32, performance standards for fluoroscopic equipment", "edocket.access.gpo.gov/cfr_2001/aprqtr/21cfr1020.32.htm"),
+    ("iec60601_2_43", "IEC 60601-2-43, X-ray equipment for interventional procedures: reference point, dose display", ""),
+    ("angio_sheets", "Data sheets of floor-mounted angiography systems with 30 cm panels: travel and speed of their axes", ""),
+    ("ncrp133", "NCRP Report 133 (2000), radiation protection for procedures outside the radiology department", ""),
+    ("kopparapu", "Kopparapu et al., dose of vertebroplasty and kyphoplasty, 27 studies, to patient and operator", "pure.johnshopkins.edu"),
 )
 # fmt: on

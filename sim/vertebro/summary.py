@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertebro import __version__, _jit
-from vertebro.anatomy.anatomy import Anatomy
 from vertebro.build import Scene, body_frame, counted_compartments
 from vertebro.case import Case
-from vertebro.drainage import vein_raster
-from vertebro.leakage import LeakMonitor, measure_result
+from vertebro.drainage import cement_in_voxels
+from vertebro.leakage import LeakMonitor, WarningSign, measure_result
 from vertebro.materials.marrow import MARROW_VISCOSITY
 from vertebro.procedure.withdrawal import TAIL_NOTED
 from vertebro.units import kPa, ml
@@ -35,6 +35,7 @@ def summarise(
     veins: NDArray[np.float64],
     outflow: float,
     deliveries: list[dict[str, Any]],
+    signs: Sequence[WarningSign] = (),
     heat: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The numbers of a run as plain JSON values.
@@ -59,6 +60,8 @@ def summarise(
         Cement that left through the grid's exits and the veins' ends.
     deliveries : list of dict
         Each needle's syringe and cannula: dead volume, what is left in it, tail, ages.
+    signs : sequence of WarningSign
+        Limits of the risks that were crossed.
     heat : dict, optional
         Peaks, dwell times and doses by place.
     """
@@ -68,7 +71,7 @@ def summarise(
     present = float(cement_volume.sum()) + float(veins.sum())
     total_error = abs(injected - present - outflow) / injected if injected > 0 else 0.0
     measures = measure_result(
-        cement_volume + _cement_in_veins(run.anatomy, veins),
+        cement_in_voxels(run.anatomy, cement_volume, veins),
         grid=run.anatomy.grid,
         compartment=counted_compartments(run.scene),
         frame=body_frame(run.anatomy),
@@ -93,6 +96,7 @@ def summarise(
         "leaks": [leak.to_dict() | {"t_visible_s": visible.get(leak.key)} for leak in monitor.leaks()],
         "embolic_load_ml": monitor.embolic_volume / ml,
         "result": measures.to_dict(),
+        "warning_signs": [sign.to_dict() for sign in signs],
         "needles": [placement.to_dict() for placement in run.scene.placements],
         "deliveries": deliveries,
         "dose": _dose(run),
@@ -100,14 +104,6 @@ def summarise(
         "warnings": _warnings(run) + _delivery_warnings(deliveries),
     }
     return plain_json(numbers)
-
-
-def _cement_in_veins(anatomy: Anatomy, veins: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cement [m³] in veins where they pass the grid's voxels."""
-    if anatomy.network is None:
-        return np.zeros(anatomy.grid.shape)
-    fraction = vein_raster(anatomy.network, anatomy.grid).fraction(veins)
-    return np.asarray(fraction * anatomy.grid.voxel_volume, np.float64)
 
 
 def plain_json(data: Any) -> Any:

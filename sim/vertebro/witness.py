@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.build import Scene
-from vertebro.drainage import vein_raster
+from vertebro.build import Scene, risk_watch
+from vertebro.drainage import cement_in_voxels, vein_raster
 from vertebro.flow import FlowState
 from vertebro.leakage import LeakEvent, LeakMonitor
 from vertebro.observe import Camera, Picture
 from vertebro.summary import plain_json
-
-VIEWS = ("ap", "lateral")
 
 
 class Witness:
@@ -32,6 +30,7 @@ class Witness:
 
     Attributes
     ----------
+    risks : RiskWatch
     events : list of dict
     history : list of dict of float
         One row a round.
@@ -55,6 +54,8 @@ class Witness:
         veins: NDArray[np.float64] | None = None,
     ) -> None:
         self.scene, self.state, self.monitor, self.camera = scene, state, monitor, camera
+        self.views = scene.case.imaging.views
+        self.risks = risk_watch(scene)
         self.events: list[dict[str, Any]] = []
         self.history: list[dict[str, float]] = []
         self.times: list[float] = []
@@ -71,6 +72,14 @@ class Witness:
         time = facts.pop("at_s", self.state.time)
         self.events.append(plain_json({"time_s": round(time, 6), "event": event, **facts}))
 
+    def watch(self, cement: NDArray[np.float64]) -> None:
+        """Look at the risks, given the cement [m³] in the voxels' pores; a limit crossed is an event."""
+        present = cement_in_voxels(self.scene.anatomy, cement, self._in_veins)
+        for sign in self.risks.look(self.state.time, present, self.monitor.embolic_volume):
+            facts = sign.to_dict()
+            facts.pop("t_s")
+            self.tell("warning sign", **facts)
+
     def note(self, bone: float, **row: float) -> None:
         """Add a round to the curves; `bone` is the pressure [Pa] at the needle."""
         volumes = self.monitor.compartment_volumes()
@@ -82,6 +91,7 @@ class Witness:
                 "volume_in_body_m3": sum(volumes.get(name, 0.0) for name in ("body", "arch")),
                 "volume_leaked_m3": self.monitor.leaked_volume,
                 "volume_embolic_m3": self.monitor.embolic_volume,
+                **self.risks.row(),
                 **{f"cement_{name.removeprefix('outside: ')}_m3".replace(" ", "_"): v for name, v in volumes.items()},
                 **row,
             }
@@ -109,7 +119,7 @@ class Witness:
             return
         self.keep_fields()
         fraction, veins = self.scene.cement_fraction(self.state.saturation, self._in_veins), self._in_veins
-        for view in VIEWS:
+        for view in self.views:
             number = len(self.pictures)
             self.pictures.append(self.camera.shoot(view, self.state.time, fraction, veins=veins, number=number))
         self._find_visible(self.camera, fraction)
@@ -122,7 +132,7 @@ class Witness:
             leaked = self.leaked(leak, fraction)
             if not leaked.any():
                 continue
-            for view in VIEWS:
+            for view in self.views:
                 if camera.sees(view, leaked, fraction):
                     self.visible[leak.key] = self.state.time
                     self.tell("leak visible", kind=leak.kind.value, compartment=leak.compartment, view=view)

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from anatomy.sick import sick
 from vertebro.anatomy.anatomy import Anatomy
@@ -192,3 +193,15 @@ def test_mistakes_in_a_case_name_the_cure(record: dict[str, object], words: str)
     with pytest.raises(CaseError) as caught:
         Case.parse({"anatomy": {"pathology": [record]}})
     assert words in str(caught.value)
+
+
+def test_scar_and_dense_bone_line_an_old_cleft() -> None:
+    """The rim is tighter by `lining`; the cleft itself and bone far from it are as they were."""
+    fresh, old = sick(Cleft(lining=1.0)), sick(Cleft(lining=0.05))
+    ratio = old.permeability[0] / np.where(fresh.permeability[0] > 0, fresh.permeability[0], 1.0)
+    rim = np.isclose(ratio, 0.05)
+    hole = old.tissue == Tissue.CLEFT
+    assert rim.sum() > 0.3 * hole.sum()
+    assert not rim[hole].any()
+    assert ndimage.binary_dilation(hole, iterations=8)[rim].all()
+    np.testing.assert_array_equal(old.permeability[:, ~rim], fresh.permeability[:, ~rim])

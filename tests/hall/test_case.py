@@ -20,6 +20,13 @@ def test_every_preset_reads_back_equal(name):
     assert Case.parse(plain(case)) == case
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_every_preset_lets_the_marrow_resist(name):
+    """Cement alone is blind to viscosity (physics.md 7.9): nobody gets that without asking for it."""
+    assert Case.preset(name).flow.mode == "two-phase"
+    assert Case().flow.mode == "two-phase"
+
+
 @given(
     volume=st.floats(0.05, 20),
     rate=st.floats(0.05, 30),

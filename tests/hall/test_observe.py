@@ -14,7 +14,7 @@ def camera(short_run):
     return Camera(short_run.scene)
 
 
-@pytest.mark.parametrize("view", ["ap", "lateral", "30,-10"])
+@pytest.mark.parametrize("view", ["ap", "lateral", "30,-10", "true-ap", "true-lateral", "en-face-left"])
 def test_cement_darkens_its_own_shadow_only(camera, short_run, view):
     none = np.zeros(short_run.anatomy.grid.shape, np.float32)
     before = camera.shoot(view, 0.0, none).display16.astype(float)
@@ -55,9 +55,9 @@ def test_anterior_is_left_on_the_lateral_picture(camera):
     assert geometry.project_point(np.array([0, 0, 0.02]))[0] < geometry.project_point(np.array([0, 0, -0.02]))[0]
 
 
-@pytest.mark.parametrize("view", ["front", "1", "200,0", "0,89", "a,b"])
+@pytest.mark.parametrize("view", ["front", "1", "200,0", "0,89", "a,b", "en-face", "true-oblique"])
 def test_unknown_views_are_refused(camera, short_run, view):
-    with pytest.raises(CaseError, match="unknown view"):
+    with pytest.raises(CaseError, match=r"(?s)unknown view.*true-lateral"):
         camera.shoot(view, 0.0, short_run.cement_fraction())
 
 
@@ -66,3 +66,27 @@ def test_cement_is_white_on_ct(short_run):
     assert set(with_cement) == {"axial", "sagittal", "coronal"}
     assert all(slice_.hu.max() > 2000 for slice_ in with_cement.values())
     assert all(slice_.hu.max() < 2000 for slice_ in ct_planes(short_run.scene).values())
+
+
+def test_a_needle_through_the_pedicle_is_shortest_en_face(camera, short_run):
+    """Seen down the pedicle's axis; this needle converges more than its pedicle, so it is no dot."""
+    needle = short_run.scene.needles[0]
+
+    def seen(view):
+        shadow = camera.view(view).geometry.project_point(np.stack([needle.entry, needle.tip]))
+        return float(np.linalg.norm(shadow[1] - shadow[0]))
+
+    assert seen("en-face-left") < 0.8 * min(seen("ap"), seen("lateral"))
+
+
+def test_a_look_names_contrast_and_area_of_a_leak_in_the_frame_that_was_shown(camera, short_run):
+    cement = short_run.cement_fraction()
+    r, _, _ = short_run.anatomy.grid.open_mesh()
+    part = np.where(r < float(np.median(np.nonzero(cement)[0])), cement, 0).astype(np.float32)
+    prepared = camera.view("lateral")
+    frame = prepared.frame(cement_line=prepared.cement_line(cement, short_run.anatomy.grid), cement=camera.cement)
+    seen = camera.look("lateral", part, cement, frame=frame)
+    assert seen.visible is camera.sees("lateral", part, cement) is True
+    assert seen.cnr > 1
+    assert 0 < seen.visible_area < 25e-4
+    assert camera.look("lateral", np.zeros_like(cement), cement).visible is False

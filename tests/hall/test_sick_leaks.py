@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vertebro.case import Case
@@ -30,10 +31,18 @@ def _leaks(defects: list[dict[str, Any]], needle: dict[str, Any]) -> dict[str, f
             "steps": [{"do": "inject", "needle": "left", "volume": "3 ml", "rate": "6 ml/min"}],
         }
     )
+    run = Simulation(case, pictures=False).run()
+    _adds_up(run.history)
     found: dict[str, float] = {}
-    for leak in Simulation(case, pictures=False).run().summary["leaks"]:
+    for leak in run.summary["leaks"]:
         found[leak["kind"]] = found.get(leak["kind"], 0.0) + leak["volume_ml"]
     return found
+
+
+def _adds_up(history: dict[str, np.ndarray]) -> None:
+    """In every round voxels, cracks and what has left make up what was injected."""
+    parts = [column for name, column in history.items() if name.startswith("cement_")]
+    np.testing.assert_allclose(np.sum(parts, axis=0), history["volume_injected_m3"], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,35 @@ def test_it_takes_the_time_the_rate_says(short_run):
     assert short_run.summary["simulated_s"] == pytest.approx(30.0, rel=1e-9)
 
 
+def test_the_summary_says_what_its_leak_figures_rest_on(short_run, coarse_case):
+    said = short_run.summary["settings"]
+    assert said["mode"] == "two-phase"
+    assert said["marrow_viscosity_pa_s"] == coarse_case.marrow.viscosity
+    assert f"{coarse_case.marrow.viscosity:g} Pa.s" in said["marrow"]
+    assert said["venous_pressure_pa"] == coarse_case.anatomy.venous_pressure
+    assert not any("cement-only" in text for text in short_run.summary["warnings"])
+
+
+def test_cement_alone_says_that_it_is_blind_to_viscosity(cold_case, coarse_anatomy):
+    case = cold_case.with_settings({"flow.mode": "cement-only", "steps.0.volume": "0.2 ml"})
+    run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
+    assert run.summary["settings"]["mode"] == "cement-only"
+    assert any("cement-only mode is blind to viscosity" in text for text in run.summary["warnings"])
+
+
+def test_cement_in_the_posterior_quarter_is_an_event_of_its_round(cold_case, coarse_anatomy):
+    """The limit is moved to where this needle's cement surely comes: half the depth."""
+    case = cold_case.with_settings({"leakage.posterior_margin": 0.5, "steps.0.volume": "1.5 ml"})
+    run = Simulation(case, anatomy=coarse_anatomy, pictures=False).run()
+    (sign,) = [event for event in run.events if event["event"] == "warning sign"]
+    (told,) = run.summary["warning_signs"]
+    assert sign["sign"] == told["sign"] == "posterior quarter"
+    first = np.flatnonzero(run.history["posterior_margin"] < 0.5)[0]
+    assert sign["time_s"] == pytest.approx(run.history["time_s"][first])
+    assert run.history["posterior_margin"][-1] == pytest.approx(run.summary["result"]["posterior_margin"])
+    assert run.history["canal_encroachment"][-1] == pytest.approx(run.summary["result"]["canal_encroachment"])
+
+
 def test_pressures_are_of_the_published_size(short_run):
     """Krebs 2005 measured MPa at the syringe, Li 2015 single kPa in the bone: the cannula takes nearly all."""
     summary = short_run.summary

@@ -99,3 +99,44 @@ def test_degenerate_detectors_are_refused() -> None:
 def test_points_behind_the_source_cast_no_shadow() -> None:
     with pytest.raises(GeometryError, match="in front of the source"):
         CArm.ap().geometry.project_point([0, 0.8, 0])
+
+
+def test_a_pose_aimed_at_a_direction_has_its_source_there(rng: np.random.Generator) -> None:
+    for way in rng.normal(size=(20, 3)):
+        arm = CArm.towards(way, isocentre=(0.01, 0.02, 0.03))
+        assert np.allclose(arm.towards_source, way / np.linalg.norm(way))
+        source = np.array(arm.isocentre) + 0.7 * arm.towards_source
+        assert np.allclose(arm.geometry.source, source)
+
+
+@pytest.mark.parametrize("way", [(0, 0, 0), (0, 0, 1), (math.nan, 0, 1), (1, 0)])
+def test_directions_that_no_arm_reaches_are_refused(way: tuple[float, ...]) -> None:
+    with pytest.raises(GeometryError, match="impossible C-arm"):
+        CArm.towards(way)
+
+
+def test_angles_turn_about_the_patients_axes_not_the_vertebras() -> None:
+    """A vertebra that lies turned by 20 degrees needs 20 degrees of orbital angle for the same picture."""
+    turn = math.radians(20)
+    lying = ((math.cos(turn), -math.sin(turn), 0.0), (math.sin(turn), math.cos(turn), 0.0), (0.0, 0.0, 1.0))
+    straight = CArm.ap()
+    aimed = CArm.towards(straight.towards_source, lying=lying)
+    assert aimed.orbital == pytest.approx(turn)
+    assert np.allclose(aimed.geometry.source, straight.geometry.source)
+    assert not np.allclose(CArm.ap(lying=lying).geometry.source, straight.geometry.source)
+
+
+def test_axes_of_the_patient_must_be_axes() -> None:
+    with pytest.raises(GeometryError, match="lying"):
+        CArm(lying=((1, 0, 0), (0, 1, 0), (0, 0, -1)))
+    with pytest.raises(GeometryError, match="lying"):
+        CArm(lying=((1, 0, 0), (1, 0, 0), (0, 0, 1)))
+
+
+def test_the_detectors_place_is_told_as_dicom_counts_it() -> None:
+    """Prone AP: the detector is behind the patient, 180 degrees; source at the left: detector at the right, -90."""
+    assert np.rad2deg(CArm.ap().positioner_angles) == pytest.approx((180, 0))
+    assert np.rad2deg(CArm.lateral().positioner_angles) == pytest.approx((-90, 0))
+    assert np.rad2deg(CArm.lateral(cranial=math.radians(20)).positioner_angles)[1] == pytest.approx(20)
+    turned = CArm.ap(lying=((0, 1, 0), (-1, 0, 0), (0, 0, 1)))
+    assert abs(math.degrees(turned.positioner_angles[0])) == pytest.approx(180)

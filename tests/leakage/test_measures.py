@@ -61,6 +61,15 @@ def test_box_on_the_right_in_front_above() -> None:
     assert not result.in_posterior_quarter
 
 
+@pytest.mark.parametrize(("rear", "front", "share"), [(-6, 2, 0.25), (-2, 6, 0.75), (-3, 5, 0.625)])
+def test_anterior_share_is_the_part_of_a_box_in_front_of_mid_depth(rear: float, front: float, share: float) -> None:
+    """Boxes 8 mm deep about the middle at a = 0; the last one is half a voxel off, its end voxels half full."""
+    cement = _box((2, rear - 1.5, -2), (10, front + 1.5, 2))
+    a = GRID.axes()[1] / mm
+    part = np.clip(np.minimum(a + 1, front) - np.maximum(a - 1, rear), 0.0, 2.0) / 2.0
+    assert _measure(cement * part[None, :, None]).anterior_half_share == pytest.approx(share)
+
+
 def test_halves_are_split_where_the_midline_cuts_a_voxel() -> None:
     """An odd grid has a sheet on the midline: a box from -1 to +5 mm is 1/6 left, 5/6 right."""
     grid = VoxelGrid.around((-15 * mm, -15 * mm, -15 * mm), (15 * mm, 15 * mm, 15 * mm), 2 * mm)
@@ -83,6 +92,15 @@ def test_posterior_quarter_rule(rear: float, alarm: bool) -> None:
     result = _measure(_box((-4, rear, -2), (4, 4, 2)))
     assert result.posterior_margin == pytest.approx((rear + 10) / 20)
     assert result.in_posterior_quarter is alarm
+
+
+@pytest.mark.parametrize(("top", "touches"), [(2, False), (4, False), (6, True)])
+def test_an_endplate_is_touched_by_cement_within_two_millimetres(top: float, touches: bool) -> None:
+    """Columns of 8 × 8 mm from the lower endplate up; the upper one lies at s = 6 mm."""
+    result = _measure(_box((-4, -4, -6), (4, 4, top)))
+    assert result.superior_contact == pytest.approx(64 * mm**2 if touches else 0.0)
+    assert result.inferior_contact == pytest.approx(64 * mm**2)
+    assert result.both_endplates is touches
 
 
 def test_canal_encroachment_is_the_worst_slice() -> None:

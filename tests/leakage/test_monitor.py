@@ -85,6 +85,17 @@ def test_leak_starts_before_it_is_detected_and_keeps_growing() -> None:
     assert (grown.kind, grown.onset, grown.key) == (event.kind, event.onset, event.key)
 
 
+@pytest.mark.parametrize("reach", [13, 15, 19])
+def test_a_leak_is_as_long_as_it_reaches_from_where_it_began(reach: int) -> None:
+    """A straight thread of voxels in front of the wall at a = 10 mm: its length and volume in closed form."""
+    watch, cement = monitor(), empty()
+    watch.update(1.0, paint(cement, line((1, 1, 1), (1, 9, 1))))
+    (leak,) = watch.update(2.0, paint(cement, line((1, 11, 1), (1, reach, 1))))
+    assert leak.length == pytest.approx((reach - 11 + 2) * mm)
+    assert leak.volume == pytest.approx((reach - 9) / 2 * VOXEL)
+    assert leak.source_voxel == GRID.nearest((1 * mm, 11 * mm, 1 * mm))
+
+
 def test_cement_that_wanders_on_keeps_its_route() -> None:
     """Epidural cement from the basivertebral vein that creeps into the foramen: B there, foramen here."""
     path = [*line((1, 1, 1), (1, -15, 1)), *line((3, -15, 1), (11, -15, 1))]

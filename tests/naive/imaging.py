@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -33,41 +34,99 @@ def cubic(p: Any, t: float) -> float:
     return float(a * t**3 + b * t**2 + slope_1 * t + p[1])
 
 
+def line_spans(lines: Array, spans: Array) -> None:
+    """Chunks of 32 voxels: from the first to the last that holds anything."""
+    for line, span in zip(lines, spans, strict=True):
+        chunks = [z for z in range(0, len(line), 32) if np.any(line[z : z + 32] != 0)]
+        span[:] = (chunks[0], min(chunks[-1] + 32, len(line))) if chunks else (len(line), 0)
+
+
+def place_nodes(group_z: Array, rim: int, index: Array, weight: Array) -> None:
+    """Whole and broken part of every node's place."""
+    for g, k in np.ndindex(index.shape):
+        at = group_z[g, 0] + group_z[g, 1] * k
+        index[g, k] = math.floor(at) + rim
+        weight[g, k] = at - math.floor(at)
+
+
+def stretch(turned: Array, index: Array, weight: Array, total: Array, first: int, last: int, width: int) -> None:
+    """Linear interpolation between neighbouring rows, node by node."""
+    for k in range(first, last):
+        column = turned[:, :width]
+        total[k, :width] += [(1 - weight[k]) * a + weight[k] * b for a, b in zip(*column[index[k] :][:2], strict=True)]
+
+
+def group_span(
+    spans: Array, y_map: Array, first_j: int, last_j: int, start: int, end: int, shift: Array, n_z: int
+) -> tuple[int, int]:
+    """Look at every line that a node from first_j to last_j touches with either neighbour."""
+    seen: list[Array] = []
+    for i in range(start, end):
+        for at in np.linspace(y_map[i, 0] + y_map[i, 1] * first_j, y_map[i, 0] + y_map[i, 1] * last_j, 1000):
+            near = [y for y in (math.floor(at), math.floor(at) + 1) if 0 <= y < len(spans)]
+            seen += [spans[y, i] - shift[i] for y in near if spans[y, i, 0] < spans[y, i, 1]]
+    return (int(np.min(seen)), int(np.max(seen))) if seen else (2 * n_z, -n_z)
+
+
 def sum_slices(
-    flat: Array,
-    strides: Array,
-    shape: Array,
-    y_map: Array,
-    group_start: Array,
-    group_z: Array,
-    rows: Array,
-    turned: Array,
-    z_index: Array,
-    z_weight: Array,
-    total: Array,
-    plane: Array,
+    lines: Any, maps: Any, index: Array, weight: Array, rows: Array, turned: Array, total: Array, plane: Array
 ) -> None:
     """Every slice is interpolated at each node's own place along y and at its group's place along z."""
-    slices, n_y, n_z = (int(n) for n in shape)
-    lines = [[flat[i * strides[0] + y * strides[1] :][:n_z] for y in range(n_y)] for i in range(slices)]
+    flat, strides, spans = lines
+    y_map, group_start, group_z, shift = maps
+    n_y, slices = spans.shape[:2]
+    n_z = turned.shape[0] - 2 * (int(np.abs(shift).max()) + 2)
+    voxels = [[flat[i * strides[0] + y * strides[1] :][:n_z] for y in range(n_y)] for i in range(slices)]
     for g in range(len(group_start) - 1):
         for i in range(group_start[g], group_start[g + 1]):
             for j, k in np.ndindex(plane.shape):
-                along_z = [_at(line, group_z[g, 0] + group_z[g, 1] * k) for line in lines[i]]
+                along_z = [_at(line, shift[i] + group_z[g, 0] + group_z[g, 1] * k) for line in voxels[i]]
                 plane[j, k] += _at(np.array(along_z), y_map[i, 0] + y_map[i, 1] * j)
 
 
-def warp_plane(plane: Array, ray: Array, node: Array, step: float, window: Array, image: Array) -> None:
+def warp_planes(
+    planes: Array, ray: Array, node: Array, step: float, window: Array, place: Array, images: Array
+) -> None:
     """Catmull-Rom along the rows of the 4 x 4 nodes around each ray, then across."""
-    for row in range(window[0], window[1]):
-        for col in range(window[2], window[3]):
-            x, y, z = ray[0] + row * ray[1] + col * ray[2]
-            at_j, at_k = node[0] + node[1] * y / x, node[2] + node[3] * z / x
-            j, k = math.floor(at_j), math.floor(at_k)
-            if 1 <= j < plane.shape[0] - 2 and 1 <= k < plane.shape[1] - 2:
-                block = plane[j - 1 : j + 3, k - 1 : k + 3].astype(float)
-                sums = np.array([cubic(line, at_k - k) for line in block])
-                image[row, col] += cubic(sums, at_j - j) * step * np.linalg.norm([x, y, z]) / abs(x)
+    for plane, image in zip(planes, images, strict=True):
+        for row in range(window[0], window[1]):
+            for col in range(window[2], window[3]):
+                x, y, z = ray[0] + row * ray[1] + col * ray[2]
+                at_j, at_k = node[0] + node[1] * y / x, node[2] + node[3] * z / x
+                j, k = math.floor(at_j), math.floor(at_k)
+                if 1 <= j < plane.shape[0] - 2 and 1 <= k < plane.shape[1] - 2:
+                    block = plane[j - 1 : j + 3, k - 1 : k + 3].astype(float)
+                    sums = np.array([cubic(line, at_k - k) for line in block])
+                    image[row, col] += cubic(sums, at_j - j) * step * np.linalg.norm([x, y, z]) / abs(x)
+
+
+def add_siddon(volume: Array, source: Array, ray: Array, spacing: Array, window: Array, image: Array) -> None:
+    """Sort where each ray crosses the faces of voxels; every piece takes the value of the voxel at its middle."""
+    shape = np.array(volume.shape)
+    for row, col in np.ndindex(image.shape):
+        d = ray[0] + row * ray[1] + col * ray[2]
+        faces = [(np.arange(n + 1) - s) / step for n, s, step in zip(shape, source, d, strict=True) if step]
+        t = np.unique(np.clip(np.concatenate(faces), 0, 1))
+        for begin, end in itertools.pairwise(t):
+            cell = np.floor(source + (begin + end) / 2 * d).astype(int)
+            if np.all((cell >= 0) & (cell < shape)):
+                image[row, col] += (end - begin) * np.linalg.norm(d * spacing) * volume[tuple(cell)]
+
+
+def add_joseph(
+    flat: Array, strides: Array, shape: Array, source: Array, ray: Array, spacing: Array, window: Array, image: Array
+) -> None:
+    """Bilinear interpolation in each slice across the axis along which the ray travels farthest."""
+    volume = flat.reshape(shape)
+    for row, col in np.ndindex(image.shape):
+        d = ray[0] + row * ray[1] + col * ray[2]
+        main = int(np.argmax(np.abs(d * spacing)))
+        others = [axis for axis in range(3) if axis != main]
+        for i in range(shape[main]):
+            at = source + (i - source[main]) / d[main] * d
+            layer = np.take(volume, i, axis=main)
+            along = np.array([_at(line, at[others[1]]) for line in layer])
+            image[row, col] += _at(along, at[others[0]]) * np.linalg.norm(d * spacing) / abs(d[main])
 
 
 def add_cut_cylinder(
@@ -93,6 +152,55 @@ def add_cut_cylinder(
             for plane in planes:
                 inside &= offset @ plane[:3] <= plane[3]
             image[row, col] += sign * inside.mean() * np.linalg.norm(direction)
+
+
+def add_ellipsoid(
+    source: Array, ray: Array, centre: Array, unit: Array, sign: float, window: Array, image: Array
+) -> None:
+    """Count many samples of each ray that lie in the unit ball."""
+    for row in range(window[0], window[1]):
+        for col in range(window[2], window[3]):
+            direction = ray[0] + row * ray[1] + col * ray[2]
+            t = (np.arange(60_000) + 0.5) / 60_000
+            inside = (((source - centre + t[:, None] * direction) @ unit.T) ** 2).sum(axis=1) <= 1
+            image[row, col] += sign * inside.mean() * np.linalg.norm(direction)
+
+
+def capsule_span(
+    ox: float,
+    oy: float,
+    oz: float,
+    dx: float,
+    dy: float,
+    dz: float,
+    ax: float,
+    ay: float,
+    az: float,
+    length: float,
+    radius: float,
+) -> tuple[float, float]:
+    """First and last of many samples whose distance from the stretch is at most the radius."""
+    t = np.linspace(-1, 2, 300_001)
+    place = np.array([ox, oy, oz]) + t[:, None] * [dx, dy, dz]
+    along = np.clip(place @ [ax, ay, az], 0, length)
+    inside = np.linalg.norm(place - along[:, None] * [ax, ay, az], axis=1) <= radius
+    return (float(t[inside][0]), float(t[inside][-1])) if inside.any() else (2.0, -1.0)
+
+
+def add_wire(
+    source: Array, ray: Array, points: Array, radius: float, windows: Array, spans: Array, image: Array
+) -> None:
+    """Count many samples of each ray whose distance from any stretch is at most the radius."""
+    for row in range(windows[:, 0].min(), windows[:, 1].max()):
+        for col in range(windows[:, 2].min(), windows[:, 3].max()):
+            direction = ray[0] + row * ray[1] + col * ray[2]
+            place = source + ((np.arange(60_000) + 0.5) / 60_000)[:, None] * direction
+            inside = np.zeros(60_000, bool)
+            for begin, end in itertools.pairwise(points):
+                share = np.clip((place - begin) @ (end - begin) / ((end - begin) @ (end - begin)), 0, 1)
+                nearest = begin + share[:, None] * (end - begin)
+                inside |= ((place - nearest) ** 2).sum(axis=1) <= radius**2
+            image[row, col] += inside.mean() * np.linalg.norm(direction)
 
 
 def blur(image: Array, taps: Array, line: Array, out: Array) -> None:
@@ -127,3 +235,137 @@ def march(volume: Array, grid: VoxelGrid, geometry: ProjectionGeometry, step: fl
                 weight = np.prod(np.where(corner, share, 1 - share), axis=1)
                 image[row, col] += step * (weight * padded[tuple((low + corner).T)]).sum()
     return image
+
+
+def exponential(line: Array, bits: Array) -> None:
+    """In double precision."""
+    line[:] = np.exp(line.astype(float))
+
+
+def logarithm(line: Array, bits: Array) -> None:
+    """In double precision."""
+    line[:] = np.log(line.astype(float))
+
+
+def blur_row(image: Array, row: int, taps: Array, line: Array | None, target: Array) -> None:
+    """One row of the blurred picture."""
+    out = np.empty_like(image)
+    blur(image, taps, None, out)
+    target[:] = out[row]
+
+
+def soften(path: Array, taps: Array, line: Array | None, filled: Array | None, out: Array) -> None:
+    """The whole picture blurred."""
+    blur(path, taps, None, out)
+
+
+def absorb(
+    soft: Array,
+    bone: Array,
+    mu_soft: Array,
+    mu_bone: Array,
+    weight: Array,
+    scale: Array,
+    bits: Array | None,
+    out: Array,
+    primary: Array,
+) -> None:
+    """Beer and Lambert, bin by bin."""
+    for b in range(len(out)):
+        out[b] = weight[b] * scale * np.exp(-mu_soft[b] * soft.astype(float) - mu_bone[b] * bone.astype(float))
+    primary[:] = out.sum(axis=0)
+
+
+def transmit(
+    tissue: Array,
+    primary: Array,
+    one: Array,
+    two: Array,
+    three: Array,
+    mu: Array,
+    line: Array | None,
+    bits: Array | None,
+    out: Array,
+) -> bool:
+    """Every pixel of every bin through all layers."""
+    out[:] = 0
+    for b in range(len(tissue)):
+        out += tissue[b] * np.exp(-(mu[0, b] * one + mu[1, b] * two + mu[2, b] * three).astype(float))
+    return bool(np.isfinite(one).all() and np.isfinite(two).all() and np.isfinite(three).all())
+
+
+def coarsen(image: Array, factor: int, line: Array | None, out: Array) -> None:
+    """Means of blocks, each pixel looked up."""
+    rows, cols = image.shape
+    for i, j in np.ndindex(out.shape):
+        r = np.minimum(np.arange(i * factor, (i + 1) * factor), rows - 1)
+        c = np.minimum(np.arange(j * factor, (j + 1) * factor), cols - 1)
+        out[i, j] = image[np.ix_(r, c)].astype(float).mean()
+
+
+def compose(sharp: Array, share: float, smooth: Array, factor: int, line: Array | None, out: Array) -> None:
+    """Linear interpolation between block centres, along columns and then along rows."""
+    rows, cols = sharp.shape
+    n, m = smooth.shape
+    row, col = ((np.arange(count) + 0.5) / factor - 0.5 for count in (rows, cols))
+    tall = np.array([np.interp(row, np.arange(n), smooth[:, j]) for j in range(m)]).T
+    out[:] = share * sharp + np.array([np.interp(col, np.arange(m), values) for values in tall])
+
+
+def register(
+    total: Array,
+    taps: Array,
+    bank: Array,
+    place: Array,
+    tube: Array,
+    memory: Array,
+    traps: Array,
+    before: Array,
+    gain: Array,
+    line: Array | None,
+    bits: Array | None,
+    shown: Array,
+    level: Array,
+) -> None:
+    """Whole pictures, one effect after the other."""
+    rows, cols = total.shape
+    clean = np.empty_like(total)
+    blur(total, taps, None, clean)
+    clean = clean * tube[0]
+    shot = bank[0, place[0] : place[0] + rows, place[1] : place[1] + cols]
+    read = bank[1, place[2] : place[2] + rows, place[3] : place[3] + cols]
+    variance = np.maximum(clean, 0) * tube[1]
+    signal = clean + np.sqrt(variance) * shot + tube[2] * read
+    trap = memory[2:].reshape(-1, 3)
+    prompt = (1 - trap[:, 0].sum()) * signal
+    for load, (take, keep, carry) in zip(traps, trap, strict=True):
+        held = load * carry
+        prompt = prompt + held
+        load[:] = keep * held + take * (1 - keep) * signal
+    share = np.full(total.shape, memory[0])
+    if memory[1] > 0:
+        # the counting noise is spread over the taps in both directions
+        spread = float(taps[0] ** 2 + 2 * (taps[1:] ** 2).sum()) ** 2
+        expected = (1 + memory[0] / (2 - memory[0])) * (variance * spread + tube[2] ** 2) + 1e-12
+        share += (1 - share) * np.clip((prompt - before) ** 2 / expected / memory[1] - 1, 0, 1)
+    shown[:] = before + share * (prompt - before)
+    level[:] = np.log(np.maximum(shown, 0.5) * gain)
+
+
+def show(
+    level: Array,
+    taps: Array,
+    sharpen: float,
+    low: float,
+    scale: float,
+    curve: Array,
+    opening: Array,
+    line: Array | None,
+    smooth: Array | None,
+    out: Array,
+) -> None:
+    """Unsharp mask and a table, whole pictures at once."""
+    wide = np.empty_like(level)
+    blur(level, taps, None, wide)
+    index = np.clip((level + sharpen * (level - wide) - low) * scale, 0, len(curve) - 1)
+    out[:] = np.where(opening, curve[index.astype(int)], 0)

@@ -12,6 +12,9 @@ from nbclient import NotebookClient
 from architecture.tree import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+QUICK = ("00_first_injection.py", "01_anatomy.py")  # the others run in the long lane
+LANES = [pytest.param(path, marks=[] if path.name in QUICK else pytest.mark.slow) for path in NOTEBOOKS]
+LONGEST_CELL = 900  # s
 MOST_CELLS = 15
 MOST_LINES = 10
 
@@ -21,13 +24,13 @@ def _code_cells(path: Path) -> list[str]:
     return ["\n".join(line for line in source.splitlines() if not line.startswith("%")) for source in sources]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", LANES, ids=lambda path: path.name)
 def test_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAST", "1")
     monkeypatch.delenv("MPLBACKEND", raising=False)  # the kernel brings its own inline backend
     notebook = jupytext.read(path)
     client = NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=LONGEST_CELL, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     )
     client.execute()
 

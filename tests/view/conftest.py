@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,10 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VERTEBRO_CACHE", str(tmp_path))
     monkeypatch.delenv("VERTEBRO_NO_GL", raising=False)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def small_run(run: Run) -> Run:
+    """The leaking run with small pictures."""
+    case = run.case.with_settings({"imaging.rows": 96})
+    return replace(run, scene=replace(run.scene, case=case))

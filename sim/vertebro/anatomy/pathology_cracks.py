@@ -1,11 +1,11 @@
 """Cracks as planar conduits, and holes in the cortex: what lets cement out.
 
 A fissure of a wall that is thinner than a voxel becomes chains of slits beside the voxels (`pathology_slits`). Wider
-ones, the long sheets of a sacral fracture and cracks of an endplate are voxels. Before a disc, which hardly drains,
-cement goes in where marrow comes out elsewhere in the same crack; a chain has no flow across it. Between two walls a
-distance w apart a fluid meets the permeability w²/12. Such a crack is spread over the layer of voxels it runs through:
-each gets the share w/T of crack (T: thickness of the layer), so that volume w and conductance w³/12 per length of crack
-are its own on every grid. Where it crosses a shell or an endplate the layer in the face is gone.
+ones, the long sheets of a sacral fracture and cracks of an endplate are voxels: as a chain of slits the same endplate
+crack let nothing measurable into the disc (1.2 mm grid, 3 mL), as voxels it leaks, and why was not found out. Between
+two walls a distance w apart a fluid meets the permeability w²/12. Such a crack is spread over the layer of voxels it
+runs through: each gets the share w/T of crack (T: thickness of the layer), so that volume w and conductance w³/12 per
+length of crack are its own on every grid. Where it crosses a shell or an endplate the layer in the face is gone.
 """
 
 from __future__ import annotations
@@ -234,9 +234,18 @@ def open_faces(anatomy: Anatomy, cells: NDArray[np.bool_], normal: Array | None 
 
 
 def open_holes(anatomy: Anatomy, draft: Draft) -> None:
-    """Lesions as open as they are, breaches without shell, torn tissue before them (changes the arrays in place)."""
-    hole = np.isin(anatomy.tissue, (Tissue.LESION, Tissue.CLEFT))
-    anatomy.permeability[:, hole] *= draft.openness[hole].astype(float)
+    """Lesions and linings as open as they are, breaches without shell, torn tissue before them (all in place).
+
+    Notes
+    -----
+    A breach alone is no leak. Cement must reach it, and finds the torn tissue and the epidural fat behind it (1e-9 m²)
+    tighter than an osteoporotic body (median 1.3e-8 m²), a tumour of `flow_factor` 0.1 (5e-9 m²) in between. Measured
+    at 1.5 mm without veins, lesion at `front` -0.5 with a posterior breach, 35 open faces to the canal, in the canal:
+    needle at 70 % of the depth, 3 mL: nothing, the rearmost cement at 36 %; at 35 %: nothing of 3 mL, 0.007 mL of 6 mL;
+    with `flow_factor` 1 0.002 and 0.089 mL. Lesion at -0.7, `flow_factor` 1, needle at 30 %: 0.025 mL of 3 mL.
+    """
+    own = np.isin(anatomy.tissue, (Tissue.LESION, Tissue.CLEFT)) | (draft.openness < 1.0) & draft.own
+    anatomy.permeability[:, own] *= draft.openness[own].astype(float)
     open_faces(anatomy, draft.breach)
     loose = draft.loose & ~np.isin(anatomy.tissue, (Tissue.VEIN, Tissue.DURA)) & ~draft.own
     anatomy.permeability[:, loose] = np.maximum(anatomy.permeability[:, loose], float(LOOSE_PERMEABILITY))

@@ -117,6 +117,7 @@ def paint_cleft(draft: Draft, record: Cleft) -> None:
         allowed = np.where(hole, depth, allowed)
     rim = cover(draft, distance - 1.8 * mm) * cover(draft, -(depth - 0.5 * mm))
     draft.hu = np.asarray(draft.hu + float(HU_RIM) * rim, np.float32)
+    draft.openness[(rim > 0.5) & draft.own] = record.lining
     share = cover(draft, distance) * cover(draft, -allowed)
     replace_bone(draft, share, float(HU_GAS if record.fill == "gas" else HU_FLUID), Tissue.CLEFT)
 

@@ -1,4 +1,4 @@
-"""``vertebro demo · run · shoot · ct · report``: the main jobs."""
+"""``vertebro demo · run · ct · report``: the main jobs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("demo")(demo)
     app.command("run")(run)
-    app.command("shoot")(shoot)
     app.command("ct")(ct)
     app.command("report")(report)
 
@@ -64,27 +63,6 @@ def run(
     if seed is not None:
         wishes["seed"] = seed
     _run(case.with_settings(wishes) if wishes else case, base, out, as_json)
-
-
-def shoot(
-    folder: RunFolder,
-    out: Annotated[Path, typer.Option(help="frame.png (16 bit)")],
-    view: Annotated[str, typer.Option(help="ap, lateral, or orbital,cranial in degrees.")] = "lateral",
-    time: Annotated[float | None, typer.Option("--at", help="Schedule time [s]; default: the end.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Take one fluoroscopy frame of a run at any moment and angle."""
-    from PIL import Image
-
-    from vertebro.observe import Camera
-    from vertebro.record import Run
-
-    result = Run.load(folder)
-    moment = result.times[-1] if time is None else time
-    picture = Camera(result.scene).shoot(view, moment, result.cement_fraction(moment), veins=result.vein_cement(moment))
-    _check_suffix(out, (".png",))
-    Image.fromarray(picture.display16).save(out)
-    emit({"file": str(out), "time_s": picture.time, **picture.facts}, f"{out}: {view} at {moment:.1f} s", as_json)
 
 
 def ct(
@@ -169,11 +147,6 @@ def _setting(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
-
-
-def _check_suffix(path: Path, allowed: tuple[str, ...]) -> None:
-    if path.suffix not in allowed:
-        raise CaseError("unknown kind of file", where="--out", value=str(path), allowed=", ".join(allowed))
 
 
 def _real_case_folder(fast: bool) -> Path:

@@ -10,6 +10,11 @@ on energy and are taken once per pose. A frame follows from them in four steps:
 3. *Detector*: counting noise with variance = mean, spread of light in the scintillator, read-out noise.
 4. *Display*: logarithm, slow variations compressed, one window for the whole run; bone, cement and metal are dark.
 
+Around the frame: `Gantry` is the machine with its limits, speeds, table and fields, `collimation` its shutters in mm,
+`Biplane` two of them; `record` takes loops of pulses and `DoseLedger` adds up what they cost; `subtract` and `roadmap`
+show contrast agent; `aim_view` and `view_quality` find and judge the square views of a vertebra; a `Spotter` says
+whether a leak can be seen.
+
 Frames of reference: the world is the vertebra's, metres, axes right, anterior, superior. Pictures: superior up; AP has
 the patient's right on the viewer's left, lateral has anterior on the left.
 
@@ -25,37 +30,78 @@ the patient's right on the viewer's left, lateral has anterior on the left.
 True
 """
 
-from vertebro.imaging.basis import TissueLayer, basis_from_hu, tissue_layers
+from vertebro.imaging.acquisition import Acquisition, Shot, pulse_times, record, record_biplane
+from vertebro.imaging.basis import TissueLayer, basis_from_hu, project_layers, tissue_layers
+from vertebro.imaging.biplane import Biplane
 from vertebro.imaging.carm import CArm, ProjectionGeometry
+from vertebro.imaging.collimator import collimation
 from vertebro.imaging.ct import CTField, CTNeedle, CTSlice, ct_slice
+from vertebro.imaging.dose import Dose, DoseLedger, DoseSum
 from vertebro.imaging.exposure import covered_field
 from vertebro.imaging.fluoro_view import FluoroView, Frame
 from vertebro.imaging.fluoroscope import Fluoroscope
-from vertebro.imaging.projector import project, project_box
+from vertebro.imaging.gantry import Gantry, Position
+from vertebro.imaging.matter import Matter
+from vertebro.imaging.projector import project, project_box, project_matter, project_progressively
 from vertebro.imaging.scanner import Scanner, window_level
+from vertebro.imaging.shapes import balloon_path, ellipsoid_path, marker_path, wire_path
 from vertebro.imaging.solids import cylinder_path, needle_path
-from vertebro.imaging.visibility import Visibility, measure_visibility
+from vertebro.imaging.stream import Stream
+from vertebro.imaging.subtraction import Mask, make_mask, roadmap, subtract
+from vertebro.imaging.view_marks import ViewMarks
+from vertebro.imaging.views import ViewQuality, aim_view, view_quality
+from vertebro.imaging.visibility import Spotter, Visibility, measure_visibility
 
 __all__ = [
+    "Acquisition",
+    "Biplane",
     "CArm",
     "CTField",
     "CTNeedle",
     "CTSlice",
+    "Dose",
+    "DoseLedger",
+    "DoseSum",
     "FluoroView",
     "Fluoroscope",
     "Frame",
+    "Gantry",
+    "Mask",
+    "Matter",
+    "Position",
     "ProjectionGeometry",
     "Scanner",
+    "Shot",
+    "Spotter",
+    "Stream",
     "TissueLayer",
+    "ViewMarks",
+    "ViewQuality",
     "Visibility",
+    "aim_view",
+    "balloon_path",
     "basis_from_hu",
+    "collimation",
     "covered_field",
     "ct_slice",
     "cylinder_path",
+    "ellipsoid_path",
+    "make_mask",
+    "marker_path",
     "measure_visibility",
     "needle_path",
     "project",
     "project_box",
+    "project_layers",
+    "project_matter",
+    "project_progressively",
+    "pulse_times",
+    "record",
+    "record_biplane",
+    "roadmap",
+    "subtract",
     "tissue_layers",
+    "view_quality",
     "window_level",
+    "wire_path",
 ]

@@ -8,7 +8,8 @@ voxel such that its CT number is kept.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from scipy.ndimage import map_coordinates
 
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
+from vertebro.imaging.carm import ProjectionGeometry
+from vertebro.imaging.matter import Matter
+from vertebro.imaging.projector import Quality, project_matter
 from vertebro.sources import Constant
 
 Volume = NDArray[np.float32]
@@ -73,13 +77,54 @@ class TissueLayer:
     Attributes
     ----------
     soft, bone : (…) float32 arrays
-        Fractions; a layer of detail may be negative.
+        Fractions; a layer of detail may be negative. They must not be changed afterwards.
     grid : VoxelGrid
+    matter : Matter
+        Both, laid out for projection from many poses.
+
+    Raises
+    ------
+    GeometryError
+        If an array does not fit the grid.
+    DataError
+        If a voxel is NaN or infinite.
     """
 
     soft: Volume
     bone: Volume
     grid: VoxelGrid
+    matter: Matter = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matter", Matter((self.soft, self.bone), self.grid))
+
+
+def project_layers(
+    layers: Sequence[TissueLayer], geometry: ProjectionGeometry, *, quality: Quality = "exact"
+) -> tuple[Volume, Volume]:
+    """Paths through soft tissue and bone of all layers together; never negative.
+
+    Parameters
+    ----------
+    layers : sequence of TissueLayer
+    geometry : ProjectionGeometry
+    quality : {"exact", "preview"}
+        A preview for a C-arm that moves; ask for "exact" when it stops.
+
+    Returns
+    -------
+    soft, bone : (rows, cols) float32 arrays [m]
+
+    Raises
+    ------
+    GeometryError
+        If the source lies inside a layer.
+    """
+    lines = np.zeros((2, geometry.rows, geometry.cols), np.float32)
+    for layer in layers:
+        project_matter(layer.matter, geometry, quality=quality, out=lines)
+    np.maximum(lines, 0, out=lines)
+    return lines[0], lines[1]
 
 
 def tissue_layers(

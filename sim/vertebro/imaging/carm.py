@@ -5,6 +5,10 @@ and the detector behind the back. The picture is shown as films are read: superi
 viewer's left. An orbital turn of +90 degrees brings the source to the patient's left: the lateral view, anterior on
 the left of the picture. A positive cranial angle tips the detector towards the head.
 
+The angles turn about the axes of the table, on which a patient rarely lies as straight as a vertebra would like:
+`CArm.lying` says how the patient's axes stand in the world of the vertebra. A machine's limits, speeds, fields and
+table are in `gantry`, the poses that show a vertebra squarely in `views`.
+
 >>> import numpy as np
 >>> ap = CArm.ap().geometry
 >>> row, col = ap.project_point(np.array([0.02, 0.0, 0.01]))  # right of and above the isocentre
@@ -24,6 +28,8 @@ from vertebro.errors import GeometryError
 from vertebro.units import deg
 
 Float3 = NDArray[np.float64]
+Axes = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+STRAIGHT: Axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,11 +159,14 @@ class CArm:
         Pixels of the detector.
     pitch : float [m]
         Edge of a (square) pixel.
+    lying : ((3,), (3,), (3,)) of float
+        Right, anterior and superior of the patient on the table, as orthonormal vectors of the world: the axes that
+        the angles turn about. Default: the world's own.
 
     Raises
     ------
     GeometryError
-        If a length or an angle is impossible.
+        If a length or an angle is impossible, or `lying` is no right-handed set of axes.
     """
 
     orbital: float = 0.0
@@ -168,6 +177,7 @@ class CArm:
     rows: int = 512
     cols: int = 512
     pitch: float = 0.5e-3
+    lying: Axes = STRAIGHT
 
     def __post_init__(self) -> None:
         _check_pixels(self.rows, self.cols)
@@ -184,6 +194,9 @@ class CArm:
         _require(
             len(self.isocentre) == 3 and all(map(math.isfinite, self.isocentre)), "isocentre", self.isocentre, "3 m"
         )
+        axes = np.asarray(self.lying, float)
+        square = axes.shape == (3, 3) and np.allclose(axes @ axes.T, np.eye(3), atol=1e-6) and np.linalg.det(axes) > 0
+        _require(bool(square), "lying", self.lying, "three orthonormal, right-handed vectors")
 
     @classmethod
     def ap(cls, **settings: object) -> CArm:
@@ -194,6 +207,34 @@ class CArm:
     def lateral(cls, **settings: object) -> CArm:
         """Lateral view: anterior on the left of the picture, superior up."""
         return replace(cls(orbital=90 * deg), **settings)  # type: ignore[arg-type]
+
+    @classmethod
+    def towards(cls, source: ArrayLike, **settings: object) -> CArm:
+        """The pose whose source lies in a world direction (3,) from the isocentre.
+
+        Raises
+        ------
+        GeometryError
+            If the direction has no length, or is the patient's long axis (no cranial angle reaches it).
+        """
+        base = replace(cls(), **settings)  # type: ignore[arg-type]
+        way = np.asarray(source, float)
+        length = float(np.linalg.norm(way))
+        _require(way.shape == (3,) and math.isfinite(length) and length > 0, "source", source, "a direction (3,)")
+        r, a, s = np.asarray(base.lying) @ (way / length)
+        return replace(base, orbital=math.atan2(-r, a), cranial=-math.asin(float(np.clip(s, -1, 1))))
+
+    @property
+    def towards_source(self) -> Float3:
+        """(3,) unit vector of the world from the isocentre to the source."""
+        return self._axes()[0]
+
+    @property
+    def positioner_angles(self) -> tuple[float, float]:
+        """Where the detector stands about the patient [rad], as DICOM counts: primary towards the patient's left from
+        the front (a prone patient's AP is 180 degrees), secondary towards the head."""
+        right, anterior, superior = -(np.asarray(self.lying) @ self.towards_source)
+        return math.atan2(-right, anterior), math.asin(float(np.clip(superior, -1.0, 1.0)))
 
     @property
     def geometry(self) -> ProjectionGeometry:
@@ -216,7 +257,11 @@ class CArm:
         level = np.array([-turn[1], turn[0], 0.0])
         superior = np.array([0.0, 0.0, 1.0])
         right = np.array([-turn[0], -turn[1], 0.0])
-        return tip[0] * level - tip[1] * superior, right, -tip[0] * superior - tip[1] * level
+        axes = tip[0] * level - tip[1] * superior, right, -tip[0] * superior - tip[1] * level
+        if self.lying == STRAIGHT:
+            return axes
+        turned = np.stack(axes) @ np.asarray(self.lying)
+        return turned[0], turned[1], turned[2]
 
 
 def _cos_sin(angle: float) -> tuple[float, float]:

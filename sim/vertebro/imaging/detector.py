@@ -23,6 +23,40 @@ SHARP_SIGMA = Constant(0.10e-3, "m", 0.05e-3, 0.2e-3, "vertebro", "ours", "core 
 WIDE_SIGMA = Constant(0.30e-3, "m", 0.2e-3, 0.6e-3, "vertebro", "ours", "tail of the spread")
 WIDE_SHARE = Constant(0.4, "1", 0.0, 0.7, "vertebro", "ours", "share of light in the tail")
 ELECTRONIC = Constant(3.0, "1", 0.0, 10.0, "vertebro", "ours", "read-out noise in detected quanta, standard deviation")
+LAG_SHARES = (
+    Constant(0.022, "1", 0.0, 0.2, "siewerdsen1999", "computed", "signal that the fast traps take"),
+    Constant(0.030, "1", 0.0, 0.2, "siewerdsen1999", "computed", "signal that the slow traps take"),
+)
+LAG_TIMES = (
+    Constant(0.031, "s", 0.005, 0.2, "vertebro", "ours", "2.4 % after 1, 0.7, 0.4, 0.3 % after 2, 3, 4 pictures"),
+    Constant(0.30, "s", 0.1, 5.0, "vertebro", "ours", "as before, at 15 pictures per second"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lag:
+    """Charge that is trapped and read late: after a step to darkness a sum of exponentials remains.
+
+    Parameters
+    ----------
+    shares : tuple of float
+        Of the signal, that each kind of trap takes; together below 1/2.
+    times : tuple of float [s]
+        In which each kind of trap empties by e.
+
+    Raises
+    ------
+    CaseError
+        If a value is out of range or the lengths differ.
+    """
+
+    shares: tuple[float, ...] = LAG_SHARES
+    times: tuple[float, ...] = LAG_TIMES
+
+    def __post_init__(self) -> None:
+        shares, times = np.asarray(self.shares, float), np.asarray(self.times, float)
+        if shares.shape != times.shape or not (np.all(shares >= 0) and shares.sum() < 0.5 and np.all(times > 0)):
+            raise CaseError("impossible lag", value=self, allowed="as many times > 0 as shares >= 0, sum below 1/2")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,3 +163,40 @@ def detect(quanta: Image, detector: Detector, pitch: float, *, seed: int, number
         # the same numbers from the opposite corner are as good as new ones, at half the time
         signal += np.float32(detector.electronic) * numbers[::-1, ::-1]
     return signal
+
+
+class NoiseBank:
+    """Normal numbers made once, read from another place for each frame: no generator runs while pictures do.
+
+    Two banks: one spread as light in the scintillator (counting noise), one plain (read-out noise). The places of
+    frame after frame run through all rows and columns of a margin and repeat only after `PERIOD` frames; places that
+    are near each other come far apart in time.
+
+    Parameters
+    ----------
+    shape : (rows, cols) of int
+        Of the pictures.
+    taps : (radius + 1,) float array
+        Spread of light, centre first.
+    seed : int
+    """
+
+    MARGIN = (241, 256)  # coprime
+    STEP = (134, 75)
+    PERIOD = 241 * 256
+
+    def __init__(self, shape: tuple[int, int], taps: NDArray[np.floating], seed: int) -> None:
+        random = np.random.Generator(np.random.SFC64([abs(int(seed)), 0]))
+        rim = len(taps) - 1
+        rows, cols = (n + margin for n, margin in zip(shape, self.MARGIN, strict=True))
+        plain = random.standard_normal((2, rows + 2 * rim, cols + 2 * rim), np.float32)
+        self.numbers = np.empty((2, rows, cols), np.float32)
+        inside = np.s_[rim : rim + rows, rim : rim + cols]
+        self.numbers[0] = blurred(plain[0], taps)[inside]
+        self.numbers[1] = plain[1][inside]
+        self._start = random.integers(0, 2**16, 4)
+
+    def place(self, number: int) -> NDArray[np.int64]:
+        """(4,) first row and column of a frame in the spread and in the plain bank."""
+        step = np.array(2 * self.STEP, np.int64)
+        return np.asarray((self._start + number * step) % np.array([*self.MARGIN, *self.MARGIN], np.int64))

@@ -150,6 +150,14 @@ def tone_curve(toe: float, dark: float, invert: bool) -> Image:
     return curve
 
 
+@functools.lru_cache(maxsize=16)
+def curve16(display: Display) -> NDArray[np.uint16]:
+    """(65536,) the tone curve of a display in 16 bits."""
+    grey = to_bytes(tone_curve(display.toe, display.dark, display.invert), bits=16).astype(np.uint16, copy=False)
+    grey.flags.writeable = False  # the cache hands it to everybody
+    return grey
+
+
 def to_bytes(grey: Image, *, bits: int = 8) -> NDArray[np.unsignedinteger]:
     """Grey values as whole numbers of 8 or 16 bits."""
     if bits not in (8, 16):

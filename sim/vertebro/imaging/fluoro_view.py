@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
 from vertebro.imaging.carm import ProjectionGeometry
-from vertebro.imaging.detector import blurred, detect, gaussian_taps
+from vertebro.imaging.detector import detect, gaussian_taps
 from vertebro.imaging.display import Window, to_bytes, to_grey
 from vertebro.imaging.dose import Dose
+from vertebro.imaging.kernels_detector import compose, soften, transmit
 from vertebro.imaging.projector import project_box
-from vertebro.imaging.scatter import coarse_factor, coarsened, refined
-from vertebro.imaging.spectrum import EnergyBins, Spectrum
+from vertebro.imaging.scatter import coarsened
+from vertebro.imaging.spectrum import EnergyBins, Spectrum, whole_kev
 from vertebro.materials.attenuation import Material, cement_material, material
 
 if TYPE_CHECKING:
     from vertebro.imaging.fluoroscope import Fluoroscope
 
 Image = NDArray[np.float32]
-WELL_FILLED = 0.3  # share above which whole rows are faster than picking pixels
+CONTRAST = "iohexol 300"
+FWHM = 2.355  # of a Gaussian, in standard deviations
+SHARP_FOCUS = 0.05  # pixels (sigma) below which the focus is a point
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +58,31 @@ class Frame:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CoarseField:
+    """The coarse grid of scatter and stray light.
+
+    Attributes
+    ----------
+    factor : int
+        Pixels per coarse pixel.
+    pitch : float [m]
+        Of a coarse pixel.
+    gap : float [m]
+        From the isocentre to the detector.
+    water : float [1/m]
+        Attenuation of water, mean over the body, to tell its thickness.
+    bare : (n, m) float32 array
+        Quanta without a patient.
+    """
+
+    factor: int
+    pitch: float
+    gap: float
+    water: float
+    bare: Image
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FluoroView:
     """A pose with its standing tissue, ready for frames.
 
@@ -67,9 +95,15 @@ class FluoroView:
     spectrum : Spectrum
     energy_bins : EnergyBins
     tissue : (bins, rows, cols) float32 array
-        Quanta each bin would leave in the detector behind the tissue.
+        Quanta each bin would leave in the detector behind the tissue, blurred by the focus.
+    primary : (rows, cols) float32 array
+        Their sum.
     open_quanta : (rows, cols) float32 array
         Quanta without a patient.
+    coarse : CoarseField
+        What scatter and stray light need of the pose.
+    focus : float [pixel]
+        Standard deviation of the focus's shadow of things at the isocentre.
     opening : (rows, cols) bool array
         Inside the collimator.
     dose : Dose
@@ -87,6 +121,8 @@ class FluoroView:
     tissue: Image
     primary: Image
     open_quanta: Image
+    coarse: CoarseField
+    focus: float
     opening: NDArray[np.bool_]
     dose: Dose
     window: Window
@@ -100,8 +136,10 @@ class FluoroView:
         *,
         cement_line: Image | None = None,
         needle_line: Image | None = None,
+        contrast_line: Image | None = None,
         cement: Material | None = None,
         replaced: str = "yellow marrow",
+        places: Places | None = None,
         seed: int = 0,
         number: int = 0,
         noise: bool = True,
@@ -110,12 +148,14 @@ class FluoroView:
 
         Parameters
         ----------
-        cement_line, needle_line : (rows, cols) float32 array [m], optional
-            Paths through cement and through steel.
+        cement_line, needle_line, contrast_line : (rows, cols) float32 array [m], optional
+            Paths through cement, through steel and through contrast agent (iohexol with 300 mg of iodine per ml).
         cement : Material, optional
             Default: PMMA with 20 % of barium sulfate.
         replaced : str
             Material that made room for the cement.
+        places : Places, optional
+            Where the layers lie along the beam, for the blur by the focus; default: at the isocentre.
         seed, number : int
             Of the run and of the frame; they fix the noise.
         noise : bool
@@ -125,7 +165,7 @@ class FluoroView:
         DataError
             If a path is not finite or has another shape.
         """
-        quanta = self.expected(cement_line, needle_line, cement=cement, replaced=replaced)
+        quanta = self.expected(cement_line, needle_line, contrast_line, cement=cement, replaced=replaced, places=places)
         signal = detect(
             quanta, self.fluoroscope.detector, self.geometry.pitch[0], seed=seed, number=number, noise=noise
         )
@@ -143,68 +183,122 @@ class FluoroView:
         self,
         cement_line: Image | None = None,
         needle_line: Image | None = None,
+        contrast_line: Image | None = None,
         *,
         cement: Material | None = None,
         replaced: str = "yellow marrow",
+        places: Places | None = None,
     ) -> Image:
-        """(rows, cols) expected detected quanta: primary blurred by the focus, plus scatter."""
-        layers = []
-        if cement_line is not None:
-            change = self.energy_bins.attenuation(cement or cement_material())
-            layers.append((cement_line, change - self.energy_bins.attenuation(material(replaced))))
-        if needle_line is not None:
-            layers.append((needle_line, self.energy_bins.attenuation(material("steel 304"))))
-        primary = _through(self.tissue, self.primary, layers)
-        return add_scatter(self.fluoroscope, self.geometry, primary, self.open_quanta, self.opening)
+        """(rows, cols) expected detected quanta: primary behind all layers, blurred by the focus, scatter and glare."""
+        at = places or Places()
+        lines = [
+            soft_shadow(self, line, place)
+            for line, place in (
+                (cement_line, at.cement),
+                (needle_line, at.needle),
+                (contrast_line, at.contrast),
+            )
+        ]
+        primary = self.primary if all(line is None for line in lines) else self.behind(lines, cement, replaced)
+        return add_scatter(self.fluoroscope, self.coarse, primary)
+
+    def behind(
+        self,
+        lines: list[Image | None],
+        cement: Material | None = None,
+        replaced: str = "yellow marrow",
+        out: Image | None = None,
+    ) -> Image:
+        """(rows, cols) primary quanta behind tissue, cement, steel and contrast agent (paths [m] in this order)."""
+        mu = _layer_attenuation(self.energy_bins.energy[self.energy_bins.node].tobytes(), cement, replaced)
+        rows, cols = self.primary.shape
+        absent = np.zeros((1, cols), np.float32)
+        paths = [absent if line is None else np.ascontiguousarray(line, np.float32) for line in lines]
+        out = np.empty((rows, cols), np.float32) if out is None else out
+        one, two, three = paths
+        line, bits = np.empty(cols, np.float32), np.empty(cols, np.int32)
+        if not transmit(self.tissue, self.primary, one, two, three, mu, line, bits, out):
+            raise DataError("a path does not fit the picture", value="NaN or infinity", allowed="finite lengths [m]")
+        return out
 
 
-def add_scatter(
-    fluoroscope: Fluoroscope,
-    geometry: ProjectionGeometry,
-    primary: Image,
-    open_quanta: Image,
-    opening: NDArray[np.bool_],
-) -> Image:
-    """Quanta at the detector: primary blurred by the focus and passed by the grid, plus scatter."""
-    magnification = geometry.magnification(geometry.isocentre)
-    sigma = fluoroscope.focal_spot * (magnification - 1) / 2.355 / geometry.pitch[0]
-    sharp = blurred(primary, gaussian_taps(sigma)) if sigma > 0.05 else primary
-    if fluoroscope.scatter is None:
-        return sharp
-    factor = coarse_factor(geometry.pitch[0])
-    coarse, bare = coarsened(primary, factor), coarsened(open_quanta, factor)
-    water = float(material("water").linear_attenuation(60.0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        thickness = np.where(bare > 0, -np.log(np.maximum(coarse, 1e-12) / bare) / water, 0)
-    picture = fluoroscope.scatter.picture(coarse, thickness.astype(np.float32), factor * geometry.pitch[0])
-    total = np.float32(fluoroscope.scatter.primary_share()) * sharp
-    total += refined(picture, (geometry.rows, geometry.cols), factor)
-    return total
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """World points [m] about which the layers lie: the farther from the detector, the wider the focus blurs them.
+
+    None stands for the isocentre.
+    """
+
+    cement: ArrayLike | None = None
+    needle: ArrayLike | None = None
+    contrast: ArrayLike | None = None
 
 
-def _through(tissue: Image, primary: Image, layers: Sequence[tuple[Image, NDArray[np.float64]]]) -> Image:
-    """Primary quanta behind tissue and the given layers (path [m], attenuation per bin [1/m])."""
-    if not layers:
+@functools.lru_cache(maxsize=64)
+def _layer_attenuation(energies: bytes, cement: Material | None, replaced: str) -> Image:
+    """(3, bins) attenuation [1/m] of cement over what it replaced, of steel, and of contrast agent over blood."""
+    energy = np.frombuffer(energies)
+    matter = [cement or cement_material(), *(material(name) for name in (replaced, "steel 304", CONTRAST, "blood"))]
+    new, old, steel, agent, blood = (whole_kev(entry, energy) for entry in matter)
+    return np.array([new - old, steel, agent - blood], np.float32)
+
+
+def soft_shadow(view: FluoroView, line: Image | None, place: ArrayLike | None) -> Image | None:
+    """A layer's path [m] blurred by the focus, at that layer's own magnification; checks its shape."""
+    if line is None:
+        return None
+    rows, cols = view.primary.shape
+    if line.shape != (rows, cols):
+        raise DataError("a path does not fit the picture", value=line.shape, allowed=f"({rows}, {cols}), finite [m]")
+    sigma = view.focus if place is None else focus_sigma(view.fluoroscope.focal_spot, view.geometry, place)
+    if sigma < SHARP_FOCUS:
+        return line
+    taps = np.asarray(gaussian_taps(round(sigma, 3)), np.float32)
+    out = np.zeros((rows, cols), np.float32)
+    scratch = np.empty(cols + 2 * len(taps) - 2, np.float32), np.empty(rows, np.bool_)
+    soften(np.ascontiguousarray(line, np.float32), taps, *scratch, out)
+    return out
+
+
+def focus_sigma(focal_spot: float, geometry: ProjectionGeometry, place: ArrayLike | None = None) -> float:
+    """Standard deviation [pixel] of the focus's shadow, of an object at a world point (default: the isocentre).
+
+    A focus of size f (full width at half maximum) casts (M - 1) f on the detector, M f' / M = (M - 1) f / M back at
+    the object.
+    """
+    magnification = geometry.magnification(geometry.isocentre if place is None else place)
+    return max(focal_spot * (magnification - 1) / FWHM / geometry.pitch[0], 0.0)
+
+
+def add_scatter(fluoroscope: Fluoroscope, field: CoarseField, primary: Image, out: Image | None = None) -> Image:
+    """Quanta at the detector: the primary passed by the grid, plus scatter, plus stray light."""
+    share, low = smooth_part(fluoroscope, field, primary)
+    if low is None:
         return primary
-    for path, _ in layers:
-        if path.shape != primary.shape or not np.isfinite(path).all():
-            raise DataError("a path does not fit the picture", value=path.shape, allowed=f"{primary.shape}, finite [m]")
-    touched = np.any([path != 0 for path, _ in layers], axis=0)
-    pick = _pick(touched)
-    paths = [path[pick] for path, _ in layers]
-    total = np.zeros_like(paths[0])
-    for number, quanta in enumerate(tissue):
-        exponent = sum(np.float32(-mu[number]) * path for path, (_, mu) in zip(paths, layers, strict=True))
-        total += quanta[pick] * np.exp(exponent)
-    seen = primary.copy()
-    seen[pick] = total
-    return seen
+    target = np.empty_like(primary) if out is None else out
+    compose(primary, np.float32(share), low, field.factor, np.empty(low.shape[1] + 2, np.float32), target)
+    return target
 
 
-def _pick(touched: NDArray[np.bool_]) -> Any:
-    """The box around the touched pixels where it is well filled (cement), else the pixels themselves (needles)."""
-    rows, cols = np.flatnonzero(touched.any(axis=1)), np.flatnonzero(touched.any(axis=0))
-    if rows.size == 0:
-        return np.s_[0:0, 0:0]
-    box = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    return box if touched[box].mean() > WELL_FILLED else np.nonzero(touched)
+def smooth_part(fluoroscope: Fluoroscope, field: CoarseField, primary: Image) -> tuple[float, Image | None]:
+    """Factor on the primary, and scatter with stray light on the coarse grid (None without either)."""
+    scatter, glare = fluoroscope.scatter, fluoroscope.glare
+    if scatter is None and glare is None:
+        return 1.0, None
+    coarse = coarsened(primary, field.factor)
+    share, low = 1.0, np.zeros_like(coarse)
+    if scatter is not None:
+        share = scatter.primary_share()
+        thickness = _thickness(coarse, field.bare, field.water)
+        low = scatter.picture(coarse, thickness, field.pitch, gap=field.gap)
+    if glare is not None and glare.share > 0:
+        stray = glare.picture(np.float32(share) * coarse + low, field.pitch)
+        share, low = share * (1 - glare.share), np.float32(1 - glare.share) * low + stray
+    return share, np.asarray(low, np.float32)
+
+
+def _thickness(coarse: Image, bare: Image, water: float) -> Image:
+    """Water-equivalent thickness [m] behind which `bare` quanta become `coarse`."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        loss = np.where(bare > 0, -np.log(np.maximum(coarse, np.float32(1e-12)) / bare), 0)
+    return np.asarray(loss / np.float32(water), np.float32)

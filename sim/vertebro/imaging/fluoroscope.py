@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,23 @@ from numpy.typing import NDArray
 from vertebro.errors import CaseError
 from vertebro.imaging.basis import TissueLayer
 from vertebro.imaging.carm import CArm, ProjectionGeometry
-from vertebro.imaging.detector import Detector, blurred
-from vertebro.imaging.display import Display, open_window
+from vertebro.imaging.detector import Detector, Lag, blurred, gaussian_taps
+from vertebro.imaging.display import Display, Window, open_window
 from vertebro.imaging.dose import exposure_dose
-from vertebro.imaging.exposure import BONE_AS_WATER, automatic_kvp, detector_kerma, measuring_field, open_field
-from vertebro.imaging.fluoro_view import FluoroView, add_scatter
+from vertebro.imaging.exposure import (
+    ExposureControl,
+    automatic_kvp,
+    body_thickness,
+    detector_kerma,
+    measuring_field,
+    open_field,
+)
+from vertebro.imaging.fluoro_view import SHARP_FOCUS, CoarseField, FluoroView, add_scatter, focus_sigma
+from vertebro.imaging.kernels_detector import absorb
 from vertebro.imaging.projector import project
-from vertebro.imaging.scatter import Scatter
+from vertebro.imaging.scatter import Glare, Scatter, coarse_factor, coarsened
 from vertebro.imaging.spectrum import EnergyBins, Spectrum, bin_spectrum, tube_spectrum
+from vertebro.imaging.tube import FOCUS_TO_SHUTTER, Heel, lit_share
 from vertebro.materials.attenuation import MATERIALS
 from vertebro.sources import Constant
 
@@ -40,11 +49,14 @@ DETECTOR_DOSE = Constant(
 )
 PULSE_LIMIT = Constant(20.0, "mAs", 1.0, 60.0, "vertebro", "ours", "largest tube charge of one exposure")
 FOCAL_SPOT = Constant(0.6e-3, "m", 0.3e-3, 1.2e-3, "vertebro", "ours", "size of the focus (full width)")
+TEMPORAL = Constant(0.4, "1", 0.05, 1.0, "vertebro", "ours", "share of the newest picture in the recursive filter")
+THIN = 0.02  # m of water, below which the beam is not harder than there
+MOTION = Constant(4.0, "1", 2.0, 10.0, "vertebro", "ours", "change in standard deviations that counts as movement")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fluoroscope:
-    """Settings of tube, detector and display.
+    """Settings of tube, detector and display. Every effect has its own switch.
 
     Parameters
     ----------
@@ -57,12 +69,28 @@ class Fluoroscope:
     pulse_limit : float [mAs]
         Largest tube charge of an exposure; thick patients are noisy.
     focal_spot : float [m]
+        Full width at half maximum; 0 is a point.
+    heel : Heel, optional
+        Weaker, harder beam on the anode's side; None for an even field.
+    shutter : float [m], optional
+        Distance of the shutters from the focus, which makes their penumbra; None for sharp edges.
     scatter : Scatter, optional
         None switches it off.
+    glare : Glare, optional
+        Stray light; None switches it off.
     detector : Detector
+    lag : Lag, optional
+        What a picture leaves in the detector for later ones (in a `Stream`); None for nothing.
+    temporal : float, optional
+        Share of the newest picture in the recursive filter of a `Stream`; None switches the filter off.
+    motion : float, optional
+        Where a pixel changed by more than this many standard deviations, the filter lets the new picture through;
+        None filters everything alike.
+    control : ExposureControl, optional
+        Follows what comes into the field (in a `Stream`); None keeps voltage and charge.
     display : Display
     bins : int
-        Energy bins.
+        Energies that stand for the spectrum.
 
     Raises
     ------
@@ -76,10 +104,17 @@ class Fluoroscope:
     detector_dose: float = DETECTOR_DOSE
     pulse_limit: float = PULSE_LIMIT
     focal_spot: float = FOCAL_SPOT
+    heel: Heel | None = field(default_factory=Heel)
+    shutter: float | None = FOCUS_TO_SHUTTER
     scatter: Scatter | None = field(default_factory=Scatter)
+    glare: Glare | None = field(default_factory=Glare)
     detector: Detector = field(default_factory=Detector)
+    lag: Lag | None = field(default_factory=Lag)
+    temporal: float | None = TEMPORAL
+    motion: float | None = MOTION
+    control: ExposureControl | None = field(default_factory=ExposureControl)
     display: Display = field(default_factory=Display)
-    bins: int = 12
+    bins: int = 10
 
     def __post_init__(self) -> None:
         for name in ("detector_dose", "pulse_limit"):
@@ -88,6 +123,12 @@ class Fluoroscope:
                 raise CaseError("impossible exposure", where=name, value=value, allowed="> 0")
         if not 0 <= self.focal_spot <= 5e-3:
             raise CaseError("impossible focal spot", where="focal_spot [m]", value=self.focal_spot, allowed="0 to 5e-3")
+        if self.shutter is not None and not 0.05 <= self.shutter <= 1.0:
+            raise CaseError("impossible shutters", where="shutter [m]", value=self.shutter, allowed="0.05 to 1")
+        if self.motion is not None and not self.motion > 0:
+            raise CaseError("impossible threshold", where="motion", value=self.motion, allowed="> 0, or None")
+        if self.temporal is not None and not 0 < self.temporal <= 1:
+            raise CaseError("impossible recursive filter", where="temporal", value=self.temporal, allowed="0 to 1")
         tube_spectrum(80.0 if self.kvp is None else self.kvp, aluminium=self.aluminium, copper=self.copper)
 
     def prepare(
@@ -131,27 +172,44 @@ def expose(
     soft_line: Image,
     bone_line: Image,
     opening: NDArray[np.bool_],
+    window: Window | None = None,
 ) -> FluoroView:
-    """Automatic exposure control: set voltage, tube charge and display window for known tissue paths [m]."""
+    """Automatic exposure control: set voltage, tube charge and display window for known tissue paths [m].
+
+    Parameters
+    ----------
+    fluoroscope : Fluoroscope
+    geometry : ProjectionGeometry
+    soft_line, bone_line : (rows, cols) float32 arrays [m]
+    opening : (rows, cols) bool array
+        The pixels that the collimator leaves open.
+    window : Window, optional
+        Keep this one, as while the C-arm turns; default: a new one.
+    """
     measuring = measuring_field(opening)
-    body = float(np.median((soft_line + np.float32(BONE_AS_WATER) * bone_line)[measuring]))
+    body = body_thickness(soft_line, bone_line, measuring)
     kvp = automatic_kvp(body) if fluoroscope.kvp is None else fluoroscope.kvp
     spectrum = tube_spectrum(kvp, aluminium=fluoroscope.aluminium, copper=fluoroscope.copper)
-    falloff = (geometry.obliquity() ** 3 / geometry.distance**2).astype(np.float32)
+    falloff = _falloff(geometry)
     kerma = float(np.mean(detector_kerma(spectrum, soft_line[measuring], bone_line[measuring]) * falloff[measuring]))
     mas = min(fluoroscope.detector_dose / kerma, fluoroscope.pulse_limit)
-    energy_bins, tissue, open_quanta = _quanta(
-        fluoroscope,
-        spectrum,
-        body,
-        mas * falloff * opening * geometry.pitch[0] * geometry.pitch[1],
-        soft_line,
-        bone_line,
+    lit = lit_share(opening, geometry, fluoroscope.focal_spot, fluoroscope.shutter)
+    energy_bins, tissue, primary, open_quanta, water = _quanta(
+        fluoroscope, geometry, spectrum, body, falloff * lit * np.float32(mas * geometry.pitch[0] * geometry.pitch[1]),
+        *_focused(fluoroscope, geometry, soft_line, bone_line),
+    )  # fmt: skip
+    factor = coarse_factor(geometry.pitch[0])
+    coarse = CoarseField(
+        factor=factor,
+        pitch=factor * geometry.pitch[0],
+        gap=geometry.distance * (1 - 1 / geometry.magnification(geometry.isocentre)),
+        water=water,
+        bare=coarsened(open_quanta, factor),
     )
-    primary = tissue.sum(axis=0)
-    expected = add_scatter(fluoroscope, geometry, primary, open_quanta, opening)
-    still = blurred(expected, fluoroscope.detector.spread(geometry.pitch[0]))
-    open_share = float(opening.mean())
+    if window is None:
+        expected = add_scatter(fluoroscope, coarse, primary)
+        still = blurred(expected, fluoroscope.detector.spread(geometry.pitch[0]))
+        window = open_window(still, fluoroscope.display, opening, measuring)
     return FluoroView(
         fluoroscope=fluoroscope,
         geometry=geometry,
@@ -162,21 +220,53 @@ def expose(
         tissue=tissue,
         primary=primary,
         open_quanta=open_quanta,
+        coarse=coarse,
+        focus=focus_sigma(fluoroscope.focal_spot, geometry),
         opening=opening,
-        dose=exposure_dose(spectrum, mas, geometry, open_share=open_share, detector_air_kerma=kerma * mas),
-        window=open_window(still, fluoroscope.display, opening, measuring),
+        dose=exposure_dose(spectrum, mas, geometry, open_share=float(opening.mean()), detector_air_kerma=kerma * mas),
+        window=window,
     )
+
+
+def _falloff(geometry: ProjectionGeometry) -> Image:
+    """(rows, cols) fluence at each pixel over that at 1 m [1/m²]: inverse square of the distance, and slant."""
+    distance, (down, across) = geometry.distance, geometry.pitch
+    if abs(geometry.u @ geometry.v) > 1e-9 * down * across:
+        return np.asarray(geometry.obliquity() ** 3 / distance**2, np.float32)
+    foot = geometry.source - geometry.detector_origin
+    y = np.arange(geometry.rows) * down - foot @ geometry.v / down
+    x = np.arange(geometry.cols) * across - foot @ geometry.u / across
+    square = (y**2 + distance**2).astype(np.float32)[:, None] + (x**2).astype(np.float32)
+    return np.float32(distance) / (square * np.sqrt(square))
+
+
+def retuned(view: FluoroView, kvp: float) -> FluoroView:
+    """The same pose and window at another tube voltage [kV]."""
+    fluoroscope = replace(view.fluoroscope, kvp=kvp)
+    return expose(fluoroscope, view.geometry, view.soft_line, view.bone_line, view.opening, view.window)
+
+
+def _focused(
+    fluoroscope: Fluoroscope, geometry: ProjectionGeometry, soft_line: Image, bone_line: Image
+) -> tuple[Image, Image]:
+    """Tissue paths blurred by the focus as at the isocentre."""
+    sigma = focus_sigma(fluoroscope.focal_spot, geometry)
+    if sigma < SHARP_FOCUS:
+        return soft_line, bone_line
+    taps = gaussian_taps(round(sigma, 3))
+    return blurred(soft_line, taps), blurred(bone_line, taps)
 
 
 def _quanta(
     fluoroscope: Fluoroscope,
+    geometry: ProjectionGeometry,
     spectrum: Spectrum,
     body: float,
     scale: Image,
     soft_line: Image,
     bone_line: Image,
-) -> tuple[EnergyBins, Image, Image]:
-    """Energy bins, quanta per bin behind the tissue (bins, rows, cols), and quanta without a patient (rows, cols).
+) -> tuple[EnergyBins, Image, Image, Image, float]:
+    """Energy bins, quanta per bin behind the tissue, their sum, quanta without a patient, attenuation of water [1/m].
 
     A quantum is the deposit that makes the variance of the signal equal to its mean: an energy-integrating detector
     counts sum(N E) with variance sum(N E²), so the unit is sum(N E²) / sum(N E) behind the body.
@@ -184,19 +274,20 @@ def _quanta(
     deposit = fluoroscope.detector.absorbed(spectrum.energy) * spectrum.energy
     behind = spectrum.behind(MATERIALS["water"], body).fluence * deposit
     quantum = float(behind @ spectrum.energy / behind.sum())
-    energy_bins = bin_spectrum(spectrum, deposit / quantum, count=fluoroscope.bins, body=body)
-    tissue = _transmission(energy_bins, soft_line, bone_line)
-    tissue *= energy_bins.weight.astype(np.float32)[:, None, None] * scale
-    return energy_bins, tissue, np.asarray(np.float32(spectrum.fluence @ deposit / quantum) * scale, np.float32)
-
-
-def _transmission(energy_bins: EnergyBins, soft_line: Image, bone_line: Image) -> Image:
-    """(bins, rows, cols) share of each bin's photons behind the tissue."""
-    soft = energy_bins.attenuation(MATERIALS["water"]).astype(np.float32)
-    bone = energy_bins.attenuation(MATERIALS["cortical bone"]).astype(np.float32)
-    transmission = np.empty((len(soft), *soft_line.shape), np.float32)
-    for layer, mu_soft, mu_bone in zip(transmission, soft, bone, strict=True):
-        np.multiply(soft_line, -mu_soft, out=layer)
-        layer -= mu_bone * bone_line
-        np.exp(layer, out=layer)
-    return transmission
+    energy_bins = bin_spectrum(spectrum, deposit / quantum, count=fluoroscope.bins)
+    weight, bare = energy_bins.weight[:, None, None], spectrum.fluence * deposit / quantum
+    lamp = np.full((1, 1), bare.sum())
+    if fluoroscope.heel is not None:
+        heel = fluoroscope.heel.field(spectrum, geometry)
+        weight = weight * energy_bins.average(heel)
+        lamp = np.tensordot(bare, heel, axes=1)
+    mu_soft, mu_bone = (energy_bins.attenuation(MATERIALS[name]) for name in ("water", "cortical bone"))
+    tissue, primary = np.empty((len(mu_soft), *scale.shape), np.float32), np.empty(scale.shape, np.float32)
+    absorb(
+        soft_line, bone_line, mu_soft.astype(np.float32), mu_bone.astype(np.float32), weight.astype(np.float32),
+        np.asarray(scale, np.float32), np.empty(scale.shape[1], np.int32), tissue, primary,
+    )  # fmt: skip
+    thick = max(body, THIN)
+    left = spectrum.behind(MATERIALS["water"], thick).fluence @ deposit / (spectrum.fluence @ deposit)
+    bare_field = np.asarray(lamp.astype(np.float32) * scale, np.float32)
+    return energy_bins, tissue, primary, bare_field, -math.log(left) / thick

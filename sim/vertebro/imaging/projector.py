@@ -15,16 +15,25 @@ A slab of 1/m, 20 mm thick, crossed squarely by the central ray:
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.errors import DataError, GeometryError
+from vertebro.errors import GeometryError
 from vertebro.grid import VoxelGrid
 from vertebro.imaging.carm import ProjectionGeometry
-from vertebro.imaging.kernels_projector import ROWS, sum_slices, warp_plane
-from vertebro.imaging.slabs import SlabPlan, plan_slabs
+from vertebro.imaging.kernels_projector import place_nodes, sum_slices, warp_planes
+from vertebro.imaging.kernels_rays import add_joseph, add_siddon
+from vertebro.imaging.matter import Matter, lines_as_they_are, not_finite
+from vertebro.imaging.slabs import SAMPLINGS, box_window, plan_slabs, refuse_source_inside
 
 Image = NDArray[np.float32]
+Method = Literal["slab", "joseph", "siddon"]
+Quality = Literal["exact", "preview"]
+METHODS = ("slab", "joseph", "siddon")
+ROWS = 64  # plane rows summed together: the turned sums fit the second-level cache
 
 
 def project(
@@ -32,11 +41,13 @@ def project(
     grid: VoxelGrid,
     geometry: ProjectionGeometry,
     *,
+    method: Method = "slab",
+    quality: Quality = "exact",
     out: Image | None = None,
 ) -> Image:
     """Line integrals of one or several volumes.
 
-    Voxels are interpolated linearly and nothing lies outside the grid.
+    Nothing lies outside the grid. For many poses of the same volumes see `project_matter`.
 
     Parameters
     ----------
@@ -44,6 +55,12 @@ def project(
         For example linear attenuation; the answer is then dimensionless. A volume fraction gives metres.
     grid : VoxelGrid
     geometry : ProjectionGeometry
+    method : {"slab", "joseph", "siddon"}
+        "slab": voxels interpolated linearly, slices summed on a plane through the isocentre, then seen from the
+        source; the fast one. "joseph": the same interpolation, every ray by itself. "siddon": every voxel a box of
+        one value, exact chords.
+    quality : {"exact", "preview"}
+        A preview (of slabs) takes half the nodes, for a C-arm that moves.
     out : (rows, cols) or (m, rows, cols) float32 array, optional
         Frame to add to (changed in place); a small box touches only the pixels in its shadow.
 
@@ -55,19 +72,62 @@ def project(
     Raises
     ------
     GeometryError
-        If the volume does not fit its grid, the source lies inside the grid, or `out` has another shape.
+        If the volume does not fit its grid, the source lies inside the grid, the method or quality is unknown, or
+        `out` has another shape.
     DataError
         If a NaN or an infinity lies in the field of view.
     """
     volume = np.asarray(volume)
     grid.check(volume, "volume")
     image = _frame((*volume.shape[:-3], geometry.rows, geometry.cols), out)
-    plan = plan_slabs(grid, geometry)
-    if plan is not None:
-        frames = image.reshape(-1, geometry.rows, geometry.cols)
-        for one, frame in zip(volume.reshape(-1, *grid.shape), frames, strict=True):
-            _add(one, plan, frame)
+    frames = image.reshape(-1, geometry.rows, geometry.cols)
+    volumes = list(volume.reshape(-1, *grid.shape))
+    refuse_source_inside(grid, geometry)
+    if method == "slab":
+        _project_slabs(volumes, grid, geometry, frames, quality, None)
+    else:
+        _project_rays(volumes, grid, geometry, frames, method)
     return image
+
+
+def project_matter(
+    matter: Matter, geometry: ProjectionGeometry, *, quality: Quality = "exact", out: Image | None = None
+) -> Image:
+    """Line integrals of volumes that are projected from many poses, all of them together (`project`, slabs).
+
+    Parameters
+    ----------
+    matter : Matter
+        m volumes; the first pose across a new axis lays them out anew, further ones do not.
+    geometry : ProjectionGeometry
+    quality : {"exact", "preview"}
+    out : (m, rows, cols) float32 array, optional
+        Frames to add to, in place.
+
+    Returns
+    -------
+    (m, rows, cols) float32 array
+
+    Raises
+    ------
+    GeometryError
+        If the source lies inside the grid, the quality is unknown, or `out` has another shape.
+    """
+    refuse_source_inside(matter.grid, geometry)
+    images = _frame((len(matter.volumes), geometry.rows, geometry.cols), out)
+    _project_slabs(matter.volumes, matter.grid, geometry, images, quality, matter)
+    return images
+
+
+def project_progressively(matter: Matter, geometry: ProjectionGeometry) -> Iterator[Image]:
+    """First the preview, then the exact picture of a pose: stop asking when the C-arm has moved on.
+
+    Yields
+    ------
+    (m, rows, cols) float32 array
+    """
+    for quality in ("preview", "exact"):
+        yield project_matter(matter, geometry, quality=quality)  # type: ignore[arg-type]
 
 
 def project_box(
@@ -114,33 +174,60 @@ def _frame(shape: tuple[int, ...], out: Image | None) -> Image:
     return out
 
 
-def _add(volume: NDArray[np.floating], plan: SlabPlan, image: Image) -> None:
-    """Add the line integrals of one volume to `image` in place."""
-    slice_axis, y_axis, z_axis = plan.axes
-    # r, a, s in memory: lines along s serve slices across r and a; only steep views need a reordered copy
-    lines_along_s = z_axis == 2
-    voxels = np.ascontiguousarray(volume if lines_along_s else volume.transpose(plan.axes), np.float32)
-    strides = np.array(voxels.strides) // voxels.itemsize
-    plane = np.zeros(plan.nodes, np.float32)
-    n_z, n_k = volume.shape[z_axis], plan.nodes[1]
-    sum_slices(
-        voxels.reshape(-1),
-        strides[[slice_axis, y_axis]] if lines_along_s else strides[:2],
-        np.array([volume.shape[axis] for axis in plan.axes]),
-        plan.y_map,
-        plan.group_start,
-        plan.group_z,
-        np.empty((ROWS, n_z + 2), np.float32),
-        np.zeros((n_z + 2, ROWS), np.float32),
-        np.empty((len(plan.group_z), n_k), np.int32),
-        np.empty((len(plan.group_z), n_k), np.float32),
-        np.empty((n_k, ROWS), np.float32),
-        plane,
-    )
+def _project_slabs(
+    volumes: Sequence[NDArray[np.floating]],
+    grid: VoxelGrid,
+    geometry: ProjectionGeometry,
+    images: Image,
+    quality: Quality,
+    matter: Matter | None,
+) -> None:
+    """Add the line integrals of volumes to images (m, rows, cols) in place."""
+    if quality not in SAMPLINGS:
+        raise GeometryError("unknown quality", where="quality", value=quality, allowed=", ".join(SAMPLINGS))
+    plan = plan_slabs(grid, geometry, SAMPLINGS[quality])
+    if plan is None:
+        return
+    index = np.empty((len(plan.group_z), plan.nodes[1]), np.int32)
+    weight = np.empty(index.shape, np.float32)
+    rim = int(np.abs(plan.shift).max()) + 2
+    place_nodes(plan.group_z, rim, index, weight)
+    length = grid.shape[plan.axes[2]] + 2 * rim
+    planes = np.zeros((len(images), *plan.nodes), np.float32)
+    rows, turned, total = (np.empty(n, np.float32) for n in ((ROWS, length), (length, ROWS), (plan.nodes[1], ROWS)))
+    for number, plane in enumerate(planes):
+        lines = lines_as_they_are(volumes[number], plan.axes) if matter is None else matter.lines(plan.axes)[number]
+        maps = plan.y_map, plan.group_start, plan.group_z, plan.shift
+        sum_slices(lines, maps, index, weight, rows, turned, total, plane)
     # a NaN voxel would also spoil pixels it does not touch; sums are few, voxels many: check the sums
-    if not np.isfinite(plane).all():
-        raise DataError(
-            "the volume holds NaN or infinity in the field of view", where="volume", allowed="finite numbers",
-            hint="replace unknown voxels, e.g. by air (-1000 HU)",
-        )  # fmt: skip
-    warp_plane(plane, plan.ray, plan.node, plan.step, plan.window, image)
+    if not np.isfinite(planes).all():
+        raise not_finite()
+    place = np.empty((3, geometry.cols))
+    warp_planes(planes, plan.ray, plan.node, plan.step, plan.window, place, images)
+
+
+def _project_rays(
+    volumes: Sequence[NDArray[np.floating]],
+    grid: VoxelGrid,
+    geometry: ProjectionGeometry,
+    images: Image,
+    method: str,
+) -> None:
+    """As `_project_slabs`, ray by ray."""
+    if method not in METHODS:
+        raise GeometryError("unknown method", where="method", value=method, allowed=", ".join(METHODS))
+    window = box_window(grid, geometry)
+    if window is None:
+        return
+    spacing = np.asarray(grid.spacing)
+    source = (geometry.source - grid.origin) / spacing
+    ray = np.stack([geometry.detector_origin - geometry.source, geometry.v, geometry.u]) / spacing
+    for volume, image in zip(volumes, images, strict=True):
+        voxels = np.ascontiguousarray(volume, np.float32)
+        if not np.isfinite(voxels.sum(dtype=np.float64)):
+            raise not_finite()
+        if method == "siddon":
+            add_siddon(voxels, source + 0.5, ray, spacing, window, image)
+        else:
+            strides = np.array(voxels.strides) // voxels.itemsize
+            add_joseph(voxels.reshape(-1), strides, np.array(grid.shape), source, ray, spacing, window, image)

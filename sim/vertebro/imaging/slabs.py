@@ -6,6 +6,9 @@ detector; when the detector is parallel to the slices (AP, lateral), nodes and p
 
 Nodes, slices and groups of slices depend on pose and voxel spacing only, never on the extent of a volume. So the
 projector is additive: a box cut out of a volume, projected into a frame, equals projecting the whole.
+
+Neighbouring slices form a group that is stretched along z once, after each slice was shifted by whole voxels to follow
+the beam's tilt.
 """
 
 from __future__ import annotations
@@ -23,9 +26,33 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 RIM = 3  # nodes around the shadow, for the cubic interpolation
 MAX_GROUP = 8
-GROUP_SHIFT = 0.25  # [voxel] error of position that sharing a group's scale may cause at the edge of the field
 PARALLEL = 1e-9
-NODES_PER_PIXEL, NODES_PER_VOXEL = 1.1, 1.5  # in an oblique view, the lesser of both
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How finely the plane is sampled.
+
+    Attributes
+    ----------
+    per_pixel, per_voxel : float
+        Nodes in an oblique view: the lesser of both.
+    square : float
+        Nodes per pixel when the detector is parallel to the slices.
+    group_shift : float [voxel]
+        Error of position that sharing a group's stretch may cause at the edge of the field.
+    """
+
+    per_pixel: float
+    per_voxel: float
+    square: float
+    group_shift: float
+
+
+SAMPLINGS = {
+    "exact": Sampling(per_pixel=1.5, per_voxel=1.75, square=1.0, group_shift=0.33),
+    "preview": Sampling(per_pixel=0.55, per_voxel=0.75, square=0.5, group_shift=0.6),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +63,7 @@ class SlabPlan:
     y_map: Floats
     group_start: Ints
     group_z: Floats
+    shift: Ints
     nodes: tuple[int, int]
     ray: Floats
     node: Floats
@@ -75,16 +103,12 @@ class Plane:
         return np.asarray((place - self.first) / self.pitch)
 
 
-def plan_slabs(grid: VoxelGrid, geometry: ProjectionGeometry) -> SlabPlan | None:
+def plan_slabs(grid: VoxelGrid, geometry: ProjectionGeometry, sampling: Sampling) -> SlabPlan | None:
     """Prepare the projection of a grid; None when it casts no shadow on the detector.
 
-    Raises
-    ------
-    GeometryError
-        If the source lies inside the grid.
+    The source must lie outside (`refuse_source_inside`).
     """
-    _refuse_source_inside(grid, geometry)
-    plane = plan_plane(geometry, np.asarray(grid.spacing))
+    plane = plan_plane(geometry, np.asarray(grid.spacing), sampling)
     order = list(plane.axes)
     origin, spacing = np.asarray(grid.origin)[order], np.asarray(grid.spacing)[order]
     count = np.asarray(grid.shape)[order]
@@ -94,14 +118,16 @@ def plan_slabs(grid: VoxelGrid, geometry: ProjectionGeometry) -> SlabPlan | None
     low, high = origin - spacing, origin + spacing * count
     low[0], high[0] = origin[0] + spacing[0] * near, origin[0] + spacing[0] * (far - 1)
     corners = _corners(low, high)
-    window = _shadow(corners, geometry, plane)
+    world = np.empty_like(corners)
+    world[:, order] = corners
+    window = _shadow(world, geometry)
     nodes = _node_range(corners, plane)
     if window is None or nodes is None:
         return None
-    return _fill_plan(origin, spacing, (near, far), plane, nodes, window, geometry)
+    return _fill_plan(origin, spacing, (near, far), plane, nodes, window, geometry, sampling)
 
 
-def plan_plane(geometry: ProjectionGeometry, voxel: Floats) -> Plane:
+def plan_plane(geometry: ProjectionGeometry, voxel: Floats, sampling: Sampling) -> Plane:
     """Choose the slice axis nearest the beam and the nodes.
 
     Parameters
@@ -109,25 +135,29 @@ def plan_plane(geometry: ProjectionGeometry, voxel: Floats) -> Plane:
     geometry : ProjectionGeometry
     voxel : (3,) float [m]
         Spacing along r, a, s: nodes need not be much finer than the sums they sample.
+    sampling : Sampling
     """
-    axes = _axes(geometry)
+    axes = slice_axes(geometry)
     order = list(axes)
     source, iso = geometry.source[order], geometry.isocentre[order]
     depth = float(iso[0] - source[0])
     ray = geometry.corners()[:, order] - source
     shadow = source[1:] + depth * ray[:, 1:] / ray[:, :1]
     size = shadow.max(axis=0) - shadow.min(axis=0)
-    count, pitch = _sampling(geometry, order, size, voxel[order[1:]])
+    count, pitch = _nodes(geometry, order, size, voxel[order[1:]], sampling)
     start = np.where(pitch > 0, shadow.min(axis=0), shadow.max(axis=0))
     return Plane(axes=axes, source=source, depth=depth, first=start, pitch=pitch, count=count)
 
 
-def _axes(geometry: ProjectionGeometry) -> tuple[int, int, int]:
+def slice_axes(geometry: ProjectionGeometry) -> tuple[int, int, int]:
+    """Slice axis (nearest the beam), y axis and z axis."""
     slice_axis = int(np.argmax(np.abs(geometry.normal)))
     return ((0, 1, 2), (1, 0, 2), (2, 0, 1))[slice_axis]
 
 
-def _sampling(geometry: ProjectionGeometry, order: list[int], size: Floats, voxel: Floats) -> tuple[Ints, Floats]:
+def _nodes(
+    geometry: ProjectionGeometry, order: list[int], size: Floats, voxel: Floats, sampling: Sampling
+) -> tuple[Ints, Floats]:
     """Nodes and signed pitch along y and z that lose no detail.
 
     A square view takes the pixels themselves. An oblique one stretches the field, so it takes more nodes than pixels,
@@ -138,13 +168,16 @@ def _sampling(geometry: ProjectionGeometry, order: list[int], size: Floats, voxe
     towards = step[nearest, [0, 1]]
     count = np.array([(geometry.cols, geometry.rows)[i] for i in nearest], float)
     if 1 - abs(geometry.normal[order[0]]) > PARALLEL:
-        count = np.minimum(count * NODES_PER_PIXEL, 1 + size * NODES_PER_VOXEL / voxel)
+        count = np.minimum(count * sampling.per_pixel, 1 + size * sampling.per_voxel / voxel)
+    else:
+        count = count * sampling.square
     count = np.maximum(np.ceil(count - 1e-6), 2)
     pitch = np.where(size > 0, size / (count - 1), np.abs(towards))
     return count.astype(np.int64), np.where(towards < 0, -pitch, pitch)
 
 
-def _refuse_source_inside(grid: VoxelGrid, geometry: ProjectionGeometry) -> None:
+def refuse_source_inside(grid: VoxelGrid, geometry: ProjectionGeometry) -> None:
+    """Raise GeometryError when the source lies inside the grid."""
     low, high = grid.extent
     if np.all(geometry.source > low) and np.all(geometry.source < high):
         raise GeometryError(
@@ -169,10 +202,14 @@ def _corners(low: Floats, high: Floats) -> Floats:
     return np.where(pick == 0, low, high)
 
 
-def _shadow(corners: Floats, geometry: ProjectionGeometry, plane: Plane) -> Ints | None:
-    """(4,) rows and columns that hold the shadow of a box; None when it misses the detector."""
-    world = np.empty_like(corners)
-    world[:, list(plane.axes)] = corners
+def box_window(grid: VoxelGrid, geometry: ProjectionGeometry) -> Ints | None:
+    """(4,) first and last + 1 row and column that hold the grid's shadow; None when it misses the detector."""
+    low, high = grid.extent
+    return _shadow(_corners(low - grid.spacing, high + grid.spacing), geometry)
+
+
+def _shadow(world: Floats, geometry: ProjectionGeometry) -> Ints | None:
+    """As `box_window`, for the (8, 3) corners of a box."""
     ray = world - geometry.source
     if not np.all(ray @ geometry.normal < 0):
         return np.array([0, geometry.rows, 0, geometry.cols])
@@ -198,16 +235,20 @@ def _fill_plan(
     nodes: tuple[Ints, Ints],
     window: Ints,
     geometry: ProjectionGeometry,
+    sampling: Sampling,
 ) -> SlabPlan:
     low, high = nodes
     position = origin[0] + spacing[0] * np.arange(beam[1])
-    start, group_position = _groups(position[beam[0] :], spacing, plane)
+    start, group_position, shift, offset = _groups(position[beam[0] :], spacing, plane, sampling.group_shift)
+    group_z = _index_map(group_position, 1, origin, spacing, plane, low)
+    group_z[:, 0] += offset
     ray, node = _warp_map(geometry, plane, low)
     return SlabPlan(
         axes=plane.axes,
         y_map=_index_map(position, 0, origin, spacing, plane, low),
         group_start=start + beam[0],
-        group_z=_index_map(group_position, 1, origin, spacing, plane, low),
+        group_z=group_z,
+        shift=np.concatenate([np.zeros(beam[0], np.int64), shift]),
         nodes=(int(high[0] - low[0]), int(high[1] - low[1])),
         ray=ray,
         node=node,
@@ -225,20 +266,40 @@ def _index_map(position: Floats, which: int, origin: Floats, spacing: Floats, pl
     return np.stack([index, plane.pitch[which] * scale / spacing[axis]], axis=1)
 
 
-def _groups(position: Floats, spacing: Floats, plane: Plane) -> tuple[Ints, Floats]:
-    """Start of each group of neighbouring slices (with the end), and the position that gives its scale in z."""
-    # index along z per slice, at both edges of the field: what a slice off its group's middle is wrong by
+def _groups(position: Floats, spacing: Floats, plane: Plane, tolerance: float) -> tuple[Ints, Floats, Ints, float]:
+    """Start of each group of neighbouring slices (with the end), the position that gives its scale, shifts, offset."""
+    # voxels along z from slice to slice, at both edges of the field
     edge = plane.first[1] + np.array([0.0, plane.count[1] - 1]) * plane.pitch[1]
-    slope = float(np.abs((edge - plane.source[2]) / plane.depth).max() * spacing[0] / spacing[2])
-    size = int(np.clip(1 + 2 * GROUP_SHIFT / max(slope, 1e-9), 1, MAX_GROUP))
-    iso = plane.source[0] + plane.depth
+    slope = (edge - plane.source[2]) / plane.depth * spacing[0] / spacing[2]
+    steps, offset = _group_shifts(slope, tolerance)
+    size, iso = len(steps), plane.source[0] + plane.depth
     # rounding keeps equal slices of different grids in the same group
     place = np.rint((position - iso) / spacing[0] * 1024) / 1024
-    group = np.floor(place / size)
-    start = np.concatenate([[0], np.flatnonzero(np.diff(group)) + 1, [len(group)]]).astype(np.int64)
     phase = place[0] - np.floor(place[0])
+    group, member = np.divmod(np.rint(place - phase).astype(np.int64), size)
+    start = np.concatenate([[0], np.flatnonzero(np.diff(group)) + 1, [len(group)]]).astype(np.int64)
     middle = group[start[:-1]] * size + (size - 1) / 2 + phase
-    return start, iso + spacing[0] * middle
+    return start, iso + spacing[0] * middle, steps[member], offset
+
+
+def _group_shifts(slope: Floats, tolerance: float) -> tuple[Ints, float]:
+    """Shifts by whole voxels of as many slices as may share a stretch, and what they leave of it for all [voxel].
+
+    Parameters
+    ----------
+    slope : (2,) float
+        Voxels along z from slice to slice at both edges of the field.
+    tolerance : float [voxel]
+        The largest error of a slice's place.
+    """
+    for size in range(MAX_GROUP, 1, -1):
+        # from the first slice on: two slices at a slope of 0.6 are one voxel apart, not none
+        steps = np.rint(slope.mean() * np.arange(size))
+        error = slope[:, None] * (np.arange(size) - (size - 1) / 2) - steps
+        offset = (error.max() + error.min()) / 2
+        if error.max() - offset <= tolerance:
+            return steps.astype(np.int64), float(offset)
+    return np.zeros(1, np.int64), 0.0
 
 
 def _warp_map(geometry: ProjectionGeometry, plane: Plane, low: Ints) -> tuple[Floats, Floats]:

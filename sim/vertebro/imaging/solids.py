@@ -52,9 +52,7 @@ def cylinder_path(
     """
     begin, tip = np.asarray(start, float), np.asarray(end, float)
     _check(begin, tip, outer_radius, inner_radius, bevel)
-    image = np.zeros((geometry.rows, geometry.cols), np.float32) if out is None else out
-    if image.shape != (geometry.rows, geometry.cols) or image.dtype != np.float32:
-        raise GeometryError("the frame does not fit", where="out", value=image.shape, allowed="(rows, cols) float32")
+    image = checked_frame(geometry, out)
     axis = (tip - begin) / np.linalg.norm(tip - begin)
     planes = _planes(begin, tip, axis, outer_radius, bevel, bevel_towards)
     window = _window(geometry, begin, tip, axis, outer_radius)
@@ -157,10 +155,17 @@ def _perpendicular(axis: Float3, towards: ArrayLike | None) -> Float3:
 
 
 def _window(geometry: ProjectionGeometry, begin: Float3, tip: Float3, axis: Float3, radius: float) -> NDArray[np.int64]:
-    """Rows and columns that hold the shadow (the whole detector if an end lies behind the source)."""
     one = _perpendicular(axis, None)
     two = np.cross(axis, one)
-    corners = np.array([end + radius * (i * one + j * two) for end in (begin, tip) for i in (-1, 1) for j in (-1, 1)])
+    corners = [end + radius * (i * one + j * two) for end in (begin, tip) for i in (-1, 1) for j in (-1, 1)]
+    return shadow_window(geometry, np.array(corners))
+
+
+def shadow_window(geometry: ProjectionGeometry, corners: NDArray[np.float64]) -> NDArray[np.int64]:
+    """First and last + 1 row and column that hold the shadow of a convex body with these corners (n, 3) [m].
+
+    The whole detector if a corner lies beside or behind the source.
+    """
     whole = np.array([0, geometry.rows, 0, geometry.cols])
     depth = (geometry.source - corners) @ geometry.normal
     if not np.all(depth > 0.02 * geometry.distance):
@@ -169,3 +174,11 @@ def _window(geometry: ProjectionGeometry, begin: Float3, tip: Float3, axis: Floa
     low = np.clip(np.floor(pixel.min(axis=0)) - 1, 0, whole[[1, 3]])
     high = np.clip(np.ceil(pixel.max(axis=0)) + 2, 0, whole[[1, 3]])
     return np.array([low[0], high[0], low[1], high[1]]).astype(np.int64)
+
+
+def checked_frame(geometry: ProjectionGeometry, out: Image | None) -> Image:
+    """`out`, or a new empty frame; raises GeometryError when `out` has another shape or type."""
+    image = np.zeros((geometry.rows, geometry.cols), np.float32) if out is None else out
+    if image.shape != (geometry.rows, geometry.cols) or image.dtype != np.float32:
+        raise GeometryError("the frame does not fit", where="out", value=image.shape, allowed="(rows, cols) float32")
+    return image

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
+from scipy.optimize import brentq, nnls
 
 from vertebro.errors import CaseError
-from vertebro.materials.attenuation import LOWEST_ENERGY, MATERIALS, Material, photon_tables
+from vertebro.materials.attenuation import LOWEST_ENERGY, MATERIALS, Material, cement_material, photon_tables
 
 Floats = NDArray[np.float64]
 JOULE_PER_KEV = 1.602176634e-16  # exact by definition of the SI
-BARIUM_EDGE = 37.44  # keV
 LOWEST_KVP, HIGHEST_KVP = 40.0, 150.0
 
 
@@ -110,35 +109,35 @@ def whole_kev(material: Material, energy: Floats) -> Floats:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnergyBins:
-    """A spectrum reduced to a few bins; the averages hold behind the body the beam was binned for.
+    """A beam reduced to a few energies.
 
     Attributes
     ----------
     weight : (b,) float
-        Sum of the weights of each bin's photons in the open beam.
-    start : (b + 1,) int
-        First fine bin of each coarse one.
-    share : (n,) float
-        Share of each fine bin in its coarse bin's average of attenuation.
+        Signal of each in the open beam.
+    node : (b,) int
+        Their places in `energy`.
     energy : (n,) float [keV]
     """
 
     weight: Floats
-    start: NDArray[np.int64]
-    share: Floats
+    node: NDArray[np.int64]
     energy: Floats
 
     def average(self, values: Floats) -> Floats:
-        """(b,) averages of values given per fine bin."""
-        return np.asarray(np.add.reduceat(self.share * values, self.start[:-1]))
+        """(b, …) values (n, …) given per keV, at the nodes."""
+        return np.asarray(values[self.node])
 
     def attenuation(self, material: Material) -> Floats:
         """(b,) linear attenuation [1/m] of a material."""
-        return self.average(whole_kev(material, self.energy))
+        return whole_kev(material, self.energy[self.node])
 
 
-def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 12, body: float = 0.2) -> EnergyBins:
-    """Merge the 1 keV bins of a beam into bins that carry equal weight behind a body of water.
+def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 10) -> EnergyBins:
+    """A few energies and weights that stand for a whole beam: a quadrature rule made for it.
+
+    The signals behind many combinations of water, bone, cement, contrast agent and steel span few dimensions. The
+    rule is right for the `count` strongest of them (singular vectors), with weights that are not negative.
 
     Parameters
     ----------
@@ -146,25 +145,48 @@ def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 12, body: f
     weight : (n,) float
         Detector's signal per photon.
     count : int
-        1 or more; the K edge of barium adds a border.
-    body : float [m]
-        Thickness of water the averages are made for.
+        Energies at most, 1 to 40. 10 are right within 0.3 % behind 0 to 40 cm of water, 4 cm of bone, 15 mm of
+        cement and 3 mm of steel, 60 to 120 kV.
+
+    Raises
+    ------
+    CaseError
+        If the count is out of range.
     """
-    if count < 1:
-        raise CaseError("energy bins", where="count", value=count, allowed=">= 1")
+    if not 1 <= count <= 40:
+        raise CaseError("energy bins", where="count", value=count, allowed="1 to 40")
     signal = spectrum.fluence * weight
-    water = whole_kev(MATERIALS["water"], spectrum.energy)
-    behind = signal * np.exp(-water * body)
-    rank = np.cumsum(behind) / behind.sum()
-    group = np.minimum((count * (rank - 0.5 * behind / behind.sum())).astype(int), count - 1)
-    # cement's attenuation jumps at the edge of barium: no average may straddle it
-    start = np.flatnonzero(np.diff(2 * group + (spectrum.energy > BARIUM_EDGE), prepend=-1))
-    edges = np.append(start, len(group)).astype(np.int64)
-    total = np.add.reduceat(behind, start)
-    open_weight = np.add.reduceat(behind, start) / np.exp(-np.add.reduceat(behind * water, start) / total * body)
-    return EnergyBins(
-        weight=open_weight,
-        start=edges,
-        share=behind / np.repeat(total, np.diff(edges)),
-        energy=spectrum.energy,
-    )
+    total = float(signal.sum())
+    # the shape alone decides; rounded, so that equal beams are met in the cache
+    node, share = _quadrature(spectrum.energy.size, np.round(signal / total, 9).tobytes(), count)
+    return EnergyBins(weight=share * total, node=node, energy=spectrum.energy)
+
+
+@functools.lru_cache(maxsize=128)
+def _quadrature(size: int, shape: bytes, count: int) -> tuple[NDArray[np.int64], Floats]:
+    energy, signal = LOWEST_ENERGY + np.arange(size, dtype=np.float64), np.frombuffer(shape)
+    left = np.exp(-_training_paths() @ np.array([whole_kev(matter, energy) for matter in _training_matter()]))
+    left /= (left @ signal)[:, None]
+    along, size_of, across = np.linalg.svd(left, full_matrices=False)
+    kept = min(count, int(np.count_nonzero(size_of > 1e-9 * size_of[0])))
+    # every kept direction counts alike: rows scaled to length 1
+    share, _ = nnls(across[:kept], along[:, :kept].sum(axis=0) / size_of[:kept])
+    node = np.flatnonzero(share > 0)
+    for array in (node, share):
+        array.flags.writeable = False  # the cache hands them to everybody
+    return node, share[node]
+
+
+def _training_matter() -> list[Material]:
+    names = ("water", "cortical bone", "steel 304", "iohexol 300")
+    return [*(MATERIALS[name] for name in names), cement_material(), cement_material("zirconium dioxide")]
+
+
+@functools.cache
+def _training_paths() -> Floats:
+    """(m, 6) paths [m] through `_training_matter`."""
+    water, bone = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4), (0.0, 0.015, 0.04)
+    steel, cement = (0.0, 5e-4, 1.5e-3, 3e-3), (0.0, 2e-3, 6e-3, 15e-3)
+    rows: list[tuple[float, ...]] = [(w, b, s, 0, c, 0) for w in water for b in bone for s in steel for c in cement]
+    rows += [(w, 0, 0, c, 0, 0) for w in water for c in cement] + [(w, 0, 0, 0, 0, c) for w in water for c in cement]
+    return np.array(rows, float)

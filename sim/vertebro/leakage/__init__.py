@@ -5,6 +5,7 @@ from vertebro.leakage.events import LeakEvent, LeakSettings
 from vertebro.leakage.frame import BodyFrame, place_in_words
 from vertebro.leakage.measures import ResultMeasures, canal_encroachment, measure_result
 from vertebro.leakage.monitor import LeakMonitor
+from vertebro.leakage.risks import RiskSettings, RiskWatch, WarningSign
 from vertebro.leakage.routes import EXIT_ROUTES, Place, Route, kind_of
 from vertebro.leakage.veins import VEIN_PLACES, VeinCourse, VeinTracer
 
@@ -17,9 +18,12 @@ __all__ = [
     "LeakSettings",
     "Place",
     "ResultMeasures",
+    "RiskSettings",
+    "RiskWatch",
     "Route",
     "VeinCourse",
     "VeinTracer",
+    "WarningSign",
     "canal_encroachment",
     "face_conductance",
     "kind_of",

@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from vertebro.observe import Picture
     from vertebro.record import Run
 
-NAMES = {"ap": "AP", "lateral": "Lateral"}
-LETTERS = {"ap": ("R", "L"), "lateral": ("A", "P")}
+NAMES = {
+    "ap": "AP",
+    "lateral": "Lateral",
+    "true-ap": "True AP",
+    "true-lateral": "True lateral",
+    "en-face-left": "En face, left",
+    "en-face-right": "En face, right",
+}
+LETTERS = {name: ("A", "P") if "lateral" in name else ("R", "L") for name in NAMES}
 WIDTH, HEAD = 10.6, 0.32  # inches
 _TIGHT: dict[str, Any] = {"left": 0.001, "right": 0.999, "bottom": 0.002, "wspace": 0.02, "hspace": 0.02}
-_ORDER = {"ap": 0, "lateral": 1}
+_ORDER = {name: place for place, name in enumerate(NAMES)}
 
 
 def draw_strip(run: Run, path: str | Path | None = None, *, columns: int = 5) -> Figure:
@@ -73,6 +80,30 @@ def draw_last_frames(run: Run, path: str | Path | None = None) -> Figure:
             _frame(axes, picture, first=True)
             if pixel := picture.facts.get("pixel_at_isocentre_mm"):
                 scale_bar(axes, unit=float(pixel))
+    return save(figure, path)
+
+
+def draw_before_after(run: Run, path: str | Path | None = None) -> Figure:
+    """Draw every view before the cement and at the end, one row per view, with sides and scale.
+
+    Raises
+    ------
+    DataError
+        If the run holds no frames.
+    """
+    rows = list(_rows(_frames(run), 1_000_000).values())
+    side = 0.5 * WIDTH
+    height = side * len(rows) + HEAD
+    with rc_context(STYLE):
+        figure = new_figure(WIDTH, height, dpi=100)
+        panels = figure.subplots(len(rows), 2, squeeze=False, gridspec_kw={**_TIGHT, "top": 1 - HEAD / height})
+        for line, row in zip(panels, rows, strict=True):
+            for axes, picture in zip(line, (row[0], row[-1]), strict=True):
+                _frame(axes, picture, first=True)
+                if pixel := picture.facts.get("pixel_at_isocentre_mm"):
+                    scale_bar(axes, unit=float(pixel))
+        for axes, picture in zip(panels[0], (rows[0][0], rows[0][-1]), strict=True):
+            axes.set_title(_caption(run, picture.time), fontsize=9, pad=5)
     return save(figure, path)
 
 

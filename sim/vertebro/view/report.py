@@ -131,6 +131,7 @@ def _context(run: Run) -> dict[str, Any]:
         "gl_note": "" if gl_available() else gl_help(),
         "curves": _curves(run),
         "leaks": tables.leak_rows(run.summary),
+        "signs": tables.sign_rows(run.summary),
         "needles": tables.needle_rows(run),
         "dose": tables.dose_rows(run.summary),
         "temperature": _temperature(run.summary),

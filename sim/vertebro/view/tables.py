@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import BaseModel
 
 from vertebro.case_text import quantity_of
@@ -77,7 +78,9 @@ def _plain(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ", ".join(part if isinstance(part, str) else f"{part:g}" for part in value)
+    return str(value)
 
 
 def cement_rows(run: Run) -> list[Row]:
@@ -160,10 +163,36 @@ def leak_rows(summary: dict[str, Any]) -> list[Row]:
             "volume": words.ml(leak["volume_ml"]),
             "onset": words.clock(leak["t_leak_s"]),
             "visible": "on no stored frame" if leak.get("t_visible_s") is None else words.clock(leak["t_visible_s"]),
+            "route": words.readable(str(leak.get("route") or "–")),
             "place": words.leak_place(leak),
             "position": _position(leak.get("position_mm")),
+            "source": _source(leak),
         }
         for leak in words.ordered_leaks(summary)
+    ]
+
+
+def _source(leak: dict[str, Any]) -> str:
+    """First voxel of a leak and how long its way back to the needle is."""
+    voxel, path = leak.get("source_voxel"), np.asarray(leak.get("path_mm") or [], float).reshape(-1, 3)
+    if voxel is None:
+        return "–"
+    length = float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
+    way = f", {length:.0f} mm back to the needle" if len(path) > 1 else ""
+    return f"voxel {', '.join(str(n) for n in voxel)}{way}"
+
+
+def sign_rows(summary: dict[str, Any]) -> list[Row]:
+    """Limits of the risks that were crossed, with the limit and its source."""
+    return [
+        {
+            "time": words.clock(sign["t_s"]),
+            "name": words.readable(sign["sign"]),
+            "words": sign["words"],
+            "limit": words.ml(sign["limit_ml"]) if "limit_ml" in sign else words.percent(sign["limit"]),
+            "source": sign["source"],
+        }
+        for sign in summary.get("warning_signs", [])
     ]
 
 

@@ -1,0 +1,201 @@
+"""Balloons, wires, markers in closed form, and the needle's error in the line integral."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from naive import imaging as naive
+from vertebro.errors import GeometryError
+from vertebro.imaging import (
+    CArm,
+    ProjectionGeometry,
+    balloon_path,
+    cylinder_path,
+    ellipsoid_path,
+    marker_path,
+    needle_path,
+    wire_path,
+)
+from vertebro.imaging.kernels_solids import add_ellipsoid, add_wire, capsule_span
+
+FINE = CArm.ap(rows=101, cols=101, pitch=2e-4).geometry
+OBLIQUE = CArm(orbital=0.5, cranial=0.25, rows=256, cols=256, pitch=4e-4).geometry
+STEEL = 900.0  # 1/m, about that of a needle at 60 keV
+
+
+def ray_of(geometry: ProjectionGeometry) -> NDArray[np.float64]:
+    """(3, 3) source to first pixel, steps."""
+    return np.stack([geometry.detector_origin - geometry.source, geometry.v, geometry.u])
+
+
+def unit_rays(geometry: ProjectionGeometry) -> NDArray[np.float64]:
+    """(rows, cols, 3) directions."""
+    ray = geometry.pixel(*np.mgrid[: geometry.rows, : geometry.cols]) - geometry.source
+    return np.asarray(ray / np.linalg.norm(ray, axis=-1, keepdims=True))
+
+
+def test_ball_gives_its_chords() -> None:
+    """2 sqrt(R² - d²), d the distance of the centre from the ray."""
+    centre = np.array([0.004, -0.003, 0.006])
+    offset, ray = centre - OBLIQUE.source, unit_rays(OBLIQUE)
+    distance = np.linalg.norm(np.cross(ray, offset), axis=-1)
+    exact = 2 * np.sqrt(np.maximum(0.011**2 - distance**2, 0))
+    assert np.abs(ellipsoid_path(OBLIQUE, centre, [0.011] * 3) - exact).max() < 1e-8
+
+
+def test_middle_of_an_ellipsoid_shows_the_axis_along_the_beam() -> None:
+    quarter = np.array([[0, 0, 1.0], [0, 1.0, 0], [1.0, 0, 0]])
+    assert ellipsoid_path(FINE, [0, 0, 0], [0.003, 0.007, 0.002])[50, 50] == pytest.approx(0.014)
+    turned = ellipsoid_path(FINE, [0, 0, 0], [0.003, 0.002, 0.007], quarter[[0, 2, 1]])
+    assert turned[50, 50] == pytest.approx(0.014)
+
+
+def test_shadow_integral_of_an_ellipsoid_is_its_volume() -> None:
+    """Chord times the ray's cross-section at the ellipsoid, summed: 4/3 π a b c (far source: within 1 %)."""
+    far = CArm.ap(source_isocentre=1.9, source_detector=2.0, rows=201, cols=201, pitch=2e-4).geometry
+    path = ellipsoid_path(far, [0, 0, 0], [0.006, 0.004, 0.009])
+    pixel = (2e-4 * 1.9 / 2.0) ** 2
+    assert path.sum() * pixel == pytest.approx(4 / 3 * math.pi * 0.006 * 0.004 * 0.009, rel=0.01)
+
+
+def test_balloon_is_a_shell_around_its_filling() -> None:
+    """The central ray crosses the wall twice; both together are the outer ellipsoid."""
+    half, wall = np.array([0.01, 0.007, 0.008]), 1e-4
+    filling, shell = balloon_path(FINE, [0, 0, 0], half, wall)
+    assert shell[50, 50] == pytest.approx(2 * wall, rel=1e-4)
+    assert filling[50, 50] == pytest.approx(2 * (0.007 - wall), rel=1e-6)
+    assert np.allclose(filling + shell, ellipsoid_path(FINE, [0, 0, 0], half), atol=1e-8)
+    assert balloon_path(FINE, [0, 0, 0], half, 0.0)[1].max() == 0
+
+
+def test_capsule_is_a_cylinder_with_round_ends() -> None:
+    """Across the beam: 2 R in the middle; beyond an end the ball's chord; nothing beyond R."""
+    path = wire_path(FINE, [[-0.004, 0, 0], [0.004, 0, 0]], 2e-3)
+    assert path[50, 50] == pytest.approx(2e-3, rel=1e-5)
+    ball = ellipsoid_path(FINE, [-0.004, 0, 0], [1e-3] * 3)
+    outside = FINE.project_point([-0.0045, 0, 0]).round().astype(int)
+    assert path[tuple(outside)] == pytest.approx(ball[tuple(outside)], rel=1e-5)
+    assert path[tuple(outside)] > 1e-3
+    assert path.sum() > cylinder_path(FINE, [-0.004, 0, 0], [0.004, 0, 0], 1e-3).sum()
+
+
+def test_capsule_along_the_beam_shows_length_and_both_caps() -> None:
+    assert wire_path(FINE, [[0, -0.01, 0], [0, 0.02, 0]], 2e-3)[50, 50] == pytest.approx(0.032, rel=1e-6)
+
+
+def test_corner_between_two_stretches_is_not_darker() -> None:
+    """A straight wire cut into pieces is the same wire; a wire that turns back over itself too."""
+    whole = wire_path(OBLIQUE, [[-0.02, -0.01, 0], [0.02, 0.01, 0.004]], 1e-3)
+    line = np.linspace([-0.02, -0.01, 0], [0.02, 0.01, 0.004], 9)
+    assert np.allclose(wire_path(OBLIQUE, line, 1e-3), whole, atol=1e-8)
+    assert np.allclose(wire_path(OBLIQUE, np.concatenate([line, line[::-1]]), 1e-3), whole, atol=1e-8)
+    assert whole.max() > 0.9e-3
+
+
+def test_marker_is_a_disc_seen_from_the_front_and_from_the_side() -> None:
+    front = marker_path(FINE, [0, 0, 0], [0, 2, 0], 6e-3, 1e-3)
+    assert front[50, 50] == pytest.approx(1e-3)
+    ring = marker_path(FINE, [0, 0, 0], [0, 2, 0], 6e-3, 1e-3, hole=3e-3)
+    assert ring[50, 50] == 0
+    assert front.sum() > ring.sum() > 0
+    side = marker_path(FINE, [0, 0, 0], [1, 0, 0], 6e-3, 1e-3)
+    assert side[50, 50] == pytest.approx(6e-3, rel=1e-5)
+
+
+@pytest.mark.parametrize("pose", [CArm.ap(), CArm.lateral(), CArm(orbital=0.5, cranial=0.3)])
+def test_needle_of_steel_is_exact_to_half_a_percent_of_a_line_integral(pose: CArm) -> None:
+    """p99.9 < 0.005 against float64: walls from the distance of each ray and the axis (issue's bar; floats reach 1e-5).
+
+    The ray's chord in an endless tube is 2 sqrt(R² - d²) / sin(angle); rays that meet an end are left out by
+    making the needle longer than the field.
+    """
+    geometry = pose.geometry
+    direction = np.array([0.3, 0.8, -0.5])
+    direction /= np.linalg.norm(direction)
+    through = np.array([0.002, -0.004, 0.003])
+    path = needle_path(
+        geometry, through - 0.3 * direction, through + 0.3 * direction, outer_diameter=2.9e-3, inner_diameter=2.3e-3
+    )
+    ray = unit_rays(geometry)
+    across = np.cross(ray, direction)
+    sine = np.linalg.norm(across, axis=-1)
+    distance = (
+        np.abs((geometry.source - through) @ np.moveaxis(across, -1, 0).reshape(3, -1)).reshape(sine.shape) / sine
+    )
+    chord = [2 * np.sqrt(np.maximum(radius**2 - distance**2, 0)) / sine for radius in (1.45e-3, 1.15e-3)]
+    error = np.abs(path.astype(float) - (chord[0] - chord[1])) * STEEL
+    assert path.max() * STEEL > 0.5
+    assert np.quantile(error, 0.999) < 0.005
+    assert error.max() < 0.005
+
+
+def test_kernels_equal_their_naive_twins() -> None:
+    """The twins count 60 000 samples a ray, 17 micrometres apart: no path differs by more than 50 (bend: 80)."""
+    geometry = CArm(orbital=0.4, cranial=0.2, rows=7, cols=9, pitch=1.2e-3).geometry
+    window, ray = np.array([0, 7, 0, 9]), ray_of(geometry)
+    turn, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))
+    unit = turn / np.array([[0.004], [0.002], [0.003]])
+    points = np.array([[0.003, -0.004, 0.001], [-0.001, 0.001, 0], [-0.001, 0.004, -0.002], [0.002, 0.003, 0.0]])
+    for name in ("ellipsoid", "wire"):
+        images = []
+        for ellipsoid, wire in ((add_ellipsoid, add_wire), (naive.add_ellipsoid, naive.add_wire)):
+            image = np.zeros((7, 9), np.float32)
+            if name == "ellipsoid":
+                ellipsoid(geometry.source, ray, np.array([1e-3, 0, 0]), unit, -1.0, window, image)
+            else:
+                wire(geometry.source, ray, points, 1.5e-3, np.tile(window, (3, 1)), np.empty((3, 2)), image)
+            images.append(image)
+        assert np.abs(images[0]).max() > 2e-3
+        assert np.abs(images[0] - images[1]).max() < 8e-5
+
+
+@pytest.mark.parametrize(
+    "ray",
+    [
+        ((-5.0, 0.2, 0.1), (10.0, 0.0, 0.0)),  # along the axis, parallel
+        ((-5.0, 0.9, 0.1), (10.0, 0.3, 0.0)),
+        ((1.0, -4.0, 0.3), (0.0, 8.0, 0.0)),  # squarely across
+        ((3.3, -4.0, 0.3), (0.0, 8.0, 0.0)),  # only the round end
+        ((4.3, -4.0, 0.3), (0.0, 8.0, 0.0)),  # beside it
+        ((-3.0, -4.0, -2.0), (9.0, 8.0, 4.0)),
+    ],
+)
+def test_span_in_a_capsule_equals_its_naive_twin(ray: tuple[tuple[float, ...], tuple[float, ...]]) -> None:
+    arguments = *ray[0], *ray[1], 1.0, 0.0, 0.0, 3.0, 1.0
+    assert capsule_span(*arguments) == pytest.approx(naive.capsule_span(*arguments), abs=2e-5)
+
+
+def test_shapes_out_of_the_field_cast_no_shadow() -> None:
+    assert not ellipsoid_path(FINE, [0.5, 0, 0], [0.01] * 3).any()
+    assert not wire_path(FINE, [[0.5, 0, 0], [0.4, 0, 0.1]], 1e-3).any()
+
+
+BALL: dict[str, Any] = {"centre": [0, 0, 0], "half_axes": [0.01] * 3}
+WIRE: dict[str, Any] = {"points": [[0, 0, 0], [0, 0.01, 0]], "diameter": 1e-3}
+DISC: dict[str, Any] = {"centre": [0, 0, 0], "normal": [0, 1, 0], "diameter": 5e-3, "thickness": 1e-3}
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings", "message"),
+    [
+        (ellipsoid_path, BALL | {"centre": [0, math.nan, 0]}, "not a place"),
+        (ellipsoid_path, BALL | {"half_axes": [0.01, 0, 0.01]}, "impossible half axes"),
+        (ellipsoid_path, BALL | {"directions": np.ones((3, 3))}, "not orthonormal"),
+        (ellipsoid_path, BALL | {"out": np.zeros((2, 2), np.float32)}, "frame does not fit"),
+        (balloon_path, BALL | {"wall": 0.01}, "impossible wall"),
+        (wire_path, WIRE | {"points": [[0, 0, 0], [0, 0, 0]]}, "without length"),
+        (wire_path, WIRE | {"points": [0, 0, 0]}, "not a wire"),
+        (wire_path, WIRE | {"diameter": 0.0}, "impossible wire"),
+        (marker_path, DISC | {"normal": [0, 0, 0]}, "without direction"),
+        (marker_path, DISC | {"thickness": 0.0}, "without length"),
+        (marker_path, DISC | {"hole": 6e-3}, "impossible radii"),
+    ],
+)
+def test_impossible_shapes_are_refused(shape: Any, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(GeometryError, match=message):
+        shape(FINE, **settings)
