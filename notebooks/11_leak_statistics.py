@@ -120,19 +120,22 @@ drift = np.abs(drift)
 #
 # *Published* is the range of the series' estimates; ours comes with a 95 % interval (Wilson for shares, bootstrap over
 # patients for ratios, in pairs where the patients are the same). *Agrees* means that our interval meets the published
-# range; what does not is missed, low or high. C joins cement beside the bone and in the canal behind a broken wall, S
+# range; what does not is missed, low or high. A ratio or difference whose interval also holds "none" *cannot tell*. C joins cement beside the bone and in the canal behind a broken wall, S
 # joins emboli, which leave by a segmental vein.
 
 # %%
 rows = []
 
 
-def note(what, published, low, high, ours, percent=True):
+def note(what, published, low, high, ours, none=None):
     value, left, right = ours
     verdict = "agrees" if left <= high and right >= low else "missed, low" if right < low else "missed, high"
-    unit, scale = ("%", 100) if percent else ("", 1)
-    text = f"{scale * value:.3g} ({scale * left:.3g} to {scale * right:.3g}) {unit}"
-    rows.append((what, published, text, verdict))
+    if none is not None and left <= none <= right:
+        verdict = "cannot tell" if verdict == "agrees" else "missed, no effect"
+    elif none is not None and verdict != "agrees" and (value > none) == (low > none):
+        verdict = "right direction, " + verdict
+    unit, scale = ("%", 100) if none is None else ("", 1)
+    rows.append((what, published, f"{scale * value:.3g} ({scale * left:.3g} to {scale * right:.3g}) {unit}", verdict))
 
 
 def ratio(one, other, group, paired=False):
@@ -151,14 +154,14 @@ for group, value in {"B": 0.209, "S": 0.245, "C": 0.259, "D": 0.165}.items():
     note(f"{group}, cleft", f"{100 * value:.1f} % (IVC 2021)", value, value, cleft[group])
 clefts = {"B": 0.66, "S": 0.47, "C": 2.12, "D": 2.54}
 for group, value in clefts.items():
-    note(f"cleft over none, {group}", f"x {value}", value, value, ratio("cleft", "no-cleft", group), percent=False)
-thick = {"any": (0.38, 1.0), "venous": (0.54, 1.0), "D": (0.45, 1.0)}
+    note(f"cleft over none, {group}", f"x {value}", value, value, ratio("cleft", "no-cleft", group), none=1)
+thick = {"any": (0.38, 0.47), "venous": (0.54, 0.54), "D": (0.45, 0.45)}
 for group, (low, high) in thick.items():
     found = ratio("no-cleft-thick", "no-cleft", group, paired=True)
-    note(f"thick over usual cement, {group}", f"x {low} to none ({high:g})", low, high, found, percent=False)
+    note(f"thick over usual cement, {group}", f"x {low} to {high} (Osteopal V: no difference)", low, high, found, none=1)
 note("any leak, metastases", "53, 56.6 %", 0.53, 0.566, tumour["any"])
 found = ratio("metastases", "no-cleft", "any")
-note("metastases over fractures, any", "x 0.51 (35/68) to 0.74 (56.6/76.3)", 0.51, 0.74, found, percent=False)
+note("metastases over fractures, any", "x 0.51 (35/68) to 0.74 (56.6/76.3)", 0.51, 0.74, found, none=1)
 
 # %% [markdown]
 # ## Volume
@@ -170,7 +173,7 @@ note("metastases over fractures, any", "x 0.51 (35/68) to 0.74 (56.6/76.3)", 0.5
 base = tables["no-cleft"]
 leaking = hits(base, "any")
 volume = base["volume_injected_ml"].to_numpy()
-note("volume with leak minus without, ml", "+ 0.8", 0.8, 0.8, mean_difference(volume[leaking], volume[~leaking]), False)
+note("volume with leak minus without, ml", "+ 0.8", 0.8, 0.8, mean_difference(volume[leaking], volume[~leaking]), 0)
 note("venous among leaking", "88 % (VERTOS II)", 0.88, 0.88, share(int(hits(base, "venous").sum()), leaking.sum()))
 note(
     "embolus",
@@ -249,7 +252,7 @@ if FULL:
 films = pd.read_csv(HERE / "films.csv")
 film, ct = films["ap"] | films["lateral"], films["ct"]
 note(
-    "CT finds over films", "x 1.5 (Yeom 2003)", 1.5, 1.5, risk_ratio(ct.to_numpy(), film.to_numpy(), paired=True), False
+    "CT finds over films", "x 1.5 (Yeom 2003)", 1.5, 1.5, risk_ratio(ct.to_numpy(), film.to_numpy(), paired=True), 1
 )
 for kind, value in {"B": 0.93, "S": 0.86}.items():
     those = films[(films["kind"] == kind) & films["ct"]]
