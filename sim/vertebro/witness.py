@@ -129,7 +129,7 @@ class Witness:
         for leak in self.monitor.leaks():
             if leak.key in self.visible:
                 continue
-            leaked = self._leaked(leak, fraction)
+            leaked = self.leaked(leak, fraction)
             if not leaked.any():
                 continue
             for view in self.views:
@@ -138,8 +138,8 @@ class Witness:
                     self.tell("leak visible", kind=leak.kind.value, compartment=leak.compartment, view=view)
                     break
 
-    def _leaked(self, leak: LeakEvent, fraction: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Volume share of one leak's cement in each voxel."""
+    def leaked(self, leak: LeakEvent, fraction: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(nr, na, ns) volume share of one leak's cement in each voxel, of all cement `fraction`."""
         cells, anatomy = tuple(self.monitor.cells(leak).T), self.scene.anatomy
         leaked = np.zeros_like(fraction)
         leaked[cells] = fraction[cells]

@@ -5,10 +5,15 @@ Latin hypercube or a Sobol design. Every member may meet its own patient (anatom
 seed). `run_sweep` runs the members on all cores or on a Dask cluster; each finished member is on disk at once, so a
 killed study goes on where it stopped, and a member that fails is reported, never lost.
 
+**A population** is a Latin hypercube over what differs between patients: ranges, even or as a bell, values with
+weights, records of ``anatomy.pathology`` that only some have, and packages of settings that come together.
+
 **Reading a leak.** One run tells at which injected volume each route began to leak, or that it did not up to the end:
 that is survival data. `leak_curve` is the Kaplan-Meier estimate of P(leak by volume) with its confidence band, and
 `safe_volume` the largest volume whose band stays below a risk. `dose_response` fits a logistic curve over members,
-`sobol_indices` gives first-order and total Sobol indices, `best_wait` the waiting time with most clean, complete fills.
+`sobol_indices` gives first-order and total Sobol indices, `best_wait` the waiting time with most clean, complete
+fills. `clinical_shares` counts leaks as clinical series do, `risk_ratio` compares two groups, `read_films` tells what
+a reader of films would find.
 
 Probabilities describe the simulated population, not patients: education and research only.
 
@@ -27,6 +32,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vertebro.study.compare import clinical_shares, leaked, mean_difference, risk_ratio
+    from vertebro.study.films import Reading, read_films
     from vertebro.study.indices import sobol_indices
     from vertebro.study.leaks import LeakCurve, best_wait, leak_curve, leak_shares, safe_volume
     from vertebro.study.logistic import DoseResponse, dose_response
@@ -46,6 +53,12 @@ _HOMES = {
     "leak_shares": "leaks",
     "safe_volume": "leaks",
     "best_wait": "leaks",
+    "clinical_shares": "compare",
+    "leaked": "compare",
+    "mean_difference": "compare",
+    "risk_ratio": "compare",
+    "Reading": "films",
+    "read_films": "films",
     "DoseResponse": "logistic",
     "dose_response": "logistic",
     "sobol_indices": "indices",
@@ -54,14 +67,20 @@ __all__ = [
     "DoseResponse",
     "LeakCurve",
     "Member",
+    "Reading",
     "Study",
     "SweepResult",
     "Vary",
     "best_wait",
+    "clinical_shares",
     "dose_response",
     "leak_curve",
     "leak_shares",
+    "leaked",
     "load_table",
+    "mean_difference",
+    "read_films",
+    "risk_ratio",
     "run_sweep",
     "safe_volume",
     "sobol_indices",

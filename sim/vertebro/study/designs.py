@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 from scipy.stats import qmc
 
 from vertebro.errors import MissingExtra
@@ -25,30 +26,50 @@ class Axis:
         Dotted case key.
     values : tuple
         The values, or empty for a range.
+    weights : tuple of float
+        How often each value comes, relative to the others; empty = equally often.
     low, high : float
         Range in SI.
     log : bool
         Even in the logarithm.
+    median, sigma : float
+        Of a bell over the range, cut at its ends: standard deviation as a share of the median, of the logarithm with
+        `log`; sigma 0 = even.
     whole : bool
         Whole numbers only, both ends included.
     """
 
     key: str
     values: tuple[Any, ...] = ()
+    weights: tuple[float, ...] = ()
     low: float = 0.0
     high: float = 1.0
     log: bool = False
     whole: bool = False
+    median: float = 0.0
+    sigma: float = 0.0
 
     def at(self, u: float) -> Any:
         """Value at a place 0…1 of the axis."""
         if self.values:
-            return self.values[min(int(u * len(self.values)), len(self.values) - 1)]
+            shares = np.cumsum(self.weights or [1.0] * len(self.values))
+            return self.values[min(int(np.searchsorted(shares, u * shares[-1], side="right")), len(shares) - 1)]
+        if self.sigma:
+            return self._bell(u)
         if self.whole:
             return int(min(self.low + np.floor(u * (self.high - self.low + 1)), self.high))
         if self.log:
             return float(self.low * (self.high / self.low) ** u)
         return float(self.low + u * (self.high - self.low))
+
+    def _bell(self, u: float) -> float:
+        """A (log-)normal quantile between the ends."""
+        centre = np.log(self.median) if self.log else self.median
+        spread = self.sigma if self.log else self.sigma * abs(self.median)
+        ends = np.log([self.low, self.high]) if self.log else np.array([self.low, self.high])
+        first, last = ndtr((ends - centre) / spread)
+        found = centre + spread * ndtri(first + u * (last - first))
+        return float(np.clip(np.exp(found) if self.log else found, self.low, self.high))
 
 
 def grid(axes: list[Axis]) -> list[Point]:

@@ -6,10 +6,11 @@ import functools
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from vertebro import case_text
 from vertebro.case import Case
 from vertebro.errors import CaseError
 from vertebro.quantity import Record
@@ -21,23 +22,44 @@ Value = float | int | str | bool
 
 
 class Vary(Record):
-    """One setting that varies: a list of values, or a range."""
+    """One setting that varies: a list of values, a range, a record that is there or not, or packages of settings."""
 
     values: tuple[Value, ...] = ()
     """these values, as in a case file ("4 ml", 0.05, "kyphon-hvr")"""
+    weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """values, choices: how often each comes, relative to the others; absent = equally often"""
     low: Value | None = None
     """range: its lower end, as in a case file"""
     high: Value | None = None
     """range: its upper end"""
     scale: Literal["linear", "log"] = "linear"
-    """range: even in the value or in its logarithm"""
+    """range: even (or a bell) in the value or in its logarithm"""
+    median: Value | None = None
+    """range: middle of a bell over the range, as in a case file"""
+    sigma: float | None = Field(None, gt=0, le=3)
+    """range: width of the bell, its standard deviation over the median; with scale = "log" that of the logarithm"""
+    present: float | None = Field(None, gt=0, lt=1)
+    """the key is an entry of a list (anatomy.pathology.1): share of the members that have it; later entries keep their
+    numbers in the other keys"""
+    choices: dict[str, dict[str, Any]] = Field({})
+    """the key is a free name: packages of settings that come together, name to dotted case keys"""
 
     @model_validator(mode="after")
-    def _either_or(self) -> Vary:
+    def _one_form(self) -> Vary:
         ranged = self.low is not None and self.high is not None
-        if (self.low is None) != (self.high is None) or ranged == bool(self.values):
-            raise ValueError("give either values = [...] or both low and high")
+        forms = [ranged, bool(self.values), self.present is not None, bool(self.choices)]
+        if (self.low is None) != (self.high is None) or sum(forms) != 1:
+            raise ValueError("give either values = [...] or both low and high, or present, or choices")
+        if (self.median is None) != (self.sigma is None) or (self.median is not None and not ranged):
+            raise ValueError("a bell needs low, high, median and sigma")
+        if self.weights and len(self.weights) != len(self.values or self.choices):
+            raise ValueError("weights: one for each of values or choices")
         return self
+
+    @property
+    def even(self) -> bool:
+        """Nothing but a plain list, as a grid or a list takes it."""
+        return bool(self.values or self.choices) and not self.weights
 
 
 class Study(Record):
@@ -73,16 +95,18 @@ class Study(Record):
     def _design_fits(self) -> Study:
         if self.patients != "each" and self.patients < 1:
             raise ValueError("patients must be at least 1")
-        ranged = [key for key, vary in self.vary.items() if vary.low is not None]
+        ranged = [key for key, vary in self.vary.items() if not vary.even]
         if self.design in ("grid", "list") and ranged:
             raise ValueError(
-                f'a {self.design} takes values, not ranges ({", ".join(ranged)}); design = "lhs" takes both'
+                f"a {self.design} takes values, not ranges, weights or presence ({', '.join(ranged)}); "
+                'design = "lhs" takes all'
             )
-        if self.design == "list" and len({len(vary.values) for vary in self.vary.values()}) > 1:
+        if self.design == "list" and len({len(vary.values or vary.choices) for vary in self.vary.values()}) > 1:
             raise ValueError("a list needs equally many values for every setting")
         if self.design == "sobol" and (len(self.vary) < 2 or self.samples & (self.samples - 1)):
             raise ValueError("sobol needs at least two settings and samples = a power of two (64, 128, 256 …)")
-        both = sorted(set(self.fixed) & set(self.vary))
+        packed = {key for vary in self.vary.values() for settings in vary.choices.values() for key in settings}
+        both = sorted((set(self.fixed) | packed) & set(self.vary))
         if both:
             raise ValueError(f"both fixed and varied: {', '.join(both)}")
         return self
@@ -147,6 +171,18 @@ class Study(Record):
         case = self.base_case(base)
         return [_axis(case, key, vary) for key, vary in self.vary.items()]
 
+    def case_of(self, case: Case, settings: dict[str, Value]) -> Case:
+        """A member's case from the base case: packages first, then values, then records that are not there go."""
+        packed = [self.vary[key].choices[str(value)] for key, value in settings.items() if self._form(key) == "choices"]
+        given = {key: value for key, value in settings.items() if self._form(key) == "value"}
+        gone = [key for key, value in settings.items() if self._form(key) == "present" and not value]
+        merged = {key: value for package in packed for key, value in package.items()} | given
+        return _without(case.with_settings(merged), gone)
+
+    def _form(self, key: str) -> str:
+        vary = self.vary.get(key)
+        return "value" if vary is None else "choices" if vary.choices else "present" if vary.present else "value"
+
     def points(self, base: Path | None = None) -> list[dict[str, Value]]:
         """The design: one dict of settings per point, ranges in SI."""
         axes = self.axes(base)
@@ -182,7 +218,7 @@ class Study(Record):
     def cases(self, base: Path | None = None) -> list[Case]:
         """The case of every member, validated."""
         case = self.base_case(base)
-        return [case.with_settings(dict(member.settings)) for member in self.members(base)]
+        return [self.case_of(case, member.settings) for member in self.members(base)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,14 +237,48 @@ class Member:
 
 def _axis(case: Case, key: str, vary: Vary) -> Axis:
     if vary.values:
-        return Axis(key=key, values=tuple(_held(case, key, value) for value in vary.values))
+        return Axis(key=key, values=tuple(_held(case, key, value) for value in vary.values), weights=vary.weights)
+    if vary.choices:
+        for settings in vary.choices.values():
+            case.with_settings(settings)
+        return Axis(key=key, values=tuple(vary.choices), weights=vary.weights)
+    if vary.present is not None:
+        _without(case, [key])
+        return Axis(key=key, values=(True, False), weights=(vary.present, 1.0 - vary.present))
+    return _range(case, key, vary)
+
+
+def _range(case: Case, key: str, vary: Vary) -> Axis:
     low, high = (_number(case, key, end) for end in (vary.low, vary.high))
     if not low < high or (vary.scale == "log" and low <= 0):
         raise CaseError(
             "an empty range", where=f"vary.{key}", value=(vary.low, vary.high), allowed="low < high (log: above 0)"
         )
-    whole = isinstance(low, int) and isinstance(high, int)
-    return Axis(key=key, low=float(low), high=float(high), log=vary.scale == "log", whole=whole)
+    whole, log = isinstance(low, int) and isinstance(high, int), vary.scale == "log"
+    if vary.median is None or vary.sigma is None:
+        return Axis(key=key, low=float(low), high=float(high), log=log, whole=whole)
+    median = float(_number(case, key, vary.median))
+    if not low <= median <= high or median == 0:
+        raise CaseError(
+            "a bell's middle", where=f"vary.{key}", value=vary.median, allowed="between low and high, not 0"
+        )
+    return Axis(key=key, low=float(low), high=float(high), log=log, median=median, sigma=vary.sigma)
+
+
+def _without(case: Case, keys: list[str]) -> Case:
+    """The case without these entries of its lists."""
+    if not keys:
+        return case
+    data = case_text.plain(case)
+    for key in sorted(keys, key=lambda key: int(key.split(".")[-1]) if key[-1].isdigit() else -1, reverse=True):
+        *path, last = key.split(".")
+        try:
+            del functools.reduce(lambda here, name: here[int(name) if name.isdigit() else name], path, data)[int(last)]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise CaseError(
+                "no such entry of a list", where=f"vary.{key}", value=key, hint="present takes anatomy.pathology.0 …"
+            ) from None
+    return Case.parse(data, where="study")
 
 
 def _held(case: Case, key: str, value: Any) -> Any:
