@@ -73,8 +73,8 @@ NAMES = ("no-cleft", "no-cleft-thick", "cleft", "metastases")
 #
 # Stored as CSV, a line per member, with the kernels that made them in `made.json`. `FULL=1` makes them anew. So that
 # stored results cannot rot unseen, two members are run again now and held against their lines. Each study file asks for
-# 100 members (60 metastases). Fractures with and without a cleft are complete; of the thick cement and the metastases the
-# stored tables hold those that were finished when they were stored. Lesions that miss the wall they should break fail.
+# 100 members (60 metastases). Fractures with and without a cleft are complete; of thick cement and metastases the stored
+# tables hold those that were finished when they were stored. Lesions that miss the wall they should break fail.
 
 
 # %%
@@ -240,9 +240,9 @@ plt.show()
 # ## What the films show
 #
 # Each leak of some patients is judged on the last frontal and lateral film (needles out; Rose's criterion and a
-# contrast above the overlying anatomy's; stored readings: six patients of a pilot of this population) and on CT (a voxel that rises by 200 HU). Yeom 2003: CT found 1.5 times as
-# many leaks (74 to 49); 93 % of B and 86 % of S were missed or underestimated on the lateral film. Ours counts missed
-# only: how much a reader underestimates is not simulated.
+# contrast above the overlying anatomy's) and on CT (a voxel that rises by 200 HU). The stored readings are of six
+# patients of a pilot of this population. Yeom 2003: CT found 1.5 times as many leaks (74 to 49); 93 % of B and 86 % of S
+# were missed or underestimated on the lateral film. Ours counts missed only: underestimation is not simulated.
 
 # %%
 if FULL:
@@ -268,7 +268,7 @@ for kind, value in {"B": 0.93, "S": 0.86}.items():
 #   wall, but the cement seldom reaches it, or leaves less than 0.02 ml through it. A buckled wall that gapes wider has
 #   no record of its own. With a cleft C becomes more frequent, as it should.
 # - **A cleft should turn veins dry, ours makes them leak more**, although scar and dense bone line it (a rim twenty
-#   times tighter). The cavity fills first, then the pressure in it drives cement through the rim and the marrow into the
+#   times tighter). The cavity fills first, then its pressure drives cement through the rim and the marrow into the
 #   veins around; in patients the cement may be thicker, stop earlier, or leave by the broken front.
 # - **Viscosity matters less than in meta-analyses** when the plunger keeps its rate: then only the marrow's resistance
 #   lets thick cement leak less (physics of two paths), and 2 Pa·s is little beside 60 or 300 Pa·s.
