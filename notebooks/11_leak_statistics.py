@@ -73,8 +73,8 @@ NAMES = ("no-cleft", "no-cleft-thick", "cleft", "metastases")
 #
 # Stored as CSV, a line per member, with the kernels that made them in `made.json`. `FULL=1` makes them anew. So that
 # stored results cannot rot unseen, two members are run again now and held against their lines. Each study file asks for
-# 100 members (60 metastases). Fractures with and without a cleft are complete; of thick cement and metastases the stored
-# tables hold those that were finished when they were stored. Lesions that miss the wall they should break fail.
+# 100 members (60 metastases). Fractures with and without a cleft are complete; of thick cement and metastases the
+# stored tables hold those that were finished when they were stored. Lesions that miss the wall they should break fail.
 
 
 # %%
@@ -241,8 +241,8 @@ plt.show()
 #
 # Each leak of some patients is judged on the last frontal and lateral film (needles out; Rose's criterion and a
 # contrast above the overlying anatomy's) and on CT (a voxel that rises by 200 HU). The stored readings are of six
-# patients of a pilot of this population. Yeom 2003: CT found 1.5 times as many leaks (74 to 49); 93 % of B and 86 % of S
-# were missed or underestimated on the lateral film. Ours counts missed only: underestimation is not simulated.
+# patients of a pilot of this population. Yeom 2003: CT found 1.5 times as many leaks (74 to 49); 93 % of B and 86 %
+# of S were missed or underestimated on the lateral film. Ours counts missed only: underestimation is not simulated.
 
 # %%
 if FULL:
