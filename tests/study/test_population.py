@@ -11,6 +11,7 @@ from scipy import stats
 
 from vertebro.errors import CaseError
 from vertebro.study import Study, clinical_shares, leaked, mean_difference, risk_ratio
+from vertebro.study.compare import CLINICAL
 from vertebro.study.member import KINDS
 
 CRACK, VOLUME, RADIUS = "anatomy.pathology.1", "steps.0.volume", "anatomy.segmental_radius"
@@ -140,3 +141,7 @@ def test_a_difference_of_means_is_welchs() -> None:
     assert found[0] == pytest.approx(3.0)
     assert found[1] == pytest.approx(3.0 - stats.t.ppf(0.975, 4) * np.sqrt(2 / 3))
     assert np.isnan(mean_difference(np.array([1.0]), np.array([1.0, 2.0]))).all()
+
+
+def test_clinical_groups_are_made_of_kinds_a_member_reports() -> None:
+    assert {kind for kinds in CLINICAL.values() for kind in kinds} <= set(KINDS)

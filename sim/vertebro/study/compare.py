@@ -10,7 +10,6 @@ from scipy import stats
 
 from vertebro.errors import CaseError
 from vertebro.study.leaks import LEVEL, share
-from vertebro.study.member import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +45,6 @@ def leaked(table: pd.DataFrame, group: str, *, threshold: float = 0.0) -> NDArra
     """
     if group not in CLINICAL:
         raise CaseError("unknown group of leaks", where="group", value=group, allowed=", ".join(CLINICAL))
-    assert set(CLINICAL[group]) <= set(KINDS)
     volumes = [table[f"leak_{kind}_ml"].to_numpy(float) for kind in CLINICAL[group]]
     return np.asarray(np.any([(v > 0) & (v >= threshold) for v in volumes], axis=0))
 

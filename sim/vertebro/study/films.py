@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.case import Case
+from vertebro.errors import CaseError
 from vertebro.sources import Constant
 from vertebro.units import ml
 
@@ -70,7 +71,10 @@ def read_films(case: Case, *, base: Path | None = None) -> list[Reading]:
 
     run = Simulation(case.with_settings({"imaging.frames": 2}), base=base)
     run.run()
-    assert run.camera is not None
+    if run.camera is None:
+        raise CaseError(
+            "films need pictures", where="imaging", value="none", hint="leave sketch and pictures as they are"
+        )
     run.camera.show_needles(())
     return [_read(run, leak) for leak in run.monitor.leaks()]
 

@@ -265,6 +265,10 @@ def _range(case: Case, key: str, vary: Vary) -> Axis:
     return Axis(key=key, low=float(low), high=float(high), log=log, median=median, sigma=vary.sigma)
 
 
+def _entry(here: Any, name: str) -> Any:
+    return here[int(name) if name.isdigit() else name]
+
+
 def _without(case: Case, keys: list[str]) -> Case:
     """The case without these entries of its lists."""
     if not keys:
@@ -273,7 +277,8 @@ def _without(case: Case, keys: list[str]) -> Case:
     for key in sorted(keys, key=lambda key: int(key.split(".")[-1]) if key[-1].isdigit() else -1, reverse=True):
         *path, last = key.split(".")
         try:
-            del functools.reduce(lambda here, name: here[int(name) if name.isdigit() else name], path, data)[int(last)]
+            entries: Any = functools.reduce(_entry, path, data)
+            del entries[int(last)]
         except (KeyError, IndexError, ValueError, TypeError):
             raise CaseError(
                 "no such entry of a list", where=f"vary.{key}", value=key, hint="present takes anatomy.pathology.0 …"
