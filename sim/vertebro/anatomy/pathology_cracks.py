@@ -244,8 +244,7 @@ def open_holes(anatomy: Anatomy, draft: Draft) -> None:
     needle at 70 % of the depth, 3 mL: nothing, the rearmost cement at 36 %; at 35 %: nothing of 3 mL, 0.007 mL of 6 mL;
     with `flow_factor` 1 0.002 and 0.089 mL. Lesion at -0.7, `flow_factor` 1, needle at 30 %: 0.025 mL of 3 mL.
     """
-    own = np.isin(anatomy.tissue, (Tissue.LESION, Tissue.CLEFT)) | (draft.openness < 1.0) & draft.own
-    anatomy.permeability[:, own] *= draft.openness[own].astype(float)
+    anatomy.permeability[...] *= draft.openness.astype(float)
     open_faces(anatomy, draft.breach)
     loose = draft.loose & ~np.isin(anatomy.tissue, (Tissue.VEIN, Tissue.DURA)) & ~draft.own
     anatomy.permeability[:, loose] = np.maximum(anatomy.permeability[:, loose], float(LOOSE_PERMEABILITY))

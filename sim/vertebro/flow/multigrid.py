@@ -86,6 +86,7 @@ class Multigrid:
         # scratch of a thread: two planes of one colour, a coarse plane
         self.rows = np.zeros((self.team.size, 6 * math.prod(self.u[0].shape[3:]) + 64), np.float32)
         planes = self.table[:, 1].tolist()
+        self._first_small, self._sweeps = first_small, sweeps
         self.plan = cycle_plan(planes, first_small, sweeps, self.team.size)
         truth = [(CORRECT, 0, 0), (BALANCE, 0, 0), (RESIDUAL, 0, 0)]
         self.truth = merge(chase(truth, planes[0], self.team.size))
@@ -100,19 +101,14 @@ class Multigrid:
         self.part = np.zeros((5, ni))
         self.scale = 1.0
         self.bypass: Bypass | None = None
-        self.joints, self._first_small, self._sweeps = (
-            Joints(self.table, np.zeros((0, 3), np.int64)),
-            first_small,
-            sweeps,
-        )
+        self.joints = Joints(self.table, np.zeros((0, 3), np.int64))
 
     def join(self, bypass: Bypass) -> None:
         """Let something outside the grid join cells; `setup` must follow."""
         self.bypass = bypass
         shape = tuple(self.table[0, [1, 2, 4]].tolist())
         self.joints = Joints(self.table, np.stack(np.unravel_index(bypass.cells, shape), axis=1))
-        planes = self.table[:, 1].tolist()
-        joined = len(bypass.cells) > 0
+        planes, joined = self.table[:, 1].tolist(), len(bypass.cells) > 0
         self.plan = cycle_plan(planes, self._first_small, self._sweeps, self.team.size, joined=joined)
 
     def _views(self, which: int) -> list[Single]:

@@ -263,10 +263,12 @@ class Network:
         room = np.minimum(1.0 - fill[cells], room) * self.box.pore.reshape(-1)[cells]
         coming = (inflow > 0.0) & (room > 0.0)
         wait = 1.02 * room[coming] / inflow[coming]
-        # where nothing is injected, blood alone carries: its flow through the mouths is the measure then
-        whole = float(source.sum()) or float(np.abs(self.state.drawn).sum())
-        matters = drawn[0, inside][coming] * (seconds - wait) > self.care.arrival * whole * seconds
+        matters = drawn[0, inside][coming] * (seconds - wait) > self.care.arrival * self._supply(source) * seconds
         return min(seconds, self._trend(now, float(source.sum())), float(wait[matters].min(initial=math.inf)))
+
+    def _supply(self, source: Float) -> float:
+        """What flows through mouths is small against what is injected [m³/s], or in a pause against the blood there."""
+        return float(source.sum()) or float(np.abs(self.state.drawn).sum())
 
     def _trend(self, now: float, supply: float) -> float:
         """Seconds until the flows through the mouths will have changed too far."""
@@ -297,8 +299,7 @@ class Network:
         wrong = np.abs(new - used) * flow > self.care.drop_error * drive
         # the flow a mouth lacks or has too much, were the pressures around it to stay
         missing = flow[wrong] * np.abs(used[wrong] / new[wrong] - 1.0)
-        whole = float(source.sum()) or float(flow.sum())
-        return float(missing.sum()) <= self.care.mouths * whole
+        return float(missing.sum()) <= self.care.mouths * self._supply(source)
 
     def _drive(self) -> float:
         """Largest difference of pressure that acts on the network [Pa]."""
