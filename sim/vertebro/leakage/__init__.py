@@ -3,7 +3,7 @@
 from vertebro.leakage.bone_surface import face_conductance
 from vertebro.leakage.events import LeakEvent, LeakSettings
 from vertebro.leakage.frame import BodyFrame, place_in_words
-from vertebro.leakage.measures import ResultMeasures, canal_encroachment, measure_result
+from vertebro.leakage.measures import ResultMeasures, measure_result
 from vertebro.leakage.monitor import LeakMonitor
 from vertebro.leakage.risks import RiskSettings, RiskWatch, WarningSign
 from vertebro.leakage.routes import EXIT_ROUTES, Place, Route, kind_of
@@ -24,7 +24,6 @@ __all__ = [
     "VeinCourse",
     "VeinTracer",
     "WarningSign",
-    "canal_encroachment",
     "face_conductance",
     "kind_of",
     "measure_result",

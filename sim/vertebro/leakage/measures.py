@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
+from vertebro.leakage.filled import Filled, canal_sections
 from vertebro.leakage.frame import BodyFrame
 from vertebro.sources import Constant
 from vertebro.tissue import Compartment
@@ -119,7 +120,8 @@ def measure_result(
     visible = inside >= visible_fraction * grid.voxel_volume
     total, body_volume = float(inside.sum()), float(body.sum()) * grid.voxel_volume
     left, right = _halves(inside, grid)
-    margin = _posterior_margin(visible, grid, frame)
+    filled = Filled.of(cement_volume, grid, compartment)
+    margin = filled.posterior_margin(frame, visible_fraction)
     contacts = [_contact(visible, body, grid, endplate_reach, upper) for upper in (True, False)]
     return ResultMeasures(
         volume_in_body=total,
@@ -136,22 +138,10 @@ def measure_result(
         both_endplates=min(contacts) >= CONTACT_AREA,
         posterior_margin=margin,
         in_posterior_quarter=margin is not None and margin < POSTERIOR_QUARTER,
-        canal_encroachment=canal_encroachment(cement_volume, grid, compartment),
-        foramen_volume=float(cement_volume[_foramina(compartment)].sum()),
+        canal_encroachment=filled.canal_encroachment(canal_sections(compartment, grid)),
+        foramen_volume=filled.foramen_volume(),
         spongy_index=_spongy_index(visible, grid),
     )
-
-
-def canal_encroachment(cement_volume: Float, grid: VoxelGrid, compartment: NDArray[np.integer[Any]]) -> float:
-    """Largest share [1] of the canal's cross-section that cement takes in any axial slice."""
-    canal = (compartment == Compartment.CANAL) | (compartment == Compartment.VEIN_BASIVERTEBRAL)
-    area = canal.sum(axis=(0, 1))
-    taken = np.where(canal, cement_volume, 0.0).sum(axis=(0, 1)) / grid.voxel_volume
-    return float((taken[area > 0] / area[area > 0]).max(initial=0.0))
-
-
-def _foramina(compartment: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
-    return np.isin(compartment, (Compartment.FORAMEN_LEFT, Compartment.FORAMEN_RIGHT))
 
 
 def _halves(inside: Float, grid: VoxelGrid) -> tuple[float, float]:
@@ -172,11 +162,6 @@ def _share(inside: Float, grid: VoxelGrid, axis: int, border: float) -> float:
 def _crosses_midline(visible: NDArray[np.bool_], grid: VoxelGrid) -> bool:
     r = grid.axes()[0][visible.any(axis=(1, 2))]
     return bool(r.size and r.min() <= -MIDLINE_REACH and r.max() >= MIDLINE_REACH)
-
-
-def _posterior_margin(visible: NDArray[np.bool_], grid: VoxelGrid, frame: BodyFrame) -> float | None:
-    a = grid.axes()[1][visible.any(axis=(0, 2))]
-    return frame.depth_fraction(float(a.min()) - grid.spacing[1] / 2.0) if a.size else None
 
 
 def _contact(visible: NDArray[np.bool_], body: NDArray[np.bool_], grid: VoxelGrid, reach: float, upper: bool) -> float:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
 from vertebro.leakage.events import DETECTION_VOLUME
+from vertebro.leakage.filled import Filled, canal_sections
 from vertebro.leakage.frame import BodyFrame
 from vertebro.leakage.measures import POSTERIOR_QUARTER, VISIBLE_FRACTION
 from vertebro.sources import Constant
-from vertebro.tissue import Compartment
 from vertebro.units import ml
 
 Float = NDArray[np.float64]
@@ -138,11 +138,7 @@ class RiskWatch:
     ) -> None:
         grid.check(compartment, "compartment")
         self._grid, self._frame, self._settings = grid, frame, settings or RiskSettings()
-        flat = np.asarray(compartment).ravel()
-        self._body = flat == Compartment.BODY
-        self._canal = (flat == Compartment.CANAL) | (flat == Compartment.VEIN_BASIVERTEBRAL)
-        self._foramen = np.isin(flat, (Compartment.FORAMEN_LEFT, Compartment.FORAMEN_RIGHT))
-        self._section = self._canal.reshape(grid.shape).sum(axis=(0, 1)) * grid.voxel_volume
+        self._compartment, self._sections = compartment, canal_sections(compartment, grid)
         self.posterior_margin, self.canal_encroachment = 1.0, 0.0
         self.foramen_volume, self.embolic_load = 0.0, 0.0
         self.signs: list[WarningSign] = []
@@ -164,12 +160,11 @@ class RiskWatch:
             If the array does not fit the grid.
         """
         self._grid.check(cement_volume, "cement_volume")
-        amount = np.ascontiguousarray(cement_volume, float).ravel()
-        cells = np.flatnonzero(amount)
-        held = amount[cells]
-        self.posterior_margin = self._margin(cells[held >= VISIBLE_FRACTION * self._grid.voxel_volume])
-        self.canal_encroachment = self._encroachment(cells, held)
-        self.foramen_volume = float(held[self._foramen[cells]].sum())
+        filled = Filled.of(cement_volume, self._grid, self._compartment)
+        margin = filled.posterior_margin(self._frame, VISIBLE_FRACTION)
+        self.posterior_margin = 1.0 if margin is None else margin
+        self.canal_encroachment = filled.canal_encroachment(self._sections)
+        self.foramen_volume = filled.foramen_volume()
         self.embolic_load = float(embolic)
         new = [sign for sign in self._crossed(time) if sign.sign not in {known.sign for known in self.signs}]
         self.signs += new
@@ -182,20 +177,6 @@ class RiskWatch:
             "canal_encroachment": self.canal_encroachment,
             "volume_foramen_m3": self.foramen_volume,
         }
-
-    def _margin(self, cells: NDArray[np.int64]) -> float:
-        own = cells[self._body[cells]]
-        if not own.size:
-            return 1.0
-        a = self._grid.axes()[1][np.unravel_index(own, self._grid.shape)[1].min()]
-        return self._frame.depth_fraction(float(a) - self._grid.spacing[1] / 2.0)
-
-    def _encroachment(self, cells: NDArray[np.int64], held: Float) -> float:
-        own = self._canal[cells]
-        sheet = cells[own] % self._grid.shape[2]
-        taken = np.bincount(sheet, held[own], self._grid.shape[2])
-        there = self._section > 0.0
-        return float((taken[there] / self._section[there]).max(initial=0.0))
 
     def _crossed(self, time: float) -> list[WarningSign]:
         limits, margin, canal = self._settings, self.posterior_margin, self.canal_encroachment
