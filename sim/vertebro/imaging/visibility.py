@@ -14,15 +14,15 @@ operator looks at can be judged.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.errors import CaseError, DataError
-from vertebro.imaging.detector import blurred, gaussian_taps
-from vertebro.imaging.fluoro_view import SHARP_FOCUS, FluoroView, Frame, focus_sigma
-from vertebro.materials.attenuation import Material, cement_material, material
+from vertebro.imaging.detector import blurred
+from vertebro.imaging.fluoro_view import FluoroView, Frame, soft_shadow
+from vertebro.materials.attenuation import Material
 from vertebro.sources import Constant
 
 Image = NDArray[np.float32]
@@ -127,8 +127,6 @@ class Spotter:
         scatter, glare = view.fluoroscope.scatter, view.fluoroscope.glare
         self._passed = scatter.primary_share() if scatter is not None else 1.0
         self._passed *= 1 - glare.share if glare is not None else 1.0
-        sigma = focus_sigma(view.fluoroscope.focal_spot, view.geometry)
-        self._focus = gaussian_taps(round(sigma, 3)) if sigma >= SHARP_FOCUS else None
         self._spread = view.fluoroscope.detector.spread(view.geometry.pitch[0])
         self._pixel = math.sqrt(view.geometry.pitch[0] * view.geometry.pitch[1])
         self._pixel /= view.geometry.magnification(view.geometry.isocentre)
@@ -174,11 +172,10 @@ class Spotter:
         box = self._box(leak_line)
         if box is None:
             return NOTHING
-        cement = cement or cement_material()
-        leak = self._soft(leak_line[box])
-        rest = self._layers(box, cement_line, needle_line, cement)
-        bare = self._quanta(box, rest)
-        drop = np.where(self.view.opening[box], bare - self._quanta(box, [*rest, (leak, self._change(cement))]), 0.0)
+        rest = np.zeros_like(leak_line[box]) if cement_line is None else cement_line[box]
+        steel = None if needle_line is None else needle_line[box]
+        bare, filled = (self._quanta(box, line, steel, cement) for line in (rest, rest + leak_line[box]))
+        drop = np.where(self.view.opening[box], bare - filled, 0.0)
         return self._judge(box, np.asarray(drop, np.float32), bare, frame, noise_share)
 
     def _judge(self, box: Box, drop: Image, bare: Image, frame: Frame | None, noise_share: float) -> Visibility:
@@ -222,42 +219,16 @@ class Spotter:
             slice(max(int(cols[0]) - rim, 0), int(cols[-1]) + rim + 1),
         )
 
-    def _change(self, cement: Material, replaced: str = "yellow marrow") -> NDArray[np.float64]:
-        bins = self.view.energy_bins
-        return np.asarray(bins.attenuation(cement) - bins.attenuation(material(replaced)))
-
-    def _layers(
-        self, box: Box, cement_line: Image | None, needle_line: Image | None, cement: Material
-    ) -> list[tuple[Image, NDArray[np.float64]]]:
-        layers = []
-        for line, change in (
-            (cement_line, self._change(cement)),
-            (needle_line, self.view.energy_bins.attenuation(material("steel 304"))),
-        ):
-            if line is not None and line[box].any():
-                layers.append((self._soft(line[box]), np.asarray(change)))
-        return layers
-
-    def _quanta(self, box: Box, layers: list[tuple[Image, NDArray[np.float64]]]) -> Image:
-        """Expected quanta in the box behind tissue and layers."""
-        primary = self.view.primary[box]
-        touched = np.zeros(primary.shape, bool)
-        for path, _ in layers:
-            touched |= path != 0
-        if touched.any():
-            primary = primary.copy()
-            paths = [path[touched] for path, _ in layers]
-            total = np.zeros(paths[0].shape, np.float32)
-            for number, quanta in enumerate(self.view.tissue):
-                exponent = sum(np.float32(-mu[number]) * path for path, (_, mu) in zip(paths, layers, strict=True))
-                total += quanta[box][touched] * np.exp(exponent)
-            primary[touched] = total
-        return np.asarray(np.float32(self._passed) * primary + self._smooth[box], np.float32)
-
-    def _soft(self, line: Image) -> Image:
-        """A path blurred by the focus as at the isocentre."""
-        path = np.ascontiguousarray(line, np.float32)
-        return path if self._focus is None else blurred(path, self._focus)
+    def _quanta(self, box: Box, cement_line: Image, needle_line: Image | None, cement: Material | None) -> Image:
+        """Expected quanta in the box behind tissue, cement and steel."""
+        crop = replace(
+            self.view,
+            tissue=np.ascontiguousarray(self.view.tissue[:, *box]),
+            primary=np.ascontiguousarray(self.view.primary[box]),
+        )
+        lines = [soft_shadow(crop, line, None) for line in (cement_line, needle_line)]
+        seen = np.float32(self._passed) * crop.behind([*lines, None], cement)
+        return np.asarray(seen + self._smooth[box], np.float32)
 
 
 def measure_visibility(

@@ -62,7 +62,7 @@ class Filled:
         return float(self.held[np.isin(self.place, FORAMINA)].sum())
 
     def posterior_margin(self, frame: BodyFrame, visible_fraction: float) -> float | None:
-        """Depth [1] of the rearmost cement in the body, 0 at the posterior, 1 at the anterior wall; None without any."""
+        """Depth [1] of the rearmost cement in the body: 0 posterior wall, 1 anterior wall, None without cement."""
         seen = (self.place == Compartment.BODY) & (self.held >= visible_fraction * self.grid.voxel_volume)
         if not seen.any():
             return None
