@@ -166,16 +166,14 @@ def add_cut_cylinder(
             image[row, col] += sign * inside.mean() * np.linalg.norm(direction)
 
 
-def add_ellipsoid(
-    source: Array, ray: Array, centre: Array, unit: Array, sign: float, window: Array, image: Array
-) -> None:
+def add_ellipsoid(source: Array, ray: Array, centre: Array, unit: Array, window: Array, image: Array) -> None:
     """Count many samples of each ray that lie in the unit ball."""
     for row in range(window[0], window[1]):
         for col in range(window[2], window[3]):
             direction = ray[0] + row * ray[1] + col * ray[2]
             t = (np.arange(60_000) + 0.5) / 60_000
             inside = (((source - centre + t[:, None] * direction) @ unit.T) ** 2).sum(axis=1) <= 1
-            image[row, col] += sign * inside.mean() * np.linalg.norm(direction)
+            image[row, col] += inside.mean() * np.linalg.norm(direction)
 
 
 def capsule_span(

@@ -165,9 +165,9 @@ class TestWithoutOpenGL:
         from vertebro.view import scene_flat
 
         said: list[str] = []
-        monkeypatch.setattr(scene_flat, "_wrapped", lambda text: said.append(text) or text)
+        monkeypatch.setattr(scene_flat.Figure, "text", lambda self, x, y, words, **style: said.append(words))
         draw_scene(run, size=SIZE)
-        assert "libegl1 libgl1-mesa-dri" in said[0]
+        assert "libegl1 libgl1-mesa-dri" in " ".join(said).replace("\n", " ")
 
     def test_left_of_the_patient_is_on_the_right_of_the_coronal_projection(self) -> None:
         from vertebro.view.scene_flat import _turn

@@ -42,7 +42,7 @@ from vertebro.imaging.fluoro_view import FluoroView, Frame
 from vertebro.imaging.fluoroscope import Fluoroscope
 from vertebro.imaging.gantry import Gantry, Position
 from vertebro.imaging.matter import Matter
-from vertebro.imaging.projector import project, project_box, project_matter, project_progressively
+from vertebro.imaging.projector import project, project_box, project_matter
 from vertebro.imaging.scanner import Scanner, window_level
 from vertebro.imaging.shapes import balloon_path, ellipsoid_path, marker_path, wire_path
 from vertebro.imaging.solids import cylinder_path, needle_path
@@ -94,7 +94,6 @@ __all__ = [
     "project_box",
     "project_layers",
     "project_matter",
-    "project_progressively",
     "pulse_times",
     "record",
     "record_biplane",

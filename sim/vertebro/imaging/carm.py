@@ -112,6 +112,11 @@ class ProjectionGeometry:
         return float((self.source - self.detector_origin) @ self.normal)
 
     @property
+    def rays(self) -> Float3:
+        """(3, 3) [m], rows: from the source to pixel (0, 0), step per row, step per column."""
+        return np.stack([self.detector_origin - self.source, self.v, self.u])
+
+    @property
     def pitch(self) -> tuple[float, float]:
         """Pixel size [m]: between rows, between columns."""
         return float(np.linalg.norm(self.v)), float(np.linalg.norm(self.u))

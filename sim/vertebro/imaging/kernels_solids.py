@@ -61,8 +61,8 @@ def add_cut_cylinder(source, ray, start, axis, radius, planes, sign, window, ima
 
 
 @kernel
-def add_ellipsoid(source, ray, centre, unit, sign, window, image):  # type: ignore[no-untyped-def]
-    """Add ``sign`` times the chord length [m] of each ray in an ellipsoid; changes `image` in place.
+def add_ellipsoid(source, ray, centre, unit, window, image):  # type: ignore[no-untyped-def]
+    """Add the chord length [m] of each ray in an ellipsoid; changes `image` in place.
 
     Parameters
     ----------
@@ -72,7 +72,6 @@ def add_ellipsoid(source, ray, centre, unit, sign, window, image):  # type: igno
     centre : (3,) float64 [m]
     unit : (3, 3) float64 [1/m]
         Turns the ellipsoid into the unit ball: ``unit @ (x - centre)``.
-    sign : float
     window : (4,) int64
         First and last + 1 row, first and last + 1 column.
     image : (rows, cols) float32
@@ -98,7 +97,7 @@ def add_ellipsoid(source, ray, centre, unit, sign, window, image):  # type: igno
             root = np.sqrt(root)
             low, high = max(0.0, (-b - root) / a), min(1.0, (root - b) / a)
             if high > low:
-                image[row, col] += np.float32(sign * (high - low) * np.sqrt(dx * dx + dy * dy + dz * dz))
+                image[row, col] += np.float32((high - low) * np.sqrt(dx * dx + dy * dy + dz * dz))
 
 
 @kernel(inline=True)

@@ -16,7 +16,7 @@ A slab of 1/m, 20 mm thick, crossed squarely by the central ray:
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -119,17 +119,6 @@ def project_matter(
     images = _frame((len(matter.volumes), geometry.rows, geometry.cols), out)
     _project_slabs(matter.volumes, matter.grid, geometry, images, quality, matter)
     return images
-
-
-def project_progressively(matter: Matter, geometry: ProjectionGeometry) -> Iterator[Image]:
-    """First the preview, then the exact picture of a pose: stop asking when the C-arm has moved on.
-
-    Yields
-    ------
-    (m, rows, cols) float32 array
-    """
-    for quality in ("preview", "exact"):
-        yield project_matter(matter, geometry, quality=quality)  # type: ignore[arg-type]
 
 
 def project_box(
@@ -235,7 +224,7 @@ def _project_rays(
         return
     spacing = np.asarray(grid.spacing)
     source = (geometry.source - grid.origin) / spacing
-    ray = np.stack([geometry.detector_origin - geometry.source, geometry.v, geometry.u]) / spacing
+    ray = geometry.rays / spacing
     for volume, image in zip(volumes, images, strict=True):
         voxels = np.ascontiguousarray(volume, np.float32)
         if not np.isfinite(voxels.sum(dtype=np.float64)):

@@ -46,7 +46,7 @@ def ellipsoid_path(
         not fit.
     """
     image = checked_frame(geometry, out)
-    _add_ellipsoid(geometry, *_checked_ellipsoid(centre, half_axes, directions), 1.0, image)
+    _add_ellipsoid(geometry, *_checked_ellipsoid(centre, half_axes, directions), image)
     return image
 
 
@@ -82,8 +82,8 @@ def balloon_path(
             "impossible wall of a balloon", where="wall [m]", value=wall, allowed=f"0 to less than {half.min()}"
         )
     filling, shell = checked_frame(geometry, None), checked_frame(geometry, None)
-    _add_ellipsoid(geometry, place, half - wall, turn, 1.0, filling)
-    _add_ellipsoid(geometry, place, half, turn, 1.0, shell)
+    _add_ellipsoid(geometry, place, half - wall, turn, filling)
+    _add_ellipsoid(geometry, place, half, turn, shell)
     shell -= filling
     return filling, np.maximum(shell, 0, out=shell)
 
@@ -124,7 +124,7 @@ def wire_path(geometry: ProjectionGeometry, points: ArrayLike, diameter: float, 
     ends = np.stack([line[:-1], line[1:]], axis=1)
     windows = np.array([shadow_window(geometry, (pair[:, None] + corners).reshape(-1, 3)) for pair in ends])
     spans = np.empty((len(line) - 1, 2))
-    add_wire(geometry.source, _rays(geometry), line, float(diameter / 2), windows, spans, image)
+    add_wire(geometry.source, geometry.rays, line, float(diameter / 2), windows, spans, image)
     return image
 
 
@@ -183,13 +183,7 @@ def _checked_ellipsoid(
     return place, half, turn
 
 
-def _add_ellipsoid(
-    geometry: ProjectionGeometry, centre: Floats, half: Floats, turn: Floats, sign: float, image: Image
-) -> None:
+def _add_ellipsoid(geometry: ProjectionGeometry, centre: Floats, half: Floats, turn: Floats, image: Image) -> None:
     box = (np.indices((2, 2, 2)).reshape(3, -1).T * 2 - 1) * half
     window = shadow_window(geometry, centre + box @ turn)
-    add_ellipsoid(geometry.source, _rays(geometry), centre, turn / half[:, None], sign, window, image)
-
-
-def _rays(geometry: ProjectionGeometry) -> Floats:
-    return np.stack([geometry.detector_origin - geometry.source, geometry.v, geometry.u])
+    add_ellipsoid(geometry.source, geometry.rays, centre, turn / half[:, None], window, image)

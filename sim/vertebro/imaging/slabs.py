@@ -304,7 +304,7 @@ def _group_shifts(slope: Floats, tolerance: float) -> tuple[Ints, float]:
 
 def _warp_map(geometry: ProjectionGeometry, plane: Plane, low: Ints) -> tuple[Floats, Floats]:
     order = list(plane.axes)
-    ray = np.stack([geometry.detector_origin - geometry.source, geometry.v, geometry.u])[:, order]
+    ray = geometry.rays[:, order]
     first = plane.first + low * plane.pitch
     offset, gain = (plane.source[1:] - first) / plane.pitch, plane.depth / plane.pitch
     return ray, np.array([offset[0], gain[0], offset[1], gain[1]])

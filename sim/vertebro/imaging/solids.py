@@ -56,10 +56,9 @@ def cylinder_path(
     axis = (tip - begin) / np.linalg.norm(tip - begin)
     planes = _planes(begin, tip, axis, outer_radius, bevel, bevel_towards)
     window = _window(geometry, begin, tip, axis, outer_radius)
-    ray = np.stack([geometry.detector_origin - geometry.source, geometry.v, geometry.u])
     for radius, sign in ((outer_radius, 1.0), (inner_radius, -1.0)):
         if radius > 0:
-            add_cut_cylinder(geometry.source, ray, begin, axis, float(radius), planes, sign, window, image)
+            add_cut_cylinder(geometry.source, geometry.rays, begin, axis, float(radius), planes, sign, window, image)
     return image
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,10 +102,4 @@ def _side_notes(figure: Figure, run: Run) -> None:
     )
     bar.set_label("cement injected at [s]; leaked cement in red", fontsize=9)
     bar.outline.set_linewidth(0.5)
-    figure.text(0.75, 0.22, _wrapped(gl_help()), fontsize=8.5, color=theme.MUTED, ha="center", va="center")
-
-
-def _wrapped(text: str, width: int = 52) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(text, width))
+    figure.text(0.75, 0.22, textwrap.fill(gl_help(), 52), fontsize=8.5, color=theme.MUTED, ha="center", va="center")

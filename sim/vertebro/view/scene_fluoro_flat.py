@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from vertebro.imaging import CArm
 from vertebro.view import theme
 from vertebro.view.gl import gl_help
 from vertebro.view.panels import STYLE, blank, letters
-from vertebro.view.scene_flat import _wrapped
 
 if TYPE_CHECKING:
     from vertebro.record import Run
@@ -46,7 +46,7 @@ def draw_flat_room(run: Run, pose: CArm, frame: NDArray[np.uint8], size: tuple[i
         panels[2].imshow(frame, cmap="gray", vmin=0, vmax=255)
         panels[2].set_title("frame", fontsize=9)
         blank(panels[2])
-        figure.text(0.5, 0.05, _wrapped(gl_help(), 110), fontsize=8.5, color=theme.MUTED, ha="center", va="center")
+        figure.text(0.5, 0.05, textwrap.fill(gl_help(), 110), fontsize=8.5, color=theme.MUTED, ha="center", va="center")
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
