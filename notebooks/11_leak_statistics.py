@@ -119,9 +119,9 @@ drift = np.abs(drift)
 # %% [markdown]
 # ## Published, ours, verdict
 #
-# *Published* is the range of the series' estimates; ours comes with a 95 % interval (Wilson for shares, bootstrap over
-# patients for ratios, in pairs where the patients are the same). *Agrees* means that our interval meets the published
-# range; what does not is missed, low or high. A ratio or difference whose interval also holds "none" *cannot tell*. C
+# *Published* is the range of the series' estimates; ours comes with a 95 % interval (Wilson for shares, delta method
+# for ratios, in pairs where the patients are the same). *Agrees* means that our interval meets the published range;
+# what does not is missed, low or high. A ratio or difference whose interval also holds "none" *cannot tell*. C
 # joins cement beside the bone and in the canal behind a broken wall, S joins emboli, which leave by a segmental vein.
 
 # %%

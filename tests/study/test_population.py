@@ -136,6 +136,26 @@ def test_a_risk_ratio_covers_the_truth_and_pairs_make_it_sharper() -> None:
         risk_ratio(one, other[:-1], paired=True)
 
 
+def test_a_ratio_to_nobody_is_wide() -> None:
+    """10 of 100 against 0 of 100: nobody can tell 2 from 200."""
+    some, nobody = np.arange(100) < 10, np.zeros(100, bool)
+    ratio, low, high = risk_ratio(some, nobody)
+    assert ratio == pytest.approx(21.0)
+    assert low < 2.0
+    assert high > 200.0
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_intervals_of_ratios_hold_the_truth_as_often_as_they_say(paired: bool) -> None:
+    generator, held = np.random.default_rng(7), 0
+    for _ in range(400):
+        other = generator.random(60) < 0.5
+        one = other & (generator.random(60) < 0.6) if paired else generator.random(60) < 0.3
+        _, low, high = risk_ratio(one, other, paired=paired)
+        held += low < 0.6 < high
+    assert 0.92 <= held / 400 <= 0.99
+
+
 def test_a_difference_of_means_is_welchs() -> None:
     found = mean_difference(np.array([4.0, 5.0, 6.0]), np.array([1.0, 2.0, 3.0]))
     assert found[0] == pytest.approx(3.0)
