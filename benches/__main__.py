@@ -29,7 +29,10 @@ README_ROWS = (
     "cold solve vertebra",
     "Buckley-Leverett",
     "new pose, 30 deg",
-    "live frame, 512²",
+    "live frame",
+    "turning C-arm",
+    "reference: itk-rtk",
+    "members per hour",
 )
 NO_BENCHES = {"__main__", "measure"}
 FIRST = ("machine", "start", "run")  # a child's peak memory begins at its parent's: while this process is small

@@ -1,8 +1,9 @@
-"""Video rate: one picture with everything on, at a fixed C-arm and while it turns; processor time of one thread."""
+"""Video rate: one picture with everything on, at a fixed C-arm and while it turns, and the first one of a process."""
 
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benches import imaging_rtk
-from benches.measure import Result
+from benches.measure import Result, clock_child
 from vertebro.grid import VoxelGrid
 from vertebro.imaging import CArm, Fluoroscope, Frame, Stream, TissueLayer, needle_path, project_layers, tissue_layers
 from vertebro.imaging.fluoroscope import expose
@@ -20,6 +21,19 @@ from vertebro.units import deg
 SIZES = ((512, 48), (512, 96), (1024, 48), (1024, 96))
 AIMS = {(512, 48): 4, (512, 96): 8, (1024, 48): 12, (1024, 96): 20}  # ms, the median
 VOXEL = 0.5e-3
+
+
+FIRST_FRAME = """
+import numpy as np
+from vertebro.grid import VoxelGrid
+from vertebro.imaging import CArm, Fluoroscope, needle_path, tissue_layers
+grid = VoxelGrid.around([-0.05] * 3, [0.05] * 3, 2e-3)
+view = Fluoroscope().prepare(CArm.ap(), tissue_layers(np.zeros(grid.shape), grid))
+cement = np.zeros(grid.shape, np.float32)
+cement[20:24, 20:24, 20:24] = 1
+needle = needle_path(view.geometry, [0, -0.03, 0], [0, 0.01, 0], outer_diameter=3e-3, inner_diameter=2e-3)
+view.frame(cement_line=view.cement_line(cement, grid), needle_line=needle)
+"""
 
 
 @dataclass
@@ -136,4 +150,18 @@ def reference(quick: bool) -> list[Result]:
     return rows
 
 
-BENCHES = [reference, live_frame, turning]
+def first_frame(quick: bool) -> Result:
+    """A fresh process with an empty kernel cache: import, compile, one frame."""
+    with tempfile.TemporaryDirectory() as cache:
+        cold = clock_child(["-c", FIRST_FRAME], repeats=1, VERTEBRO_CACHE=cache)
+        warm = clock_child(["-c", FIRST_FRAME], repeats=1 if quick else 3, VERTEBRO_CACHE=cache)
+    return Result(
+        name="first fluoroscopy frame, cold cache",
+        value=cold.cpu[0],
+        unit="s",
+        note=f"processor time, imports included; aim <= 8; warm cache {min(warm.cpu):.2f} s",
+        more=cold.numbers | {"warm_cpu_s": min(warm.cpu)},
+    )
+
+
+BENCHES = [reference, live_frame, turning, first_frame]
