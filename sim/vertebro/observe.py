@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ class Camera:
         """
         prepared = self.view(view)
         frame = prepared.frame(
-            cement_line=self.cement_line(view, cement_fraction, veins=veins),
+            cement_line=self.cement_line(prepared, cement_fraction, veins),
             needle_line=self._needles[view],
             cement=self.cement,
             replaced=MARROW,
@@ -183,7 +184,7 @@ class Camera:
         """The prepared view of that name; see `shoot`."""
         if name not in self._views:
             prepared = self.prepare(carm(name, self.scene))
-            self._views[name], self._needles[name] = prepared, self._steel(prepared)
+            self._views[name], self._needles[name] = prepared, steel_path(prepared, self.needles_shown)
         return self._views[name]
 
     def prepare(self, pose: CArm) -> FluoroView:
@@ -200,10 +201,9 @@ class Camera:
         return self.fluoroscope.prepare(pose, self._layers, collimation=collimation)
 
     def cement_line(
-        self, view: str, cement_fraction: NDArray[np.float32], *, veins: NDArray[np.floating] | None = None
+        self, prepared: FluoroView, cement_fraction: NDArray[np.float32], veins: NDArray[np.floating] | None = None
     ) -> NDArray[np.float32]:
         """(rows, cols) path through cement [m] in a view, that in veins beyond the voxels included; see `shoot`."""
-        prepared = self.view(view)
         inside = prepared.cement_line(cement_fraction, self.scene.anatomy.grid)
         return np.asarray(inside + self._beyond(prepared, veins), np.float32)
 
@@ -222,22 +222,26 @@ class Camera:
     def show_needles(self, needles: tuple[Needle, ...]) -> None:
         """From now on the pictures show these needles (one was pulled back or taken out)."""
         self.needles_shown = needles
-        self._needles = {name: self._steel(view) for name, view in self._views.items()}
+        self._needles = {name: steel_path(view, needles) for name, view in self._views.items()}
 
-    def _steel(self, prepared: FluoroView) -> NDArray[np.float32]:
-        """Path through the steel of all needles [m] in a view."""
-        steel = np.zeros((prepared.geometry.rows, prepared.geometry.cols), np.float32)
-        for needle in self.needles_shown:
-            needle_path(
-                prepared.geometry,
-                needle.entry,
-                needle.tip,
-                outer_diameter=needle.outer_diameter,
-                inner_diameter=needle.inner_diameter,
-                hub_length=needle.cannula_length - needle.length,
-                out=steel,
-            )
-        return steel
+
+def steel_path(
+    prepared: FluoroView, needles: Sequence[Needle], outside: Sequence[float] | None = None
+) -> NDArray[np.float32]:
+    """(rows, cols) path through the steel of needles [m], each drawn back along its axis by a length [m]."""
+    steel = np.zeros((prepared.geometry.rows, prepared.geometry.cols), np.float32)
+    for needle, back in zip(needles, outside or [0.0] * len(needles), strict=True):
+        shift = back * (needle.entry - needle.tip) / needle.length
+        needle_path(
+            prepared.geometry,
+            needle.entry + shift,
+            needle.tip + shift,
+            outer_diameter=needle.outer_diameter,
+            inner_diameter=needle.inner_diameter,
+            hub_length=needle.cannula_length - needle.length,
+            out=steel,
+        )
+    return steel
 
 
 def carm(view: str, scene: Scene) -> CArm:

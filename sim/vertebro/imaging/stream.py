@@ -33,6 +33,7 @@ from vertebro.imaging.fluoro_view import FluoroView, Frame, Places, ShadowMemory
 from vertebro.imaging.fluoroscope import retuned
 from vertebro.imaging.kernels_frame import develop
 from vertebro.imaging.spectrum import whole_kev
+from vertebro.imaging.visibility import filter_share
 from vertebro.materials.attenuation import MATERIALS, Material
 
 Image = NDArray[np.float32]
@@ -70,8 +71,7 @@ class Stream:
     def __init__(
         self, view: FluoroView, *, seed: int = 0, charge: float | None = None, tube: Dose | None = None
     ) -> None:
-        share = view.fluoroscope.temporal
-        self.charge = (1.0 if share is None else share / (2 - share)) if charge is None else charge
+        self.charge = filter_share(view.fluoroscope.temporal) if charge is None else charge
         if not (math.isfinite(self.charge) and self.charge > 0):
             raise CaseError("impossible charge of a pulse", where="charge", value=charge, allowed="> 0")
         self.view, self.seed, self.number, self.time = view, seed, 0, 0.0

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from vertebro.aim import VIEWS
 from vertebro.errors import CaseError, DataError
-from vertebro.imaging import Acquisition, CArm, FluoroView, Frame, Shot, Stream, needle_path
+from vertebro.imaging import Acquisition, CArm, FluoroView, Frame, Shot, Stream
 from vertebro.imaging.acquisition import PULSE_RATES, interval
-from vertebro.observe import MARROW, Camera, carm
-from vertebro.procedure import Needle
+from vertebro.imaging.visibility import filter_share
+from vertebro.observe import MARROW, Camera, carm, steel_path
 from vertebro.sources import Constant
 from vertebro.view.dicom_xa import XAPlane
 
@@ -112,8 +112,8 @@ class LoopMaker:
             If the run has no such moment.
         """
         prepared = self.camera.view(view)
-        line = self.camera.cement_line(view, self.run.cement_fraction(time), veins=self.run.vein_cement(time))
-        frame = self._expose(prepared, line, _steel(prepared, self.run.scene.needles), number)
+        line = self.camera.cement_line(prepared, self.run.cement_fraction(time), self.run.vein_cement(time))
+        frame = self._expose(prepared, line, steel_path(prepared, self.run.scene.needles), number)
         loop = Acquisition(mode="single", rate=0.0, phase="shot", plane="A", shots=(self._shot(frame, view, time),))
         return self._described(loop, "shot", view, prepared, 1, 1.0), frame
 
@@ -131,8 +131,8 @@ class LoopMaker:
         if isinstance(pose, str):
             return carm(pose, run.scene), self.single(pose, time)[1].display
         prepared = camera.prepare(pose)
-        line = prepared.cement_line(run.cement_fraction(time), run.anatomy.grid)
-        return pose, self._expose(prepared, line, _steel(prepared, run.scene.needles), 0).display
+        line = camera.cement_line(prepared, run.cement_fraction(time), run.vein_cement(time))
+        return pose, self._expose(prepared, line, steel_path(prepared, run.scene.needles), 0).display
 
     def _span(self, start: float | None, end: float | None) -> tuple[float, float]:
         first = float(self.run.times[0]) if start is None else start
@@ -150,7 +150,7 @@ class LoopMaker:
         moments = (
             np.minimum(times + lag, max(float(self.run.times[-1]), times[0])) if name == "injection" else times + lag
         )
-        paint = self._needle_paint(prepared) if name == "needle" else self._cement_paint(view, prepared)
+        paint = self._needle_paint(prepared) if name == "needle" else self._cement_paint(prepared)
         stream = Stream(prepared, seed=self.run.case.seed) if len(times) == count else None
         shots = []
         for number, time in enumerate(moments):
@@ -162,7 +162,9 @@ class LoopMaker:
             shots.append(self._shot(frame, view, float(time)))
         phase = "cement" if name == "injection" else name
         loop = Acquisition(mode="pulsed", rate=self.rate, phase=phase, plane=PLANES[place], shots=tuple(shots))
-        return self._described(loop, name, view, prepared, count, 1.0 if stream else settled_share(prepared))
+        return self._described(
+            loop, name, view, prepared, count, 1.0 if stream else filter_share(prepared.fluoroscope.temporal)
+        )
 
     def _expose(self, prepared: FluoroView, cement: Image | None, steel: Image, number: int) -> Frame:
         return prepared.frame(
@@ -192,9 +194,9 @@ class LoopMaker:
             focus=float(machine.focal_spot),
         )
 
-    def _cement_paint(self, view: str, prepared: FluoroView) -> Callable[[float], tuple[Image, Image]]:
+    def _cement_paint(self, prepared: FluoroView) -> Callable[[float], tuple[Image, Image]]:
         """Paths through cement and steel [m] at a time: cement between two kept moments is interpolated."""
-        run, steel = self.run, _steel(prepared, self.run.scene.needles)
+        run, steel = self.run, steel_path(prepared, self.run.scene.needles)
         kept: dict[int, Image] = {}
 
         def line(index: int) -> Image:
@@ -202,7 +204,7 @@ class LoopMaker:
                 if len(kept) > 1:
                     kept.pop(min(kept))  # only two neighbours are ever needed at once
                 time = float(run.times[index])
-                kept[index] = self.camera.cement_line(view, run.cement_fraction(time), veins=run.vein_cement(time))
+                kept[index] = self.camera.cement_line(prepared, run.cement_fraction(time), run.vein_cement(time))
             return kept[index]
 
         def paint(time: float) -> tuple[Image, Image]:
@@ -221,30 +223,6 @@ class LoopMaker:
         def paint(time: float) -> tuple[None, Image]:
             ways = [(time - start) * NEEDLE_SPEED for start in starts[:-1]]
             moving = [(needle, min(way, needle.length)) for needle, way in zip(needles, ways, strict=True) if way > 0]
-            return None, _steel(prepared, [n for n, _ in moving], [n.length - way for n, way in moving])
+            return None, steel_path(prepared, [n for n, _ in moving], [n.length - way for n, way in moving])
 
         return paint
-
-
-def settled_share(prepared: FluoroView) -> float:
-    """Dose of one pulse over that of a single exposure that is as quiet as the settled filter's picture."""
-    newest = prepared.fluoroscope.temporal
-    return 1.0 if newest is None else float(newest / (2 - newest))
-
-
-def _steel(prepared: FluoroView, needles: Sequence[Needle], outside: Sequence[float] | None = None) -> Image:
-    """(rows, cols) path through steel [m] of needles, each drawn back along its axis by a length [m]."""
-    geometry = prepared.geometry
-    steel = np.zeros((geometry.rows, geometry.cols), np.float32)
-    for needle, back in zip(needles, outside or [0.0] * len(needles), strict=True):
-        shift = back * (needle.entry - needle.tip) / needle.length
-        needle_path(
-            geometry,
-            needle.entry + shift,
-            needle.tip + shift,
-            outer_diameter=needle.outer_diameter,
-            inner_diameter=needle.inner_diameter,
-            hub_length=needle.cannula_length - needle.length,
-            out=steel,
-        )
-    return steel
