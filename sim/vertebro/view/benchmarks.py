@@ -76,14 +76,13 @@ def benchmark_rows(summary: dict[str, Any]) -> list[Row]:
     dose = summary.get("dose", {})
     area, kerma = dose.get("dap_gy_cm2"), dose.get("reference_kerma_mgy")
     minutes = summary["simulated_s"] / 60
-    rows = [
+    return [
         _row("dose-area product", area, "Gy·cm²", DAP_FLUOROSCOPY),
         _row("dose-area product", area, "Gy·cm²", DAP_TOTAL),
         _row("air kerma at the reference point", kerma, "mGy", KERMA),
         _row("time of the cement phase", minutes, "min", CEMENT_TIME),
         _row("fluoroscopy time", None, "min", FLUORO_TIME),
     ]
-    return rows
 
 
 def _row(name: str, value: float | None, unit: str, published: Constant) -> Row:

@@ -99,6 +99,7 @@ def line_chart(
     limit: tuple[float, str] | None = None,
     floor: float | None = 0.0,
     decades: bool = False,
+    least: float = 0.0,
 ) -> str:
     """A chart of lines over a common x.
 
@@ -117,6 +118,8 @@ def line_chart(
         Lowest value of a straight y axis; None: what the values need.
     decades : bool
         Use a logarithmic axis when the values span more than `LOG_FROM`.
+    least : float
+        A straight axis reaches at least this far up, lest nothing look like much.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def line_chart(
         An ``<svg>`` element whose ``<title>`` and ``<desc>`` say what it shows.
     """
     curves = [_clean(line) for line in lines]
-    x_axis, y_axis = _axes(curves, limit, floor, decades)
+    x_axis, y_axis = _axes(curves, [least] if limit is None else [least, limit[0]], floor, decades)
     parts = [
         f'<text class="name" x="0" y="14">{escape(name)} <tspan class="unit">[{escape(unit)}]</tspan></text>',
         _legend(lines),
@@ -173,10 +176,10 @@ def thinned(x: Float, y: Float, most: int = MOST_POINTS) -> tuple[Float, Float]:
 
 
 def _axes(
-    curves: Sequence[tuple[Float, Float]], limit: tuple[float, str] | None, floor: float | None, decades: bool
+    curves: Sequence[tuple[Float, Float]], levels: Sequence[float], floor: float | None, decades: bool
 ) -> tuple[Axis, Axis]:
     xs = np.concatenate([x for x, _ in curves] or [np.zeros(1)])
-    ys = np.concatenate([y for _, y in curves] + [np.array([limit[0]] if limit else [])])
+    ys = np.concatenate([y for _, y in curves] + [np.array(levels if floor is not None else levels[1:])])
     x_end = float(xs.max()) if xs.size and xs.max() > 0 else 1.0
     x_axis = Axis(low=0.0, high=x_end, start=LEFT, end=WIDTH - RIGHT)
     positive = ys[ys > 0]

@@ -16,20 +16,16 @@ if TYPE_CHECKING:
 
 Columns = dict[str, NDArray[np.float64]]
 ML, ML_PER_MIN, KPA = 1e6, 6e7, 1e-3
+LEAST_ML = 0.01  # smallest volume worth an axis
 # name, unit, ((column, factor, label), ...), decades
 PANELS: tuple[tuple[str, str, tuple[tuple[str, float, str], ...], bool], ...] = (
-    (
-        "Cement volume",
-        "mL",
-        (("volume_injected_m3", ML, "injected"), ("volume_in_body_m3", ML, "in the bone")),
-        False,
-    ),
+    ("Cement volume", "mL", (("volume_injected_m3", ML, "injected"), ("volume_in_body_m3", ML, "in the bone")), False),
     ("Leaked volume", "mL", (("volume_leaked_m3", ML, "leaked"), ("volume_embolic_m3", ML, "beyond the veins")), False),
-    ("Pressure", "kPa", (("syringe_pressure_pa", KPA, "in the syringe"), ("bone_pressure_pa", KPA, "in the bone")), True),
+    ("Pressure", "kPa", (("syringe_pressure_pa", KPA, "syringe"), ("bone_pressure_pa", KPA, "bone at the tip")), True),
     ("Cement viscosity", "Pa·s", (("viscosity_pa_s", 1.0, ""),), True),
     ("Injection rate", "mL/min", (("rate_m3_s", ML_PER_MIN, ""),), False),
     ("Force on the plunger", "N", (("plunger_force_n", 1.0, ""),), False),
-)  # fmt: skip
+)
 COMPARED = (
     ("Cement injected", "mL", "volume_injected_m3", ML, False),
     ("Cement leaked", "mL", "volume_leaked_m3", ML, False),
@@ -64,6 +60,7 @@ def run_charts(run: Run) -> list[str]:
             unit=unit,
             marks=marks,
             decades=decades,
+            least=LEAST_ML if unit == "mL" else 0.0,
         )
         for name, unit, columns, decades in PANELS
     ]
@@ -87,8 +84,8 @@ def compared_charts(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
             if column in run.history
         ]
         if lines:
-            limit = QUARTER if column == "posterior_margin" else None
-            charts.append(line_chart(lines, name=name, unit=unit, decades=decades, limit=limit))
+            limit, least = QUARTER if column == "posterior_margin" else None, LEAST_ML if unit == "mL" else 0.0
+            charts.append(line_chart(lines, name=name, unit=unit, decades=decades, limit=limit, least=least))
     warm = [
         Line(x=run.heat.curves["time_s"], y=run.heat.curves["cement_c"], label=label, style=style)
         for style, (run, label) in enumerate(zip(runs, labels, strict=True))

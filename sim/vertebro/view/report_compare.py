@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vertebro.errors import CaseError, DataError
+from vertebro.errors import CaseError
 from vertebro.record import Run
 from vertebro.view import charts_run, report_plates, tables, theme, words
 from vertebro.view.charts import STYLES
@@ -16,26 +16,50 @@ MOST = STYLES  # more lines in one chart cannot be told apart
 LETTERS = "ABCDEFGH"
 ABSENT = "–"
 SAME_KERNELS = ("vertebro", "numpy", "scipy", "numba", "kernel_hash")
+Summary = dict[str, Any]
+
+
+def _leaked(summary: Summary) -> float:
+    return float(sum(leak["volume_ml"] for leak in summary.get("leaks", [])))
+
+
+def _unseen(summary: Summary) -> float:
+    return float(sum(leak["volume_ml"] for leak in summary.get("leaks", []) if leak.get("t_visible_s") is None))
+
+
+def _first_leak(summary: Summary) -> float | None:
+    return min((leak["t_leak_s"] for leak in summary.get("leaks", [])), default=None)
+
+
+def _result(key: str) -> Callable[[Summary], float | None]:
+    """A share of the result measures in per cent; None in a run without them."""
+
+    def find(summary: Summary) -> float | None:
+        value = (summary.get("result") or {}).get(key)
+        return None if value is None else 100.0 * value
+
+    return find
+
+
 # name, unit, digits, how to find it in a summary
-Number = tuple[str, str, int, Callable[[dict[str, Any]], float | None]]
-NUMBERS: tuple[Number, ...] = (
-    ("cement injected", "mL", 2, lambda s: s["volume_injected_ml"]),
-    ("in the bone", "mL", 2, lambda s: s["volume_in_body_ml"]),
-    ("filling", "%", 1, lambda s: 100 * s["fill_fraction"]),
-    ("leaked", "mL", 3, lambda s: sum(leak["volume_ml"] for leak in s.get("leaks", []))),
-    ("leaked unseen", "mL", 3, lambda s: sum(x["volume_ml"] for x in s.get("leaks", []) if x.get("t_visible_s") is None)),
-    ("first leak", "s", 0, lambda s: min((leak["t_leak_s"] for leak in s.get("leaks", [])), default=None)),
-    ("beyond the segmental veins", "mL", 4, lambda s: s.get("embolic_load_ml")),
-    ("share of the canal taken", "%", 2, lambda s: _result(s, "canal_encroachment", 100)),
-    ("rearmost cement", "% of the depth", 1, lambda s: _result(s, "posterior_margin", 100)),
-    ("share in the anterior half", "%", 1, lambda s: _result(s, "anterior_half_share", 100)),
-    ("symmetry of the halves", "%", 1, lambda s: _result(s, "symmetry", 100)),
-    ("peak syringe pressure", "kPa", 0, lambda s: s["peak_syringe_pressure_kpa"]),
-    ("peak bone pressure", "kPa", 1, lambda s: s["peak_bone_pressure_kpa"]),
-    ("peak temperature", "°C", 1, lambda s: s.get("peak_temperature_c")),
-    ("duration", "s", 0, lambda s: s["simulated_s"]),
-    ("dose-area product", "Gy·cm²", 3, lambda s: s.get("dose", {}).get("dap_gy_cm2")),
-)  # fmt: skip
+NUMBERS: tuple[tuple[str, str, int, Callable[[Summary], float | None]], ...] = (
+    ("cement injected", "mL", 2, lambda summary: summary["volume_injected_ml"]),
+    ("in the bone", "mL", 2, lambda summary: summary["volume_in_body_ml"]),
+    ("filling", "%", 1, lambda summary: 100 * summary["fill_fraction"]),
+    ("leaked", "mL", 3, _leaked),
+    ("leaked unseen", "mL", 3, _unseen),
+    ("first leak", "s", 0, _first_leak),
+    ("beyond the segmental veins", "mL", 4, lambda summary: summary.get("embolic_load_ml")),
+    ("share of the canal taken", "%", 2, _result("canal_encroachment")),
+    ("rearmost cement", "% of the depth", 1, _result("posterior_margin")),
+    ("share in the anterior half", "%", 1, _result("anterior_half_share")),
+    ("symmetry of the halves", "%", 1, _result("symmetry")),
+    ("peak syringe pressure", "kPa", 0, lambda summary: summary["peak_syringe_pressure_kpa"]),
+    ("peak bone pressure", "kPa", 1, lambda summary: summary["peak_bone_pressure_kpa"]),
+    ("peak temperature", "°C", 1, lambda summary: summary.get("peak_temperature_c")),
+    ("duration", "s", 0, lambda summary: summary["simulated_s"]),
+    ("dose-area product", "Gy·cm²", 3, lambda summary: summary.get("dose", {}).get("dap_gy_cm2")),
+)
 
 
 def write_comparison(runs: Sequence[str | Path | Run], path: str | Path) -> Path:
@@ -104,11 +128,6 @@ def render_comparison(runs: Sequence[Run]) -> str:
     return render("compare.html.j2", context)
 
 
-def _result(summary: dict[str, Any], key: str, factor: float) -> float | None:
-    value = (summary.get("result") or {}).get(key)
-    return None if value is None else factor * value
-
-
 def _card(run: Run, letter: str, style: int) -> dict[str, Any]:
     return {
         "letter": letter,
@@ -122,7 +141,7 @@ def _card(run: Run, letter: str, style: int) -> dict[str, Any]:
     }
 
 
-def number_rows(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def number_rows(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
     """Key numbers of every run, and from the second on how far from the first."""
     rows = []
     for name, unit, digits, find in NUMBERS:
@@ -149,20 +168,38 @@ def _change(value: float | None, first: float | None, digits: int) -> str:
 
 
 def setting_rows(runs: Sequence[Run]) -> tuple[list[dict[str, Any]], int]:
-    """The settings and cement constants that differ, with one value per run; and how many are equal."""
-    books: list[dict[str, str]] = []
-    for run in runs:
-        groups = [*tables.parameter_groups(run), {"title": "cement card", "rows": tables.cement_rows(run)}]
-        books.append({f"{group['title']}: {row['name']}": row["value"] for group in groups for row in group["rows"]})
-    names = list(dict.fromkeys(name for book in books for name in book))
-    rows, equal = [], 0
-    for name in names:
-        values = [book.get(name, ABSENT) for book in books]
-        if len(set(values)) > 1:
-            rows.append({"name": name, "values": values})
-        else:
-            equal += 1
+    """The settings and cement constants that differ, with one value per run; and how many are equal.
+
+    A needle or step that only some runs have is one row, told by what is set in it.
+    """
+    books = [_book(run) for run in runs]
+    rows: list[dict[str, Any]] = []
+    equal = 0
+    for key in dict.fromkeys(key for book in books for key in book):
+        groups = [book.get(key) for book in books]
+        if not all(groups):
+            rows.append({"name": key, "values": [_told(group) if group else ABSENT for group in groups]})
+            continue
+        sheets = [{row["name"]: row["value"] for row in group or []} for group in groups]
+        for name in dict.fromkeys(name for sheet in sheets for name in sheet):
+            values = [sheet.get(name, ABSENT) for sheet in sheets]
+            if len(set(values)) == 1:
+                equal += 1
+            else:
+                rows.append({"name": f"{key}: {name}", "values": values})
     return rows, equal
+
+
+def _book(run: Run) -> dict[str, list[tables.Row]]:
+    """Rows of settings by section, sections with rows only."""
+    book = {group["key"]: group["rows"] for group in tables.parameter_groups(run)}
+    book["cement card"] = tables.cement_rows(run)
+    return {key: rows for key, rows in book.items() if rows}
+
+
+def _told(rows: Sequence[tables.Row]) -> str:
+    """What a record sets, in a line."""
+    return ", ".join(f"{row['name']} {row['value']}" for row in rows if row["mark"] == "set") or "defaults"
 
 
 def version_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -175,7 +212,7 @@ def version_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return rows
 
 
-def leak_rows(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def leak_rows(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
     """One row per kind of leak that any run has: number, volume, onset, whether a frame shows it."""
     rows = []
     for kind in theme.LEAK_WORDS:
@@ -185,7 +222,7 @@ def leak_rows(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _leak_cell(leaks: Sequence[dict[str, Any]]) -> str:
+def _leak_cell(leaks: Sequence[Summary]) -> str:
     if not leaks:
         return ""
     volume, onset = sum(leak["volume_ml"] for leak in leaks), min(leak["t_leak_s"] for leak in leaks)

@@ -33,7 +33,7 @@ _DOSE_BY_PHASE = ("frames", "dap_gy_cm2", "reference_kerma_mgy")
 
 def parameter_groups(run: Run) -> list[dict[str, Any]]:
     """The whole input by section; each row says name, value, allowed range, source and meaning."""
-    groups: list[dict[str, Any]] = [{"title": "case", "rows": []}]
+    groups: list[dict[str, Any]] = [{"title": "case", "key": "case", "rows": []}]
     for name, info in type(run.case).model_fields.items():
         value = getattr(run.case, name)
         records = value if isinstance(value, tuple) else (value,)
@@ -46,7 +46,8 @@ def parameter_groups(run: Run) -> list[dict[str, Any]]:
             title = f"{name} {i + 1}" if len(records) > 1 else name
             fields = type(record).model_fields.items()
             rows = [row for key, field in fields for row in _parameters(key, getattr(record, key), field)]
-            groups.append({"title": words.readable(title), "rows": rows})
+            key = f"{name} {i + 1}" if isinstance(value, tuple) else name
+            groups.append({"title": words.readable(title), "key": words.readable(key), "rows": rows})
     return groups
 
 
@@ -57,7 +58,7 @@ def _parameters(name: str, value: Any, info: Any) -> list[Row]:
         return [_parameter(name, value, info)]
     rows = []
     for i, record in enumerate(records):
-        head = f"{name} {i + 1}" if len(records) > 1 else name
+        head = f"{name} {i + 1}" if isinstance(value, tuple) else name
         for key, field in type(record).model_fields.items():
             rows += _parameters(f"{head}, {key}", getattr(record, key), field)
     return rows
@@ -85,7 +86,7 @@ def _pretty(quantity: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    if value is None or value == "":
+    if value is None or value in ("", ()):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -230,7 +231,7 @@ def heat_rows(summary: dict[str, Any]) -> list[Row]:
         dose = heat["cem43_min"][place]
         rows.append(
             {
-                "name": words.readable(place),
+                "name": words.place_words(place),
                 "peak": f"{peak:.1f} °C",
                 "warm": f"{heat['seconds_above_45_c'][place]:.0f} s",
                 # cement itself has nothing to lose

@@ -102,7 +102,7 @@ def _phases(found: Sequence[tuple[float, float, str]], axis: Axis) -> str:
         shown = label if len(label) * 6.6 < x1 - x0 else kind if len(kind) * 6.6 < x1 - x0 else ""
         parts.append(
             f'<g><title>{escape(label)}, {start:.0f} to {stop:.0f} s</title>'
-            f'<rect class="phase {kind}" x="{x0:.1f}" y="2" width="{max(x1 - x0 - 1, 1):.1f}" height="{ROW - 4}" rx="2"/>'
+            f'<rect class="phase {kind}" x="{x0:.1f}" y="2" width="{max(x1 - x0 - 1, 1):.1f}" height="{ROW - 4}"/>'
             f'<text class="phasename {kind}" x="{x0 + 6:.1f}" y="{ROW / 2 + 4:.1f}">{escape(shown)}</text></g>'
         )  # fmt: skip
     return "".join(parts)
@@ -167,12 +167,11 @@ def _stops(events: Sequence[dict[str, Any]], axis: Axis, end: float) -> tuple[st
         start = x - width if left else x
         lane = next((i for i, border in enumerate(free) if border < start), len(free))
         free[lane:] = [x + (4 if left else width), *free[lane + 1 :]]
-        y = 18 * lane + 9
+        y, at, anchor = 18 * lane + 9, x + (-5 if left else 5), "end" if left else "start"
         parts.append(
             f'<g><title>{escape(event["event"])}, {words.clock(time)}</title>'
             f'<path class="flag" d="M{x:.1f} {y - 7}v14"/>'
-            f'<text class="tag" x="{x + (-5 if left else 5):.1f}" y="{y + 4}" text-anchor="{"end" if left else "start"}">'
-            f"{escape(label)}</text></g>"
+            f'<text class="tag" x="{at:.1f}" y="{y + 4}" text-anchor="{anchor}">{escape(label)}</text></g>'
         )  # fmt: skip
     return "".join(parts), len(free)
 

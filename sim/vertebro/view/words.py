@@ -95,7 +95,8 @@ def _filling(summary: dict[str, Any], level: str) -> str:
     rear = ""
     if margin is not None:
         quarter = ", in the posterior quarter" if result["in_posterior_quarter"] else ""
-        rear = f" and reaches back to {percent(max(margin, 0.0))} of the depth in front of the posterior wall{quarter}"
+        depth = f"to {percent(margin)} of the depth in front of the posterior wall{quarter}"
+        rear = f" and reaches back {depth if margin > 0 else 'to the posterior wall'}"
     return f"{text} It {halves}, {ends}{rear}."
 
 
@@ -144,14 +145,14 @@ def _heat(summary: dict[str, Any]) -> str:
         limit = heat.get("nerve_dose_limit_min")
         over = limit is not None and max(heat.get("cem43_min", {}).get(name, 0.0) for name in nerves) >= limit
         judged = "" if limit is None else f", {'above' if over else 'below'} the thermal dose that harms nerves"
-        text += f". Near nerves it was {nerves[hottest]:.1f} °C at most ({readable(hottest)}){judged}"
+        text += f". Near nerves it was {nerves[hottest]:.1f} °C at most ({place_words(hottest)}){judged}"
     return f"{text}."
 
 
 def _radiation(summary: dict[str, Any]) -> str:
     dose = summary.get("dose", {})
     if not dose.get("frames"):
-        return "No exposure was made."
+        return "No frame was taken."
     return (
         f"{count(int(dose['frames']), 'stored frame')}: {dose.get('dap_gy_cm2', 0.0):.2g} Gy·cm² and "
         f"{dose.get('reference_kerma_mgy', 0.0):.2g} mGy at the reference point."
@@ -232,6 +233,13 @@ def clock(seconds: float) -> str:
 def count(number: int, noun: str) -> str:
     """``one needle``, ``2 needles``."""
     return f"one {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def place_words(name: str) -> str:
+    """``foramen_right`` → ``right foramen``; other places as `readable`."""
+    thing, _, side = name.rpartition("_")
+    sides = {"left": "left", "right": "right", "superior": "upper", "inferior": "lower"}
+    return f"{sides[side]} {thing}" if thing and side in sides else readable(name)
 
 
 def readable(name: str) -> str:
