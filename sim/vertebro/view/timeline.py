@@ -75,7 +75,7 @@ def phases(events: Sequence[dict[str, Any]], end: float) -> list[tuple[float, fl
 
 
 def _rows(run: Run, axis: Axis, end: float) -> list[tuple[str, float, str]]:
-    rows = [("phase", ROW, _phases(phases(run.events, end), axis))]
+    rows: list[tuple[str, float, str]] = [("phase", ROW, _phases(phases(run.events, end), axis))]
     for view in dict.fromkeys(picture.view for picture in run.pictures):
         times = [picture.time for picture in run.pictures if picture.view == view]
         name = view.upper() if len(view) < 3 else words.readable(view)
