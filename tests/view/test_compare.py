@@ -6,10 +6,12 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from vertebro.cli.main import app
 from vertebro.errors import CaseError, DataError
 from vertebro.record import Run
-from vertebro.view import report_compare, write_comparison
+from vertebro.view import report, report_compare, write_comparison
 from view.page import Page
 
 
@@ -30,8 +32,8 @@ def html(run: Run, other: Run) -> str:
 def test_only_what_differs_is_listed(run: Run, other: Run) -> None:
     rows, equal = report_compare.setting_rows([run, other])
     assert {row["name"]: row["values"] for row in rows} == {
-        "marrow: viscosity": ["1 Pa·s", "0.2 Pa·s"] if run.case.marrow.viscosity == 1 else rows[0]["values"],
-        "steps 1: volume": [next(r for r in rows if r["name"] == "steps 1: volume")["values"][0], "3 mL"],
+        "marrow: viscosity": [f"{run.case.marrow.viscosity:g} Pa·s", "0.2 Pa·s"],
+        "steps 1: volume": ["5 mL", "3 mL"],
     }
     assert equal > 50
     assert report_compare.setting_rows([run, run])[0] == []
@@ -123,3 +125,34 @@ def test_a_damaged_folder_is_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="damaged") as caught:
         write_comparison([run, broken], tmp_path / "compare.html")
     assert str(broken) in str(caught.value)
+
+
+def test_the_command_compares_several_runs_and_reports_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def compare(folders: list[Path], out: Path) -> Path:
+        asked.append((*(folder.name for folder in folders), out.name))
+        return out
+
+    def tell(run: Run, out: Path | None, *, film: bool) -> Path:
+        asked.append((out, film))
+        return Path("report.html")
+
+    monkeypatch.setattr(report_compare, "write_comparison", compare)
+    monkeypatch.setattr(report, "write_report", tell)
+    monkeypatch.setattr(Run, "load", lambda folder: run)
+    runner = CliRunner()
+    assert runner.invoke(app, ["report", "a", "b", "--out", "c.html"]).exit_code == 0
+    assert runner.invoke(app, ["report", "a", "--movie"]).exit_code == 0
+    assert asked == [("a", "b", "c.html"), (None, True)]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [(["a", "b"], "needs a name"), (["a", "b", "--out", "c.html", "--movie"], "has no loop")]
+)
+def test_the_command_refuses_what_it_cannot_do(words: list[str], says: str) -> None:
+    found = CliRunner().invoke(app, ["report", *words]).exception
+    assert isinstance(found, CaseError)
+    assert says in str(found)

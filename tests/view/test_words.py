@@ -80,6 +80,13 @@ def test_volumes(volume: float, text: str) -> None:
     assert words.ml(volume) == text
 
 
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0 %"), (0.0004, "less than 0.1 %"), (0.031, "3.1 %"), (0.223, "22 %"), (-0.02, "-2.0 %")]
+)
+def test_shares(share: float, text: str) -> None:
+    assert words.percent(share) == text
+
+
 def test_pressures_change_unit_at_a_megapascal() -> None:
     assert words.kpa(999) == "999 kPa"
     assert words.kpa(1500) == "1.50 MPa"

@@ -219,6 +219,8 @@ def percent(share: float) -> str:
     """A share as per cent."""
     if share == 0:
         return "0 %"
+    if 0 < share < 0.0005:
+        return "less than 0.1 %"
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
