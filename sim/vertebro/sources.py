@@ -208,6 +208,9 @@ SOURCES: dict[str, Source] = _table(
     ("iec60601_2_43", "IEC 60601-2-43, X-ray equipment for interventional procedures: reference point, dose display", ""),
     ("angio_sheets", "Data sheets of floor-mounted angiography systems with 30 cm panels: travel and speed of their axes", ""),
     ("ncrp133", "NCRP Report 133 (2000), radiation protection for procedures outside the radiology department", ""),
+    ("ijss_spinejack", "Vertebroplasty against SpineJack, Int J Spine Surg, table 2: dose-area product and time per procedure", "ijssurgery.com"),
+    ("roldan2024", "Roldan et al. 2024, radiation dose of vertebral augmentation in cancer patients", "doi:10.3390/radiation4040028"),
+    ("ortiz2006", "Ortiz et al., AJNR 27:989 (2006), fluoroscopy time of kyphoplasty and vertebroplasty by phase", "PMC7975715"),
     ("kopparapu", "Kopparapu et al., dose of vertebroplasty and kyphoplasty, 27 studies, to patient and operator", "pure.johnshopkins.edu"),
 )
 # fmt: on

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from html.parser import HTMLParser
+import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -11,36 +12,8 @@ import pytest
 from vertebro.errors import DataError
 from vertebro.record import Run
 from vertebro.sources import SOURCES
-from vertebro.view import report, tables, write_report
-
-VOID = {"meta", "img", "br", "link", "input"}
-
-
-class Page(HTMLParser):
-    """Collects pictures, addresses and open tags."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.images: list[dict[str, str | None]] = []
-        self.addresses: list[str] = []
-        self.open: list[str] = []
-        self.headings: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        known = dict(attrs)
-        self.addresses += [value for key in ("src", "href") if (value := known.get(key))]
-        if tag == "img":
-            self.images.append(known)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "h2":
-            self.headings.append(data)
+from vertebro.view import report, tables, theme, write_report
+from view.page import Page
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +22,14 @@ def html(run: Run) -> str:
 
 
 def test_report_holds_everything_itself(html: str) -> None:
+    """No request leaves the page: addresses are data or anchors, the style sheet loads nothing, no script runs."""
     page = Page(html)
-    assert page.addresses
-    assert all(address.startswith("data:") for address in page.addresses)
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
     assert "<script" not in html
     assert "@import" not in html
+    assert "url(" not in html
+    assert not re.search(r"https?://", html)
 
 
 def test_report_is_small_enough_to_mail(html: str) -> None:
@@ -74,17 +50,110 @@ def test_report_says_what_it_is_for(html: str) -> None:
 
 def test_sections_are_complete(html: str) -> None:
     wanted = [
-        *("Fluoroscopy", "CT before and after", "In three dimensions", "Course of the injection", "Leaks", "Needles"),
-        *(
-            "Radiation and heat",
-            "What happened, in order",
-            "Limits of the model",
-            "Parameters",
-            "Sources",
-            "Provenance",
-        ),
+        *("Pictures at the end", "CT before and after", "In three dimensions", "Course of the injection", "Leaks"),
+        *("Result", "Needles", "Radiation", "Heat of curing", "What happened, in order", "Limits of the model"),
+        *("Parameters", "Sources", "Provenance"),
     ]
-    assert [heading for heading in Page(html).headings if heading != "Filling"] == wanted
+    assert [heading for heading in Page(html).headings if heading != "The procedure in five pictures"] == wanted
+
+
+def test_headings_never_skip_a_level(html: str) -> None:
+    levels = Page(html).levels
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_numbers_of_the_run_are_in_the_report(run: Run, html: str) -> None:
+    """Volumes, filling, pressures, duration and doses with their units."""
+    text = " ".join(Page(html).text)
+    for told in ("4.00 mL", "14.7 %", "0.30 mL", "980 kPa", "360 kPa", "80 s", "10 stored frames", "0.12 Gy·cm²"):
+        assert told in text
+    assert "15 % of its 25.1 mL" in text
+    assert f"{run.summary['volume_balance_error']:.1e}" in text
+
+
+def test_every_leak_has_its_row(run: Run, html: str) -> None:
+    rows = tables.leak_rows(run.summary)
+    assert len(rows) == len(run.summary["leaks"]) == html.count('<span class="kind ')
+    for row in rows:
+        assert all(row[key] in html for key in ("meaning", "volume", "onset", "place", "position"))
+
+
+def test_seen_and_hidden_leaks_differ_by_shape_and_word(run: Run) -> None:
+    leaks = [leak | {"t_visible_s": seen} for leak, seen in zip(run.summary["leaks"], (None, 64.0), strict=True)]
+    html = report.render_report(dataclasses.replace(run, summary=run.summary | {"leaks": leaks}))
+    assert '<span class="kind seen">S</span>' in html
+    assert '<span class="kind ">D</span>' in html
+    assert "on no stored frame" in html
+    assert "1 of 2 leaks show on a stored frame; 0.21 mL went unseen." in html
+
+
+def _luminance(colour: str) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in theme.rgb(colour)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_and_lines_stand_out_in_light_and_dark(html: str) -> None:
+    """WCAG: text 4.5 to 1 on every ground it stands on, lines of charts 3 to 1."""
+    dresses = [
+        dict(re.findall(r"--([\w-]+): (#\w{6}|#\w{3});", part))
+        for part in re.findall(r":root \{(.*?)\n *\}", html, re.S)
+    ]
+    assert len(dresses) == 2
+    for dress in dresses:
+        dress = {name: "#" + "".join(c * 2 for c in v[1:]) if len(v) == 4 else v for name, v in dress.items()}
+        grounds = [
+            dress[name] for name in ("paper", "tint", "calm-tint", "notice-tint", "alarm-tint", "inject", "wait")
+        ]
+        for ground in grounds:
+            assert _contrast(dress["ink"], ground) >= 4.5
+        for ground in grounds[:5]:
+            assert _contrast(dress["muted"], ground) >= 4.5
+        for name in ("leak", "accent", "c0"):
+            assert _contrast(dress[name], dress["paper"]) >= 4.5
+        for n in range(8):
+            assert _contrast(dress[f"c{n}"], dress["paper"]) >= 3
+
+
+def test_dark_dress_is_for_screens_only(html: str) -> None:
+    assert html.count("prefers-color-scheme") == 1
+    assert "@media screen and (prefers-color-scheme: dark)" in html
+    assert "@page { size: A4;" in html
+
+
+def test_an_interrupted_run_says_so(run: Run) -> None:
+    cut = dataclasses.replace(run, summary=run.summary | {"status": "interrupted"})
+    assert "interrupted before its schedule ended" in report.render_report(cut)
+
+
+def test_the_command_to_run_it_again_is_given(run: Run, tmp_path: Path) -> None:
+    saved = dataclasses.replace(run, folder=tmp_path / "my-run")
+    assert tables.rerun_command(saved) == "vertebro run my-run/case.toml --out my-run-again --seed 1"
+    assert tables.rerun_command(run) in report.render_report(run)
+
+
+def test_result_measures_have_numbers_and_units(run: Run) -> None:
+    result = {
+        "fill_fraction": 0.147, "symmetry": 0.81, "crosses_midline": True, "anterior_half_share": 0.88,
+        "cranial_half_share": 0.57, "both_endplates": False, "posterior_margin": -0.02, "in_posterior_quarter": True,
+        "canal_encroachment": 0.031, "spongy_index": 13.1, "left_volume_ml": 2.1, "right_volume_ml": 1.6,
+        "foramen_volume_ml": 0.02, "superior_contact_mm2": 276.5, "inferior_contact_mm2": 3.0,
+    }  # fmt: skip
+    told = dataclasses.replace(run, summary=run.summary | {"result": result, "embolic_load_ml": 0.25})
+    rows = {row["name"]: row["value"] for row in tables.result_rows(told.summary)}
+    assert {row["id"] for row in tables.result_rows(told.summary)} == {f"R{n}" for n in range(1, 8)}
+    assert rows["halves"] == "2.1 mL left, 1.6 mL right"
+    assert rows["cement within 2 mm of the endplates"] == "276 mm² upper, 3 mm² lower"
+    assert rows["largest share of the canal's section taken"] == "3.1 %"
+    assert rows["beyond the segmental veins"] == "0.25 mL"
+    text = " ".join(Page(report.render_report(told)).text)
+    assert "It crosses the midline, does not touch both endplates and reaches back to the posterior wall." in text
 
 
 def test_every_leak_is_explained(html: str) -> None:
@@ -155,7 +224,7 @@ def test_titles_cannot_inject_markup(run: Run) -> None:
     text = report.render_report(hostile)
     assert "<script" not in text
     assert "&lt;script&gt;" in text
-    assert "Fluoroscopy" not in Page(text).headings
+    assert "The run holds no fluoroscopy frames." in text
 
 
 def test_same_run_same_report(run: Run, html: str) -> None:
@@ -176,18 +245,22 @@ def test_bare_machine_gets_projections_and_the_advice(run: Run) -> None:
 
 
 def test_report_lands_in_the_run_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "render_report", lambda run: "<html></html>")
+    monkeypatch.setattr(report, "render_report", lambda run, film: "<html></html>")
     with pytest.raises(DataError, match="no folder"):
         write_report(run)
     saved = dataclasses.replace(run, folder=tmp_path)
     assert write_report(saved) == tmp_path / "report.html"
+    assert write_report(saved) == tmp_path / "report.html", "the run's own report is written anew"
     assert write_report(run, tmp_path / "new" / "other.html").read_text() == "<html></html>"
+    with pytest.raises(DataError, match="exists already"):
+        write_report(run, tmp_path / "new" / "other.html")
+    assert sorted(path.name for path in tmp_path.rglob("*.html")) == ["other.html", "report.html"]
 
 
 def test_a_path_that_cannot_be_written_is_an_error_with_a_cure(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "render_report", lambda run: "<html></html>")
+    monkeypatch.setattr(report, "render_report", lambda run, film: "<html></html>")
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot write the report"):
         write_report(run, tmp_path / "file" / "report.html")
@@ -196,6 +269,8 @@ def test_a_path_that_cannot_be_written_is_an_error_with_a_cure(
 def test_facts_of_events_read_like_language() -> None:
     facts = {"step": 0, "needle": "left", "rate_ml_min": 3.0, "volume_ml": -0.0, "breaches": [], "reason": None}
     assert tables._facts(facts) == "step 1, needle left, rate 3 mL/min, volume 0 mL"
+    sign = {"sign": "canal_narrowed", "value": 0.3, "limit": 0.25, "source": "vertebro", "words": "a third is taken"}
+    assert tables._facts(sign) == "canal narrowed: a third is taken"
 
 
 def test_leak_events_are_told_in_words() -> None:

@@ -91,15 +91,35 @@ def ct(
     emit({"files": [str(path) for path in files]}, "\n".join(str(path) for path in files), as_json)
 
 
-def report(folder: RunFolder, as_json: JsonOption = False) -> None:
-    """Write report.html of a run."""
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folder; several are compared.")],
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file to make; default: report.html in the one run's folder.")
+    ] = None,
+    movie: Annotated[bool, typer.Option("--movie", help="Add the injection as a loop.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the report of a run, or one page that compares several runs."""
     from vertebro.record import Run
     from vertebro.view.report import write_report
 
     with progress("report") as tell:
         tell("report", 0.1)
-        path = write_report(Run.load(folder))
+        if len(folders) == 1:
+            path = write_report(Run.load(folders[0]), out, film=movie)
+        else:
+            path = _comparison(folders, out, movie)
     emit({"report": str(path)}, str(path), as_json)
+
+
+def _comparison(folders: list[Path], out: Path | None, movie: bool) -> Path:
+    from vertebro.view.report_compare import write_comparison
+
+    if out is None:
+        raise CaseError("a comparison needs a name", where="--out", value=None, allowed="an HTML file")
+    if movie:
+        raise CaseError("a comparison has no loop", where="--movie", value=True, allowed="one run")
+    return write_comparison(folders, out)
 
 
 def _run(case: Case, base: Path, out: Path, as_json: bool) -> None:

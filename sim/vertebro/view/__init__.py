@@ -28,6 +28,8 @@ _HOME = {
     "draw_study": "figures_study",
     "draw_indices": "figures_study",
     "write_report": "report",
+    "write_comparison": "report_compare",
+    "draw_timeline": "timeline",
 }
 
 __all__ = list(_HOME)

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import importlib
-import io
-from collections.abc import Callable
-from dataclasses import dataclass
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vertebro.errors import DataError
-from vertebro.view import tables, theme, words
+from vertebro.view import benchmarks, charts_run, constants, report_plates, tables, theme, words
 from vertebro.view.gl import gl_available, gl_help
+from vertebro.view.timeline import draw_timeline
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from vertebro.record import Run
+    from vertebro.view.report_film import Film
 
 LARGEST = 6_000_000  # bytes
-JPEG_QUALITY = 86
-SCENES = (
-    (
-        "posterior-oblique",
-        False,
-        "Seen from behind and above, from the needle's side; colour: when the cement left the needle.",
-    ),
-    (
-        "lateral",
-        True,
-        "From the needle's side, the cement cut open at the needle tip: the first cement lies outermost.",
-    ),
-)
 LIMITS = (
     "Trabeculae are not resolved. Permeability comes from CT numbers through published laws that scatter by about a "
     "factor of ten between samples.",
@@ -43,34 +24,28 @@ LIMITS = (
     "Veins are synthetic: they follow typical anatomy, not this patient's vessels.",
     "Bone does not move, break or expand; discs, dura and veins are rigid.",
     "X-ray and CT pictures are simulated from the same fields. They teach appearance, they are no measured images.",
+    "A leak counts as seen when a stored frame shows it: between the frames nobody looked.",
     "Nothing here has been validated against outcomes in patients.",
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Plate:
-    """One picture of the report: data URL, alternative text, caption."""
-
-    url: str
-    alt: str
-    caption: str
 
 
 def preload() -> None:
     """Load what a report draws with (seconds of imports, the OpenGL probe): call it in a thread while cement flows."""
     gl_available()
-    for name in ("figures_strip", "figures_ct", "figures_curves", "scene", "scene_meshes"):
+    for name in ("figures_strip", "figures_ct", "scene", "scene_meshes"):
         importlib.import_module(f"vertebro.view.{name}")
 
 
-def write_report(run: Run, path: str | Path | None = None) -> Path:
+def write_report(run: Run, path: str | Path | None = None, *, film: bool = False) -> Path:
     """Write the run's report.
 
     Parameters
     ----------
     run : Run
     path : path, optional
-        File to write; default ``report.html`` in the run's folder.
+        File to write, which must not exist; default ``report.html`` in the run's folder, written anew.
+    film : bool
+        Add the injection as a loop: inside the report when small, else as a file beside it.
 
     Returns
     -------
@@ -80,76 +55,130 @@ def write_report(run: Run, path: str | Path | None = None) -> Path:
     Raises
     ------
     DataError
-        If there is no path and the run was never saved, or the file cannot be written.
+        If there is no path and the run was never saved, the file exists, or it cannot be written.
     """
-    path = _target(run, path)
+    target = _target(run) if path is None else Path(path)
+    if path is not None:
+        check_free(target)
+    loop = None
+    if film:
+        from vertebro.view.report_film import make_film
+
+        loop = make_film(run, target)
+    write_page(render_report(run, film=loop).encode(), target)
+    return target
+
+
+def check_free(path: Path) -> None:
+    """Raise `DataError` if there is something of that name."""
+    if path.exists():
+        raise DataError("the output exists already", where=str(path), hint="choose another --out, or remove it")
+
+
+def write_page(data: bytes, path: Path) -> None:
+    """Write a file whole or not at all; one of the same name is replaced.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written.
+    """
+    partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render_report(run), encoding="utf-8")
+        partial.write_bytes(data)
+        partial.replace(path)
     except OSError as error:
         raise DataError(
             f"cannot write the report: {error.strerror or error}", where=str(path), hint="choose another path"
         ) from None
-    return path
+    finally:
+        if partial.parent.is_dir():
+            partial.unlink(missing_ok=True)
 
 
-def _target(run: Run, path: str | Path | None) -> Path:
-    if path is not None:
-        return Path(path)
+def _target(run: Run) -> Path:
     if run.folder is None:
         raise DataError("the run has no folder yet", where="path", hint="save the run, or name a file")
     return Path(run.folder) / "report.html"
 
 
-def render_report(run: Run) -> str:
+def render_report(run: Run, *, film: Film | None = None) -> str:
     """The report as HTML text."""
+    return render("report.html.j2", _context(run) | {"film": film})
+
+
+def render(template: str, context: dict[str, Any]) -> str:
+    """A page from a template of this package; every value is escaped unless the template says it is drawn here."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("vertebro.view"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    return environment.get_template("report.html.j2").render(**_context(run))
+    return environment.get_template(template).render(colours=theme, **context)
 
 
 def _context(run: Run) -> dict[str, Any]:
-    cement = {"title": f"cement card: {run.scene.cement.title}", "rows": tables.cement_rows(run)}
-    groups = [*tables.parameter_groups(run), cement]
+    summary = run.summary
+    settings, card = tables.parameter_groups(run), tables.cement_rows(run)
+    rules = constants.constant_groups()
+    marks = benchmarks.benchmark_rows(summary)
+    named = [row for group in (*settings, *rules) for row in group["rows"]]
     return {
         "title": run.case.title,
         "level": run.anatomy.level,
-        "verdict": words.verdict(run.summary),
-        "tone": words.tone(run.summary),
-        "sentences": words.sentences(run.summary, _case_facts(run)),
-        "tiles": _tiles(run.summary),
-        "warnings": run.summary.get("warnings", []),
-        "last": _last(run),
-        "strip": _strip(run),
-        "filling": tables.filling_rows(run.summary),
-        "ct": _ct(run),
-        "scenes": _scenes(run),
-        "gl_note": "" if gl_available() else gl_help(),
-        "curves": _curves(run),
-        "leaks": tables.leak_rows(run.summary),
-        "signs": tables.sign_rows(run.summary),
+        "verdict": words.verdict(summary),
+        "tone": words.tone(summary),
+        "opening": words.opening(summary, case_facts(run)),
+        "findings": words.findings(summary, run.anatomy.level),
+        "tiles": tiles(summary),
+        "warnings": summary.get("warnings", []),
+        "timeline": draw_timeline(run),
+        "charts": charts_run.run_charts(run),
+        **_pictures(run),
+        "result": tables.result_rows(summary),
+        "leaks": tables.leak_rows(summary),
+        "signs": tables.sign_rows(summary),
         "needles": tables.needle_rows(run),
-        "dose": tables.dose_rows(run.summary),
-        "temperature": _temperature(run.summary),
-        "heat": tables.heat_rows(run.summary),
-        "heat_note": _heat_note(run.summary),
+        "dose_phases": benchmarks.phase_rows(run),
+        "dose_more": tables.dose_rows(summary),
+        "benchmarks": marks,
+        "temperature": _temperature(summary),
+        "heat": tables.heat_rows(summary),
+        "heat_note": _heat_note(summary),
         "events": tables.event_rows(run),
-        "parameters": groups,
-        "sources": tables.cited(*(group["rows"] for group in groups)),
-        "limits": _limits(run.summary),
-        "balance": f"{run.summary['volume_balance_error']:.1e}",
-        "provenance": tables.flat_rows({k: v for k, v in run.manifest.items() if k not in ("anatomy", "files")}),
+        "parameters": [*settings, {"title": f"cement card: {run.scene.cement.title}", "rows": card}],
+        "constants": rules,
+        "sources": tables.cited(named, card, marks),
+        "limits": _limits(summary),
+        "balance": f"{summary['volume_balance_error']:.1e}",
+        "provenance": tables.provenance_rows(run),
+        "files": tables.file_rows(run),
+        "rerun": tables.rerun_command(run),
         "anatomy": tables.flat_rows(run.anatomy.provenance),
-        "version": run.manifest.get("vertebro", run.manifest.get("version", "")),
-        "colours": theme,
+        "version": version_of(run),
     }
 
 
-def _case_facts(run: Run) -> dict[str, str]:
+def _pictures(run: Run) -> dict[str, Any]:
+    return {
+        "last": report_plates.last_plate(run),
+        "strip": report_plates.strip_plate(run),
+        "ct": report_plates.ct_plate(run),
+        "series": report_plates.series_plates(run),
+        "scenes": report_plates.scene_plates(run),
+        "gl_note": "" if gl_available() else gl_help(),
+    }
+
+
+def version_of(run: Run) -> str:
+    """Version of vertebro that made the run."""
+    return str(run.manifest.get("vertebro", run.manifest.get("version", "")))
+
+
+def case_facts(run: Run) -> dict[str, str]:
+    """Level, cement, its age and the needles in words."""
     case = run.case
     gauges = ", ".join(f"{needle.name} {needle.gauge} G" for needle in case.needles)
     return {
@@ -160,17 +189,19 @@ def _case_facts(run: Run) -> dict[str, str]:
     }
 
 
-def _tiles(summary: dict[str, Any]) -> list[dict[str, str]]:
+def tiles(summary: dict[str, Any]) -> list[dict[str, str]]:
+    """The key figures."""
     leaked = sum(leak["volume_ml"] for leak in summary.get("leaks", []))
-    tiles = [
+    peak = summary.get("peak_temperature_c")
+    shown = [
         {"name": "injected", "value": f"{summary['volume_injected_ml']:.2f}", "unit": "mL"},
-        {"name": "in the body", "value": f"{summary['volume_in_body_ml']:.2f}", "unit": "mL"},
         {"name": "filling", "value": f"{100 * summary['fill_fraction']:.1f}", "unit": "%"},
         {"name": "leaked", "value": f"{leaked:.2f}", "unit": "mL"},
         {"name": "peak syringe pressure", "value": f"{summary['peak_syringe_pressure_kpa']:.0f}", "unit": "kPa"},
+        {"name": "peak temperature", "value": "–" if peak is None else f"{peak:.0f}", "unit": "°C"},
         {"name": "duration", "value": f"{summary['simulated_s']:.0f}", "unit": "s"},
     ]
-    return [tile | {"look": "alarm" if tile["name"] == "leaked" and leaked > 0 else ""} for tile in tiles]
+    return [tile | {"look": "alarm" if tile["name"] == "leaked" and leaked > 0 else ""} for tile in shown]
 
 
 def _temperature(summary: dict[str, Any]) -> str:
@@ -195,90 +226,3 @@ def _limits(summary: dict[str, Any]) -> list[str]:
         () if summary.get("peak_temperature_c") is not None else ("The heat of curing is not simulated in this run.",)
     )
     return [*LIMITS, *cold]
-
-
-def _strip(run: Run) -> Plate | None:
-    if not run.pictures:
-        return None
-    from vertebro.view.figures_strip import draw_strip
-
-    return Plate(
-        url=_jpeg_of(draw_strip, run),
-        alt="Simulated fluoroscopy frames over time, one row per view; cement appears dark and grows.",
-        caption="Simulated fluoroscopy over time. Cement and bone are dark. AP: the patient's right is on the left of "
-        "the picture; lateral: anterior is on the left.",
-    )
-
-
-def _last(run: Run) -> Plate | None:
-    if not run.pictures:
-        return None
-    from vertebro.view.figures_strip import draw_last_frames
-
-    return Plate(
-        url=_jpeg_of(draw_last_frames, run),
-        alt="The last simulated fluoroscopy frame of each view, large.",
-        caption="The last frame of each view. The scale bar holds at the isocentre.",
-    )
-
-
-def _ct(run: Run) -> Plate:
-    from vertebro.view.figures_ct import draw_ct
-
-    width, level = theme.BONE_WINDOW
-    return Plate(
-        url=_jpeg_of(draw_ct, run),
-        alt="Simulated CT slices before and after the injection in three planes; cement is white.",
-        caption=f"Simulated CT before (top) and after (bottom) in three planes through the middle of the cement. Bone "
-        f"window, width {width:.0f} HU, level {level:.0f} HU; cement is white.",
-    )
-
-
-def _scenes(run: Run) -> list[Plate]:
-    from vertebro.view.scene import draw_scene
-
-    alt = "Three-dimensional picture of the vertebra with the needle, the cement coloured by injection time"
-    if not gl_available():
-        return [Plate(url=jpeg_url(draw_scene(run)), alt=alt, caption="Projections of bone, cement and leaks.")]
-    from vertebro.view.scene_meshes import build_surfaces
-
-    surfaces = build_surfaces(run)
-    return [
-        Plate(
-            url=jpeg_url(draw_scene(run, view=view, cut=cut, surfaces=surfaces)), alt=f"{alt}, {view}.", caption=caption
-        )
-        for view, cut, caption in SCENES
-    ]
-
-
-def _curves(run: Run) -> Plate:
-    from vertebro.view.figures_curves import draw_curves
-    from vertebro.view.panels import figure_bytes
-
-    svg = figure_bytes(draw_curves(run), "svg")
-    return Plate(
-        url=data_url(svg, "image/svg+xml"),
-        alt="Curves of pressure, cement volume, viscosity and injection rate over time, leaks marked.",
-        caption="Pressure, volume, viscosity, rate and force over time. Dotted red lines: onset of a leak, by kind.",
-    )
-
-
-def _jpeg_of(draw: Callable[[Run], Figure], run: Run) -> str:
-    from vertebro.view.panels import figure_bytes
-
-    options = {"quality": JPEG_QUALITY, "optimize": True}
-    return data_url(figure_bytes(draw(run), "jpg", pil_kwargs=options), "image/jpeg")
-
-
-def jpeg_url(picture: NDArray[np.uint8]) -> str:
-    """Data URL of a picture array."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(picture).save(out, "JPEG", quality=JPEG_QUALITY + 4, optimize=True, subsampling=0)
-    return data_url(out.getvalue(), "image/jpeg")
-
-
-def data_url(data: bytes, kind: str) -> str:
-    """``data:`` URL of a file in memory."""
-    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,30 +28,40 @@ _UNITS = (
     ("_pa", "Pa"),
     ("_s", "s"),
 )
-_DOSE = {
-    "frames": ("frames", "{:.0f}"),
-    "dap_gy_cm2": ("dose-area product", "{:.4g} Gy·cm²"),
-    "reference_kerma_mgy": ("air kerma at the reference point", "{:.4g} mGy"),
-}
+_DOSE_BY_PHASE = ("frames", "dap_gy_cm2", "reference_kerma_mgy")
 
 
 def parameter_groups(run: Run) -> list[dict[str, Any]]:
     """The whole input by section; each row says name, value, allowed range, source and meaning."""
-    groups: list[dict[str, Any]] = [{"title": "case", "rows": []}]
+    groups: list[dict[str, Any]] = [{"title": "case", "key": "case", "rows": []}]
     for name, info in type(run.case).model_fields.items():
         value = getattr(run.case, name)
         records = value if isinstance(value, tuple) else (value,)
         if name in _ELSEWHERE:
             continue
-        if not isinstance(records[0], BaseModel):
-            groups[0]["rows"].append(_parameter(name, value, info))
+        if not records or not isinstance(records[0], BaseModel):
+            groups[0]["rows"] += _parameters(name, value, info)
             continue
         for i, record in enumerate(records):
             title = f"{name} {i + 1}" if len(records) > 1 else name
             fields = type(record).model_fields.items()
-            rows = [_parameter(key, getattr(record, key), field) for key, field in fields]
-            groups.append({"title": words.readable(title), "rows": rows})
+            rows = [row for key, field in fields for row in _parameters(key, getattr(record, key), field)]
+            key = f"{name} {i + 1}" if isinstance(value, tuple) else name
+            groups.append({"title": words.readable(title), "key": words.readable(key), "rows": rows})
     return groups
+
+
+def _parameters(name: str, value: Any, info: Any) -> list[Row]:
+    """One row; of a record within a record one row per field."""
+    records = value if isinstance(value, tuple) else (value,)
+    if not records or not isinstance(records[0], BaseModel):
+        return [_parameter(name, value, info)]
+    rows = []
+    for i, record in enumerate(records):
+        head = f"{name} {i + 1}" if isinstance(value, tuple) else name
+        for key, field in type(record).model_fields.items():
+            rows += _parameters(f"{head}, {key}", getattr(record, key), field)
+    return rows
 
 
 def _parameter(name: str, value: Any, info: Any) -> Row:
@@ -62,6 +73,7 @@ def _parameter(name: str, value: Any, info: Any) -> Row:
         "value": text,
         "range": _pretty(quantity.allowed) if quantity is not None else "",
         "source": quantity.source if quantity is not None else "",
+        "mark": "default" if not info.is_required() and value == info.get_default() else "set",
         "meaning": " ".join((info.description or "").split()),
     }
 
@@ -74,7 +86,7 @@ def _pretty(quantity: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    if value is None or value == "":
+    if value is None or value in ("", ()):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -91,7 +103,8 @@ def cement_rows(run: Run) -> list[Row]:
             "value": _pretty(f"{float(constant):.4g} {constant.unit}"),
             "range": f"{constant.low:.4g} to {constant.high:.4g}",
             "source": constant.source,
-            "meaning": f"{constant.mark}; {constant.note}".rstrip("; "),
+            "mark": constant.mark,
+            "meaning": constant.note,
         }
         for key, constant in run.scene.cement.rows()
     ]
@@ -125,32 +138,32 @@ def _side(offset_mm: float) -> str:
     return f"{abs(offset_mm):.1f} mm {'left' if offset_mm < 0 else 'right'}"
 
 
-def filling_rows(summary: dict[str, Any]) -> list[Row]:
-    """How the body is filled, as clinicians grade it."""
+def result_rows(summary: dict[str, Any]) -> list[Row]:
+    """What was achieved, as clinicians grade it: measures R1 to R7."""
     result = summary.get("result") or {}
     if not result:
         return []
-    margin = result.get("posterior_margin")
-    pairs = [
-        (
-            "left and right of the midline",
-            f"{words.ml(result['left_volume_ml'])}, {words.ml(result['right_volume_ml'])}",
-        ),
-        ("crosses the midline", _plain(result["crosses_midline"])),
-        ("in the anterior half", words.percent(result["anterior_half_share"])),
-        ("in the upper half", words.percent(result["cranial_half_share"])),
-        (
-            "contact with the upper and lower endplate",
-            f"{result['superior_contact_mm2']:.0f} mm², {result['inferior_contact_mm2']:.0f} mm²",
-        ),
-        (
-            "rearmost cement (0 % posterior, 100 % anterior wall)",
-            "–" if margin is None else words.percent(max(margin, 0.0)),
-        ),
-        ("reaches the posterior quarter", _plain(result["in_posterior_quarter"])),
-        ("largest share of the canal taken", words.percent(result["canal_encroachment"])),
+    margin, leaks = result.get("posterior_margin"), summary.get("leaks", [])
+    sides = f"{words.ml(result['left_volume_ml'])} left, {words.ml(result['right_volume_ml'])} right"
+    ends = f"{result['superior_contact_mm2']:.0f} mm² upper, {result['inferior_contact_mm2']:.0f} mm² lower"
+    known = [
+        ("R1", "filling", f"{words.percent(summary['fill_fraction'])} of {summary['body_volume_ml']:.1f} mL"),
+        ("R2", "symmetry of the halves, smaller over larger", words.percent(result["symmetry"])),
+        ("R2", "halves", sides),
+        ("R2", "crosses the midline", _plain(result["crosses_midline"])),
+        ("R3", "cement within 2 mm of the endplates", ends),
+        ("R3", "touches both endplates", _plain(result["both_endplates"])),
+        ("R4", "share in the anterior half", words.percent(result["anterior_half_share"])),
+        ("R4", "share in the upper half", words.percent(result["cranial_half_share"])),
+        ("R4", "rearmost cement, from the posterior wall", "–" if margin is None else words.percent(max(margin, 0.0))),
+        ("R4", "reaches the posterior quarter", _plain(result["in_posterior_quarter"])),
+        ("R5", "spongy index; 10.6 for a smooth ball", f"{result['spongy_index']:.1f}"),
+        ("R6", "leaks", f"{len(leaks)}, {words.ml(sum(leak['volume_ml'] for leak in leaks))} in all"),
+        ("R7", "largest share of the canal's section taken", words.percent(result["canal_encroachment"])),
+        ("R7", "in the foramina", words.ml(result.get("foramen_volume_ml", 0.0))),
+        ("R7", "beyond the segmental veins", words.ml(summary.get("embolic_load_ml", 0.0))),
     ]
-    return [{"name": name, "value": value} for name, value in pairs]
+    return [{"id": key, "name": name, "value": value} for key, name, value in known]
 
 
 def leak_rows(summary: dict[str, Any]) -> list[Row]:
@@ -161,8 +174,10 @@ def leak_rows(summary: dict[str, Any]) -> list[Row]:
             "meaning": words.leak_words(leak["kind"]),
             "compartment": words.readable(str(leak.get("compartment", ""))),
             "volume": words.ml(leak["volume_ml"]),
+            "length": f"{leak['length_mm']:.0f} mm" if leak.get("length_mm") is not None else "–",
             "onset": words.clock(leak["t_leak_s"]),
             "visible": "on no stored frame" if leak.get("t_visible_s") is None else words.clock(leak["t_visible_s"]),
+            "seen": "" if leak.get("t_visible_s") is None else "seen",
             "route": words.readable(str(leak.get("route") or "–")),
             "place": words.leak_place(leak),
             "position": _position(leak.get("position_mm")),
@@ -189,7 +204,7 @@ def sign_rows(summary: dict[str, Any]) -> list[Row]:
             "time": words.clock(sign["t_s"]),
             "name": words.readable(sign["sign"]),
             "words": sign["words"],
-            "limit": words.ml(sign["limit_ml"]) if "limit_ml" in sign else words.percent(sign["limit"]),
+            "limit": f"{sign['limit_ml']:g} mL" if "limit_ml" in sign else words.percent(sign["limit"]),
             "source": sign["source"],
         }
         for sign in summary.get("warning_signs", [])
@@ -203,13 +218,9 @@ def _position(position: list[float] | None) -> str:
 
 
 def dose_rows(summary: dict[str, Any]) -> list[Row]:
-    """Counted radiation, named where the key is known."""
-    rows = []
-    for key, value in summary.get("dose", {}).items():
-        name, form = _DOSE.get(key, (words.readable(key), "{}"))
-        text = form.format(value) if isinstance(value, int | float) else str(value)
-        rows.append({"name": name, "value": text})
-    return rows
+    """Counted radiation beyond what the table of phases says (CT, operator …); parts of parts get one row each."""
+    more = {key: value for key, value in summary.get("dose", {}).items() if key not in _DOSE_BY_PHASE}
+    return [{"name": words.readable(row["name"]).replace(".", ", "), "value": row["value"]} for row in flat_rows(more)]
 
 
 def heat_rows(summary: dict[str, Any]) -> list[Row]:
@@ -220,7 +231,7 @@ def heat_rows(summary: dict[str, Any]) -> list[Row]:
         dose = heat["cem43_min"][place]
         rows.append(
             {
-                "name": words.readable(place),
+                "name": words.place_words(place),
                 "peak": f"{peak:.1f} °C",
                 "warm": f"{heat['seconds_above_45_c'][place]:.0f} s",
                 # cement itself has nothing to lose
@@ -247,6 +258,8 @@ def _facts(facts: dict[str, Any]) -> str:
         return f"{words.ml(facts['volume_ml'])} so far {words.leak_words(facts['kind'])}" + (
             f"; {place}" if place else ""
         )
+    if "sign" in facts and "words" in facts:
+        return f"{words.readable(facts['sign'])}: {facts['words']}"
     told = []
     for key, value in facts.items():
         if isinstance(value, dict | list) or value is None:
@@ -262,6 +275,28 @@ def _fact(key: str, value: Any) -> str:
     name, unit = next(((key.removesuffix(end), unit) for end, unit in _UNITS if key.endswith(end)), (key, ""))
     shown = f"{value + 0.0:.4g}" if isinstance(value, float) else str(value)
     return f"{words.readable(name)} {shown} {unit}".rstrip()
+
+
+def provenance_rows(run: Run) -> list[Row]:
+    """Versions, seed, hashes and digests that made a run, and the digests of its files."""
+    manifest = {key: value for key, value in run.manifest.items() if key not in ("anatomy", "files", "format")}
+    return flat_rows(manifest)
+
+
+def file_rows(run: Run) -> list[Row]:
+    """The run's files with their digests (first 16 digits of SHA-256), pictures counted."""
+    files = dict(run.manifest.get("files") or {})
+    if not files and run.folder is not None and (run.folder / "manifest.json").is_file():  # saved in this process
+        files = json.loads((run.folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+    frames = [name for name in files if name.startswith("frames/")]
+    rows = [{"name": name, "value": digest} for name, digest in files.items() if name not in frames]
+    return rows + ([{"name": "frames/", "value": words.count(len(frames), "file")}] if frames else [])
+
+
+def rerun_command(run: Run) -> str:
+    """The command that makes the run again."""
+    folder = "RUN" if run.folder is None else run.folder.name
+    return f"vertebro run {folder}/case.toml --out {folder}-again --seed {run.case.seed}"
 
 
 def cited(*tables: list[Row]) -> list[Source]:

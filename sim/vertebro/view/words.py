@@ -47,32 +47,124 @@ def tone(summary: dict[str, Any]) -> str:
     return "notice" if kinds else "calm"
 
 
-def sentences(summary: dict[str, Any], case_facts: dict[str, str]) -> list[str]:
-    """The run retold in a few sentences: filling, hand, leaks, balance.
+def opening(summary: dict[str, Any], case_facts: dict[str, str]) -> str:
+    """How it was done, in a sentence.
 
     Parameters
     ----------
     summary : dict
         As in ``summary.json``.
     case_facts : dict
-        Texts ``level``, ``cement``, ``age`` and ``needles`` for the opening.
+        Texts ``level``, ``cement``, ``age`` and ``needles``.
     """
-    told = [
+    told = (
         f"In a simulated {bone_name(case_facts['level'])}, {case_facts['cement']} was injected through "
-        f"{case_facts['needles']}, "
-        f"starting {case_facts['age']} after mixing and taking {clock(summary['simulated_s'])}."
-    ]
-    told.append(
-        f"At the end {ml(summary['volume_in_body_ml'])} lay in {treated_part(case_facts['level'])}, "
-        f"{percent(summary['fill_fraction'])} "
-        f"of its {summary['body_volume_ml']:.1f} mL."
+        f"{case_facts['needles']}, starting {case_facts['age']} after mixing and taking "
+        f"{clock(summary['simulated_s'])}."
     )
-    told.append(
-        f"The highest pressure was {kpa(summary['peak_syringe_pressure_kpa'])} in the syringe and "
+    if summary.get("status") == "interrupted":
+        told += " The run was interrupted before its schedule ended: the figures hold for what was done until then."
+    return told
+
+
+def findings(summary: dict[str, Any], level: str) -> list[tuple[str, str]]:
+    """The run retold, a name and a sentence or two for each thing a reader asks about."""
+    told = [
+        ("Filling", _filling(summary, level)),
+        ("Leaks", _leaks(summary)),
+        ("Seen or hidden", _seen(summary)),
+        ("Pressure", _pressure(summary)),
+        ("Heat", _heat(summary)),
+        ("Radiation", _radiation(summary)),
+        ("Warning signs", _signs(summary)),
+    ]
+    return [(name, text) for name, text in told if text]
+
+
+def _filling(summary: dict[str, Any], level: str) -> str:
+    part, result = treated_part(level), summary.get("result") or {}
+    text = (
+        f"At the end {ml(summary['volume_in_body_ml'])} lay in {part}, {percent(summary['fill_fraction'])} of its "
+        f"{summary['body_volume_ml']:.1f} mL."
+    )
+    if not result or level in PELVIC_BONES or summary["volume_in_body_ml"] < NEGLIGIBLE_ML:
+        return text
+    halves = "crosses the midline" if result["crosses_midline"] else "stays on one side of the midline"
+    ends = "touches both endplates" if result["both_endplates"] else "does not touch both endplates"
+    margin = result.get("posterior_margin")
+    rear = ""
+    if margin is not None:
+        quarter = ", in the posterior quarter" if result["in_posterior_quarter"] else ""
+        depth = f"to {percent(margin)} of the depth in front of the posterior wall{quarter}"
+        rear = f" and reaches back {depth if margin > 0 else 'to the posterior wall'}"
+    return f"{text} It {halves}, {ends}{rear}."
+
+
+def _leaks(summary: dict[str, Any]) -> str:
+    leaks = ordered_leaks(summary)
+    if not leaks:
+        return "No cement left the bone."
+    told = " ".join(_leak_sentence(leak) for leak in leaks[:4])
+    return told if len(leaks) <= 4 else f"{told} {count(len(leaks) - 4, 'more leak')} in the table below."
+
+
+def _seen(summary: dict[str, Any]) -> str:
+    leaks = summary.get("leaks", [])
+    if not leaks:
+        return ""
+    hidden = [leak for leak in leaks if leak.get("t_visible_s") is None]
+    volume = ml(sum(leak["volume_ml"] for leak in hidden))
+    if not hidden:
+        lag = max(leak["t_visible_s"] - leak["t_leak_s"] for leak in leaks)
+        return f"Every leak shows on a stored frame, {clock(lag)} after it began at the latest."
+    if len(hidden) == len(leaks):
+        shown = "The leak shows" if len(leaks) == 1 else f"None of the {len(leaks)} leaks shows"
+        negation = " on no stored frame" if len(leaks) == 1 else " on a stored frame"
+        return f"{shown}{negation}: {volume} went unseen."
+    return f"{len(leaks) - len(hidden)} of {len(leaks)} leaks show on a stored frame; {volume} went unseen."
+
+
+def _pressure(summary: dict[str, Any]) -> str:
+    return (
+        f"At most {kpa(summary['peak_syringe_pressure_kpa'])} in the syringe and "
         f"{kpa(summary['peak_bone_pressure_kpa'])} in the bone at the needle tip."
     )
-    told.extend(_leak_sentence(leak) for leak in ordered_leaks(summary)[:4])
-    return told
+
+
+def _heat(summary: dict[str, Any]) -> str:
+    peak, heat = summary.get("peak_temperature_c"), summary.get("heat") or {}
+    if peak is None:
+        return "The heat of curing was not simulated in this run."
+    places = heat.get("peak_c", {})
+    text = f"The cement reached {peak:.0f} °C"
+    if "interface" in places:
+        text += f", the bone beside it {places['interface']:.0f} °C"
+    nerves = {name: value for name, value in places.items() if name == "canal" or name.startswith("foramen")}
+    if nerves:
+        hottest = max(nerves, key=lambda name: nerves[name])
+        limit = heat.get("nerve_dose_limit_min")
+        over = limit is not None and max(heat.get("cem43_min", {}).get(name, 0.0) for name in nerves) >= limit
+        judged = "" if limit is None else f", {'above' if over else 'below'} the thermal dose that harms nerves"
+        text += f". Near nerves it was {nerves[hottest]:.1f} °C at most ({place_words(hottest)}){judged}"
+    return f"{text}."
+
+
+def _radiation(summary: dict[str, Any]) -> str:
+    dose = summary.get("dose", {})
+    if not dose.get("frames"):
+        return "No frame was taken."
+    return (
+        f"{count(int(dose['frames']), 'stored frame')}: {dose.get('dap_gy_cm2', 0.0):.2g} Gy·cm² and "
+        f"{dose.get('reference_kerma_mgy', 0.0):.2g} mGy at the reference point."
+    )
+
+
+def _signs(summary: dict[str, Any]) -> str:
+    signs = summary.get("warning_signs", [])
+    if not signs:
+        return ""
+    told = "; ".join(f"{readable(sign['sign'])} after {clock(sign['t_s'])} ({sign['words']})" for sign in signs[:4])
+    return f"{told[:1].upper()}{told[1:]}."
 
 
 def bone_name(level: str) -> str:
@@ -127,6 +219,8 @@ def percent(share: float) -> str:
     """A share as per cent."""
     if share == 0:
         return "0 %"
+    if 0 < share < 0.0005:
+        return "less than 0.1 %"
     return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
@@ -141,6 +235,13 @@ def clock(seconds: float) -> str:
 def count(number: int, noun: str) -> str:
     """``one needle``, ``2 needles``."""
     return f"one {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def place_words(name: str) -> str:
+    """``foramen_right`` → ``right foramen``; other places as `readable`."""
+    thing, _, side = name.rpartition("_")
+    sides = {"left": "left", "right": "right", "superior": "upper", "inferior": "lower"}
+    return f"{sides[side]} {thing}" if thing and side in sides else readable(name)
 
 
 def readable(name: str) -> str:
