@@ -169,7 +169,8 @@ def _dress(axes: Any, name: str, point: NDArray[np.float64]) -> None:
         spine.set(visible=True, color=theme.PLANE_COLOURS[name], linewidth=2.5)
     letters(axes, *words)
     scale_bar(axes)
-    write(axes, 0.03, 0.97, through(name, point), va="top", weight="bold", colour=theme.PLANE_COLOURS[name])
+    title = through(name, point).replace(", ", "\n", 1)
+    write(axes, 0.03, 0.97, title, va="top", size=8.5, linespacing=1.4)
 
 
 def _fourth(
@@ -198,7 +199,8 @@ def _fourth(
     moment = float(run.times[-1]) if time is None else time
     r, a, s = np.round(point * 1e3, 1)
     note = f"{run.anatomy.level}, {moment:.0f} s\nW {window[0]:.0f}  L {window[1]:.0f} HU\nR {r:g}  A {a:g}  S {s:g} mm"
-    write(axes, 0.03, 0.97, note, va="top", size=9.5, linespacing=1.5)
+    ink, rim = (theme.INK, "white") if drawn else ("white", "black")
+    write(axes, 0.03, 0.97, note, va="top", size=9.5, linespacing=1.5, colour=ink, outline=rim)
     if shades is not None and shades.values is not None:
         _bar(figure, axes, shades)
 

@@ -284,7 +284,7 @@ def new_plotter(size: Sequence[int], *, off_screen: bool, title: str = "vertebro
 
     bare = pv.themes.DocumentTheme()
     bare.anti_aliasing, bare.multi_samples = None, 1  # in software it costs more than drawing larger
-    bare.title = title
+    bare.title, bare.font.family = title, "arial"
     plotter = pv.Plotter(off_screen=off_screen, window_size=list(size), lighting="none", theme=bare)
     plotter.set_background(theme.PAPER)
     plotter.add_light(pv.Light(light_type="headlight", intensity=1.0))

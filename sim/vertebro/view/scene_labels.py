@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DPI = 100
 READING_WIDTH = 560  # px; type stays readable when a picture is shown this wide
 MOST_LABELS = 6
+MOST_COLUMNS = 7  # of the key
 EMPTY = 244  # grey value; darker is drawn on
 BAR_SHARE = 0.1  # of the width, kept for the colour bar
 AXES = (("R", "L", np.array([1.0, 0, 0])), ("A", "P", np.array([0, 1.0, 0])), ("S", "I", np.array([0, 0, 1.0])))
@@ -117,13 +118,17 @@ def _leak_labels(
     *,
     with_volume: bool,
 ) -> None:
-    """A tag per leak, set beside the anatomy where nothing is drawn, with an arrow to where the leak began.
+    """A tag per leak, set beside the anatomy where nothing is drawn, with a line to a dot where the leak began.
 
-    The arrow is dotted where the cement in the bone hides that place.
+    Line and dot are dotted and hollow where the cement in the bone hides that place.
     """
     size = (busy.shape[1], busy.shape[0])
     taken = busy.copy()
     height = 8.5 * unit
+    for leak, _ in leaks:  # no tag on another's dot
+        col, row = (int(x) for x in camera.pixels(leak["position_mm"], size))
+        reach = round(5 * unit)
+        taken[max(row - reach, 0) : max(row + reach, 0), max(col - reach, 0) : max(col + reach, 0)] = True
     for leak, hidden in leaks:
         kind = str(leak["kind"])
         text = f"{kind}  {leak['volume_ml']:.2f} mL" if with_volume else kind
@@ -136,9 +141,9 @@ def _leak_labels(
         axes.annotate(
             text, here, place, color=theme.INK, fontsize=7.5, weight="bold", ha="center", va="center",
             bbox={"boxstyle": "round,pad=0.25", "fc": "white", "ec": colour, "lw": 1.6},
-            arrowprops={"arrowstyle": "-|>", "color": theme.INK, "lw": 0.8, "mutation_scale": 7, "shrinkB": 0,
-                        "linestyle": ":" if hidden else "-"},
+            arrowprops={"arrowstyle": "-", "color": theme.INK, "lw": 0.8, "linestyle": ":" if hidden else "-"},
         )  # fmt: skip
+        axes.plot(*here, "o", ms=5.5, mfc="white" if hidden else colour, mec=colour if hidden else "white", mew=1.1)
 
 
 def _behind_cement(position_mm: Any, cement: Any, camera: Camera) -> bool:
@@ -197,9 +202,10 @@ def _key(axes: Any, surfaces: Surfaces) -> None:
     )  # fmt: skip
     entries = [(colour, text) for name, colour, text in names if getattr(surfaces, name)]
     entries += [(theme.leak_colour(kind), f"leak {kind}") for kind in sorted(surfaces.leaks)]
+    columns = len(entries) if len(entries) <= MOST_COLUMNS else (len(entries) + 1) // 2
     patches = [Patch(facecolor=colour, edgecolor=theme.MUTED, lw=0.4, label=text) for colour, text in entries]
     axes.legend(
-        handles=patches, loc="lower center", ncols=min(len(entries), 7), frameon=False, fontsize=7.5,
+        handles=patches, loc="lower center", ncols=columns, frameon=False, fontsize=7.5,
         labelcolor=theme.INK, handlelength=1.0, handleheight=1.0, columnspacing=1.1, handletextpad=0.4, borderpad=0.1,
         bbox_to_anchor=(0.5, 0.004),
     )  # fmt: skip

@@ -25,6 +25,8 @@ NEEDLE_REACH = 0.008  # m of the needle shown beyond the vertebra
 NEIGHBOUR_REACH = 0.007  # m of disc and canal shown above and below the body
 CEMENT_LEVEL = 0.3  # smoothed saturation at the drawn surface
 VEIN_PIXEL = 0.6e-3  # m, of the grid on which veins are drawn
+CRACK_PIXEL = 0.4  # mm
+CRACKED = (Compartment.BODY, Compartment.ARCH, Compartment.DISC_SUPERIOR, Compartment.DISC_INFERIOR)
 _SMALLEST = 12  # triangles; less is a speck of noise
 
 
@@ -172,14 +174,22 @@ def _veins(run: Run) -> Any:
 
 
 def _cracks(run: Run) -> Any:
-    """Fissures as flat plates, one rectangle per slit of the network; None without one."""
-    network = run.anatomy.network
-    if network is None or not network.slit.any():
-        return None
-    ends, half = network.nodes[network.segments[network.slit]], 0.5 * network.sides[network.slit]
-    corners = np.stack([ends[:, 0] - half, ends[:, 0] + half, ends[:, 1] + half, ends[:, 1] - half], axis=1)
-    faces = np.column_stack([np.full(len(corners), 4), np.arange(4 * len(corners)).reshape(-1, 4)])
-    return pv.PolyData(corners.reshape(-1, 3) * MM, faces.ravel())
+    """Fissures as thin sheets where they cut bone or disc; None without one (or in a run of an older vertebro)."""
+    anatomy = run.anatomy
+    sheets = []
+    for corners in anatomy.provenance.get("cracks_mm", ()):
+        start, beside, _, above = np.asarray(corners, float)
+        count = [max(int(np.linalg.norm(side - start) / CRACK_PIXEL), 1) for side in (beside, above)]
+        sheet = pv.Plane(i_resolution=count[0], j_resolution=count[1])
+        share = np.asarray(sheet.points)[:, :2] + 0.5
+        sheet.points = start + share[:, :1] * (beside - start) + share[:, 1:] * (above - start)
+        middle = np.asarray(sheet.cell_centers().points, float) / MM
+        where = np.rint(anatomy.grid.index(middle)).astype(int)
+        on = np.all((where >= 0) & (where < anatomy.grid.shape), axis=1)
+        on[on] = np.isin(anatomy.compartment[tuple(where[on].T)], CRACKED)
+        if on.any():
+            sheets.append(sheet.extract_cells(np.flatnonzero(on)).extract_surface(algorithm="geometry"))
+    return pv.merge(sheets) if sheets else None
 
 
 def _surface(values: NDArray[Any], grid: VoxelGrid, *, sigma: float, level: float, relax: int) -> Any:
