@@ -247,24 +247,41 @@ def no_screen() -> DataError:
     )
 
 
-def orientation_cube() -> Any:
-    """A cube with R, L, A, P, S, I on its faces."""
-    from vtkmodules.vtkRenderingAnnotation import vtkAnnotatedCubeActor
+FACES = {
+    "R": ((1, 0, 0), (0, 0, 1)),
+    "L": ((-1, 0, 0), (0, 0, 1)),
+    "A": ((0, 1, 0), (0, 0, 1)),
+    "P": ((0, -1, 0), (0, 0, 1)),
+    "S": ((0, 0, 1), (0, 1, 0)),
+    "I": ((0, 0, -1), (0, 1, 0)),
+}  # of the cube: where each looks, and what is up on it
 
-    cube = vtkAnnotatedCubeActor()
-    for axis, plus, minus in (("X", "R", "L"), ("Y", "A", "P"), ("Z", "S", "I")):
-        getattr(cube, f"Set{axis}PlusFaceText")(plus)
-        getattr(cube, f"Set{axis}MinusFaceText")(minus)
-        for side in ("Plus", "Minus"):
-            getattr(cube, f"Get{axis}{side}FaceProperty")().SetColor(*theme.rgb(theme.INK))
-    # letters upright for a viewer of the upright patient
-    cube.SetXFaceTextRotation(-90)
-    cube.SetYFaceTextRotation(0)
-    cube.SetZFaceTextRotation(90)
-    cube.SetFaceTextScale(0.65)
-    cube.GetCubeProperty().SetColor(*theme.rgb(theme.RULE))
-    cube.GetTextEdgesProperty().SetColor(*theme.rgb(theme.MUTED))
+
+def orientation_cube() -> Any:
+    """A cube with R, L, A, P, S, I on its faces, all upright (VTK's own cannot turn those of one axis)."""
+    import pyvista as pv
+    from vtkmodules.vtkRenderingCore import vtkAssembly
+
+    cube = vtkAssembly()
+    writing = pv.merge(
+        [_letter(text, np.array(face, float), np.array(up, float)) for text, (face, up) in FACES.items()]
+    )
+    for mesh, colour in ((pv.Cube(), theme.RULE), (writing, theme.INK)):
+        actor = pv.Actor(mapper=pv.DataSetMapper(mesh))
+        actor.prop.color, actor.prop.ambient, actor.prop.diffuse = colour, 0.45, 0.55
+        cube.AddPart(actor)
     return cube
+
+
+def _letter(text: str, face: NDArray[np.float64], up: NDArray[np.float64]) -> Any:
+    import pyvista as pv
+
+    mesh = pv.Text3D(text, depth=0.0)
+    mesh.points -= np.asarray(mesh.center)
+    place = np.eye(4)
+    place[:3, :3] = 0.62 / np.ptp(np.asarray(mesh.points)[:, 1]) * np.stack([np.cross(up, face), up, face], axis=1)
+    place[:3, 3] = 0.505 * face
+    return mesh.transform(place, inplace=False)
 
 
 def add_scale(plotter: Any, length: float) -> None:
