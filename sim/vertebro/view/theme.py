@@ -36,7 +36,7 @@ LEAK_COLOURS: Final = {
     "C": "#1d1d1d",
     "D": "#cc79a7",
     "track": "#56b4e9",
-    "canal": "#a3003f",
+    "canal": "#78005a",
     "foramen": "#f0e442",
     "embolus": "#0072b2",
 }
