@@ -95,7 +95,10 @@ def with_pathology(anatomy: Anatomy, records: Sequence[Record], *, neighbours: t
     for crack in cracks:
         if not crack.is_slit(broken.grid):
             conduct(broken, crack)
-    return with_slits(broken, [crack for crack in cracks if crack.is_slit(broken.grid)])
+    whole = with_slits(broken, [crack for crack in cracks if crack.is_slit(broken.grid)])
+    if not cracks:
+        return whole
+    return replace(whole, provenance=whole.provenance | {"cracks_mm": [crack.corners_mm for crack in cracks]})
 
 
 def _check(level: str, records: Sequence[Record]) -> None:

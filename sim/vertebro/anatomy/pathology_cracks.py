@@ -66,6 +66,13 @@ class Crack:
     out: Array | None = None
     name: str = "crack"
 
+    @property
+    def corners_mm(self) -> list[list[float]]:
+        """Its four corners [mm] in order around it, for pictures."""
+        steps = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        places = (self.centre + i * self.half[0] * self.along + j * self.half[1] * self.across for i, j in steps)
+        return [[round(float(x) / mm, 3) for x in place] for place in places]
+
     def layer(self, grid: VoxelGrid) -> float:
         """Thickness [m] of the layer of voxels that the crack runs through, thick enough that they stay joined."""
         return float(np.abs(self.normal) @ np.asarray(grid.spacing))

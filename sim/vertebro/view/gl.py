@@ -51,6 +51,13 @@ def prepare_gl() -> None:
         os.environ[WINDOW] = "vtkEGLRenderWindow"
 
 
+def screen_available() -> bool:
+    """Whether a window could be opened here: a desktop session, or X or Wayland under Linux."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def gl_available(*, refresh: bool = False) -> bool:
     """Whether this machine can draw with OpenGL, on screen or off.
 

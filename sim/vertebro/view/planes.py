@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from scipy import ndimage
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.grid import VoxelGrid
 from vertebro.view.panels import PLANES
+
+if TYPE_CHECKING:
+    from vertebro.record import Run
 
 AIR_HU = -1000.0
 
@@ -33,6 +36,11 @@ class Plane:
     name: str
     points: NDArray[np.float64]
     extent: tuple[float, float, float, float]
+
+    @property
+    def corners(self) -> NDArray[np.float64]:
+        """(4, 3) middles of the corner pixels [m]: upper left, upper right, lower right, lower left."""
+        return np.asarray(self.points[[0, 0, -1, -1], [0, -1, -1, 0]])
 
     def place(self, points: Any) -> NDArray[np.float64]:
         """(…, 2) picture coordinates [mm] of world points (…, 3) [m]."""
@@ -98,3 +106,14 @@ def _blend(grid: VoxelGrid, plane: Plane, seam: float = 2.5e-3) -> NDArray[np.fl
     low, high = grid.extent
     reach = np.minimum(plane.points - low, high - plane.points).min(axis=-1)
     return np.clip(reach / seam, 0, 1).astype(np.float32)
+
+
+def cement_hu(run: Run, time: float | None = None) -> NDArray[np.float32]:
+    """(nr, na, ns) CT numbers [HU] that the cement of a moment adds to the anatomy's (default: the end)."""
+    from vertebro.imaging import Scanner
+    from vertebro.materials.attenuation import MATERIALS
+    from vertebro.observe import MARROW, cement_matter
+
+    scanner = Scanner()
+    step = scanner.hu(cement_matter(run.scene.cement)) - scanner.hu(MATERIALS[MARROW])
+    return np.asarray(run.cement_fraction(time) * np.float32(step), np.float32)

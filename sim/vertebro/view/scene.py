@@ -1,4 +1,4 @@
-"""The 3-D picture: glass bone, metal needles, cement coloured by the time it was injected, leaks in red.
+"""The 3-D picture: glass bone, metal needles, cement coloured by time, age, heat or cure, leaks by their kind.
 
 VTK draws the surfaces, matplotlib writes on them (letters, scale bar, colour bar), so that the type is the report's
 own. The camera projects in parallel: the scale bar is true everywhere in the picture.
@@ -6,6 +6,7 @@ own. The camera projects in parallel: the scale bar is true everywhere in the pi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,20 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.errors import DataError
+from vertebro.observe import cement_centre
 from vertebro.view import theme
 from vertebro.view.gl import gl_available
+from vertebro.view.planes import Plane, cement_hu
+from vertebro.view.scene_colours import Colouring, colouring
+from vertebro.view.scene_layers import LAYERS, add_layers, add_slice, slice_of
 
 if TYPE_CHECKING:
     from vertebro.record import Run
     from vertebro.view.scene_meshes import Surfaces
 
-# where the camera stands, seen from the body: (right, anterior, superior); "near" turns to the needle's side
-VIEWS: dict[str, tuple[float, float, float]] = {
-    "posterior-oblique": (0.62, -0.74, 0.52),
-    "anterior-oblique": (0.55, 0.80, 0.42),
-    "lateral": (1.0, 0.0, 0.0),
-    "posterior": (0.0, -1.0, 0.0),
-    "superior": (0.0, 0.0, 1.0),
+# where the camera stands, and what is up: (right, anterior, superior); the side turns to that of the first needle
+VIEWS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    "posterior-oblique": ((0.62, -0.74, 0.52), (0.0, 0.0, 1.0)),
+    "anterior-oblique": ((0.55, 0.80, 0.42), (0.0, 0.0, 1.0)),
+    "lateral": ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)),
+    "anterior": ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+    "posterior": ((0.0, -1.0, 0.0), (0.0, 0.0, 1.0)),
+    "superior": ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0)),
+    "prone": ((0.92, -0.18, 0.34), (0.0, -1.0, 0.0)),  # as the patient lies: the needle comes from above
 }
 OVERSAMPLING = 1.5  # drawn larger, then reduced: smooth edges
 # room around the bone for the writing, as shares of the picture
@@ -68,7 +75,13 @@ def draw_scene(
     view: str = "posterior-oblique",
     size: tuple[int, int] = (1000, 800),
     time: float | None = None,
+    colour: str = "time",
     cut: bool = False,
+    slices: Sequence[str] = (),
+    through: Any = None,
+    window: tuple[float, float] = theme.BONE_WINDOW,
+    hidden: Collection[str] = (),
+    written: bool = True,
     surfaces: Surfaces | None = None,
 ) -> NDArray[np.uint8]:
     """Picture of the vertebra, the needles and the cement.
@@ -85,8 +98,20 @@ def draw_scene(
     size : (width, height) [pixels]
     time : float [s], optional
         Moment on the schedule's clock (default: the end).
+    colour : {"time", "age", "temperature", "cure", "plain"}
+        What the cement's colour says, see `vertebro.view.scene_colours.colouring`.
     cut : bool
         Cut the cement open at the tip of the first needle, facing the viewer: the ages inside.
+    slices : sequence of str
+        CT planes in the scene: ``"axial"``, ``"sagittal"``, ``"coronal"``.
+    through : (3,) float [m], optional
+        Point of those planes (default: the middle of the cement).
+    window : (width, level) [HU]
+        Of those planes.
+    hidden : collection of str
+        Layers to leave out, see `vertebro.view.scene_layers.LAYERS`.
+    written : bool
+        With letters, scale bar, colour bar, key and leak labels.
     surfaces : Surfaces, optional
         Meshes of an earlier call of `build_surfaces`, to draw several views of one moment.
 
@@ -97,16 +122,34 @@ def draw_scene(
     Raises
     ------
     DataError
-        If the view is unknown or the run has no such moment.
+        If a view, colouring, plane or layer is unknown, or the run has no such moment.
     """
-    if view not in VIEWS:
-        raise DataError("unknown view", where="view", value=view, allowed=", ".join(VIEWS))
-    picture = _with_gl(run, view, size, time, cut, surfaces) if gl_available() else _without_gl(run, size, time)
+    _check(view, slices, hidden)
+    shades = colouring(run, colour, time)
+    if gl_available():
+        picture = _with_gl(
+            run, shades, surfaces, view=view, size=size, time=time, cut=cut, slices=slices, through=through,
+            window=window, hidden=hidden, written=written,
+        )  # fmt: skip
+    else:
+        picture = _without_gl(run, size, time)
     if path is not None:
         from PIL import Image
 
         Image.fromarray(picture).save(path, quality=92)
     return picture
+
+
+def _check(view: str, slices: Sequence[str], hidden: Collection[str]) -> None:
+    from vertebro.view.panels import PLANES
+
+    wishes: tuple[tuple[str, Collection[str], Collection[str]], ...] = (
+        ("view", (view,), VIEWS), ("slices", slices, PLANES), ("hidden", hidden, LAYERS),
+    )  # fmt: skip
+    for where, names, known in wishes:
+        for name in names:
+            if name not in known:
+                raise DataError(f"unknown {where}", where=where, value=name, allowed=", ".join(known))
 
 
 def camera_of(points: NDArray[np.float64], view: str, size: tuple[int, int], side: float = -1.0) -> Camera:
@@ -121,10 +164,9 @@ def camera_of(points: NDArray[np.float64], view: str, size: tuple[int, int], sid
     side : float
         -1 looks from the patient's left, 1 from the right.
     """
-    towards = np.array(VIEWS[view])
+    towards, above = (np.array(way) for way in VIEWS[view])
     towards[0] *= side
     towards /= np.linalg.norm(towards)
-    above = np.array([0.0, 1.0, 0.0]) if abs(towards[2]) > 0.9 else np.array([0.0, 0.0, 1.0])
     right = np.cross(above, towards)
     right /= np.linalg.norm(right)
     up = np.cross(towards, right)
@@ -143,22 +185,69 @@ def needle_side(run: Run) -> float:
 
 
 def _with_gl(
-    run: Run, view: str, size: tuple[int, int], time: float | None, cut: bool, surfaces: Surfaces | None
+    run: Run,
+    shades: Colouring,
+    surfaces: Surfaces | None,
+    *,
+    view: str,
+    size: tuple[int, int],
+    time: float | None,
+    cut: bool,
+    slices: Sequence[str],
+    through: Any,
+    window: tuple[float, float],
+    hidden: Collection[str],
+    written: bool,
 ) -> NDArray[np.uint8]:
     from vertebro.view.scene_labels import annotate
-    from vertebro.view.scene_meshes import behind, build_surfaces, cement_surface
+    from vertebro.view.scene_meshes import build_surfaces
 
-    surfaces = surfaces or build_surfaces(run, time)
-    camera = camera_of(surfaces.points(), view, size, needle_side(run))
+    surfaces = surfaces or build_surfaces(run, time, colour=shades.name)
+    cuts = _slices(run, surfaces, time, slices, through)
+    corners = [cut.corners * 1e3 for cut in cuts]
+    camera = camera_of(np.concatenate([surfaces.points(), *corners]), view, size, needle_side(run))
     tip = np.asarray(run.scene.needles[0].tip) * 1e3 if cut and run.scene.needles else None
     if tip is not None:
-        surfaces = replace(
-            surfaces,
-            cement=cement_surface(run, time, cut_towards=camera.towards),
-            veins=behind(surfaces.veins, tip, camera.towards),
-            leaks=behind(surfaces.leaks, tip, camera.towards),
-        )
-    return annotate(render(surfaces, camera, size, float(run.times[-1])), run, camera, tip)
+        surfaces = _opened(run, surfaces, camera, tip, shades.name, time)
+    surfaces = without(surfaces, hidden)
+    added = cement_hu(run, time) if cuts else None
+
+    def add_cuts(plotter: Any) -> None:
+        for cut_plane in cuts:
+            add_slice(plotter, run, cut_plane, window=window, added=added)
+
+    picture = render(surfaces, camera, size, shades, add_cuts)
+    if not written:
+        return picture
+    return annotate(picture, run, camera, shades=shades, surfaces=surfaces, cut=tip, time=time)
+
+
+def _slices(run: Run, surfaces: Surfaces, time: float | None, planes: Sequence[str], through: Any) -> list[Plane]:
+    if planes and through is None:
+        through = cement_centre(run.anatomy, run.cement_fraction(time))
+    return [slice_of(surfaces, plane, through) for plane in planes]
+
+
+def _opened(
+    run: Run, surfaces: Surfaces, camera: Camera, tip: NDArray[np.float64], colour: str, time: float | None
+) -> Surfaces:
+    """Cement, veins and leaks without what lies in front of the tip."""
+    from vertebro.view.scene_meshes import behind, cement_surface
+
+    leaks = {kind: behind(mesh, tip, camera.towards) for kind, mesh in surfaces.leaks.items()}
+    return replace(
+        surfaces,
+        cement=cement_surface(run, time, colour=colour, cut_towards=camera.towards),
+        veins=behind(surfaces.veins, tip, camera.towards),
+        leaks={kind: mesh for kind, mesh in leaks.items() if mesh is not None},
+    )
+
+
+def without(surfaces: Surfaces, hidden: Collection[str]) -> Surfaces:
+    """The surfaces but the hidden layers."""
+    nothing: dict[str, Any] = {"leaks": {}, "needles": ()}
+    gone: dict[str, Any] = {name: nothing.get(name) for name in hidden}
+    return replace(surfaces, **gone)
 
 
 def _without_gl(run: Run, size: tuple[int, int], time: float | None) -> NDArray[np.uint8]:
@@ -167,76 +256,43 @@ def _without_gl(run: Run, size: tuple[int, int], time: float | None) -> NDArray[
     return draw_flat_scene(run, size=size, time=time)
 
 
-def render(surfaces: Surfaces, camera: Camera, size: tuple[int, int], last_time: float) -> NDArray[np.uint8]:
-    """Draw the surfaces off-screen; only to be called where `gl_available` said yes."""
-    import pyvista as pv
+def render(
+    surfaces: Surfaces,
+    camera: Camera,
+    size: tuple[int, int],
+    shades: Colouring,
+    more: Callable[[Any], None] | None = None,
+) -> NDArray[np.uint8]:
+    """Draw the surfaces off-screen; only to be called where `gl_available` said yes. `more` adds to the plotter."""
     from PIL import Image
 
-    bare = pv.themes.DocumentTheme()
-    bare.anti_aliasing, bare.multi_samples = None, 1  # off: in software it costs more than drawing larger
-    large = [round(OVERSAMPLING * n) for n in size]
-    plotter = pv.Plotter(off_screen=True, window_size=large, lighting="none", theme=bare)
+    plotter = new_plotter([round(OVERSAMPLING * n) for n in size], off_screen=True)
     try:
-        plotter.set_background(theme.PAPER)
-        plotter.add_light(pv.Light(light_type="headlight", intensity=1.0))
-        _add_solids(plotter, surfaces, max(last_time, 1e-6))
-        _add_glass(plotter, surfaces, camera.towards)
-        _aim(plotter, camera)
+        if more is not None:
+            more(plotter)
+        add_layers(plotter, surfaces, shades)
+        aim_camera(plotter, camera)
         picture = Image.fromarray(np.ascontiguousarray(np.asarray(plotter.screenshot(return_img=True))[:, :, :3]))
         return np.asarray(picture.resize(size, Image.Resampling.HAMMING))
     finally:
         plotter.close()
 
 
-def _add_solids(plotter: Any, surfaces: Surfaces, last_time: float) -> None:
-    metal = {
-        "color": theme.STEEL,
-        "smooth_shading": True,
-        "specular": 0.35,
-        "specular_power": 25,
-        "ambient": 0.4,
-        "diffuse": 0.55,
-    }
-    for needle in surfaces.needles:
-        plotter.add_mesh(needle, split_sharp_edges=True, **metal)
-    if surfaces.cement is not None:
-        plotter.add_mesh(
-            surfaces.cement, scalars="time", cmap=theme.time_map(), clim=(0.0, last_time), show_scalar_bar=False,
-            smooth_shading=True, ambient=0.42, diffuse=0.6, specular=0.12, specular_power=20,
-        )  # fmt: skip
-    if surfaces.leaks is not None:
-        plotter.add_mesh(surfaces.leaks, color=theme.LEAK, smooth_shading=True, ambient=0.3, diffuse=0.75, specular=0.2)
+def new_plotter(size: Sequence[int], *, off_screen: bool, title: str = "vertebro") -> Any:
+    """An empty plotter with the house's paper and light; off-screen without anti-aliasing, which is dear there."""
+    import pyvista as pv
+
+    bare = pv.themes.DocumentTheme()
+    bare.anti_aliasing, bare.multi_samples = None, 1  # in software it costs more than drawing larger
+    bare.title, bare.font.family = title, "arial"
+    plotter = pv.Plotter(off_screen=off_screen, window_size=list(size), lighting="none", theme=bare)
+    plotter.set_background(theme.PAPER)
+    plotter.add_light(pv.Light(light_type="headlight", intensity=1.0))
+    return plotter
 
 
-def _add_glass(plotter: Any, surfaces: Surfaces, towards: NDArray[np.float64]) -> None:
-    for mesh, colour, face, edge in (
-        (surfaces.discs, theme.DISC, 0.03, 0.22),
-        (surfaces.canal, theme.CANAL, 0.22, 0.55),
-        (surfaces.veins, theme.VEIN, 0.35, 0.8),
-        (surfaces.bone, theme.BONE, 0.07, 0.85),
-    ):
-        if mesh is not None:
-            _add_pane(plotter, mesh, theme.rgb(colour), towards, face, edge)
-
-
-def _add_pane(
-    plotter: Any, mesh: Any, colour: tuple[float, float, float], towards: NDArray[np.float64], face: float, edge: float
-) -> None:
-    """Glass: clear where it faces the viewer, dense at the rim. Far side first, so no depth peeling is needed."""
-    facing = np.abs(np.asarray(mesh.point_normals) @ towards)
-    rgba = np.empty((mesh.n_points, 4), np.uint8)
-    rgba[:, :3] = np.round(255 * np.array(colour))
-    rgba[:, 3] = np.round(255 * (face + (edge - face) * (1 - np.clip(facing, 0, 1)) ** 2.2))
-    mesh = mesh.copy(deep=False)
-    mesh.point_data["glass"] = rgba
-    for culling in ("front", "back"):
-        plotter.add_mesh(
-            mesh, scalars="glass", rgba=True, smooth_shading=True, culling=culling, ambient=0.35, diffuse=0.7,
-            specular=0.1, show_scalar_bar=False,
-        )  # fmt: skip
-
-
-def _aim(plotter: Any, camera: Camera) -> None:
+def aim_camera(plotter: Any, camera: Camera) -> None:
+    """Point a plotter's camera."""
     plotter.enable_parallel_projection()
     plotter.camera.focal_point = camera.focus
     plotter.camera.position = camera.focus + 400.0 * camera.towards

@@ -1,4 +1,4 @@
-"""The scene without OpenGL: three projections of the bone with cement and leaks over them, drawn by matplotlib."""
+"""The scene without OpenGL: three projections of the bone with cement and leaks by kind, drawn by matplotlib."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from vertebro.view import theme
 from vertebro.view.cement_fields import IN_BONE, inside_and_outside, spread_times
 from vertebro.view.gl import gl_help
 from vertebro.view.panels import PLANES, STYLE, blank, letters, scale_bar, write
+from vertebro.view.scene_leaks import leaked_by_kind
 
 if TYPE_CHECKING:
     from vertebro.record import Run
@@ -26,7 +28,7 @@ DPI = 100
 
 
 def draw_flat_scene(run: Run, *, size: tuple[int, int] = (1100, 860), time: float | None = None) -> NDArray[np.uint8]:
-    """Projections from behind, from the left and from above: summed bone, cement by injection time, leaks in red.
+    """Projections from behind, from the left and from above: summed bone, cement by injection time, leaks by kind.
 
     Returns
     -------
@@ -35,12 +37,12 @@ def draw_flat_scene(run: Run, *, size: tuple[int, int] = (1100, 860), time: floa
     with rc_context(STYLE):
         figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor=theme.PAPER)
         canvas = FigureCanvasAgg(figure)
-        inside, outside = inside_and_outside(run, time)
+        inside, outside = inside_and_outside(run, time)[0], leaked_by_kind(run, time)
         times = spread_times(run.injection_time)
         grid = figure.add_gridspec(2, 2, left=0.01, right=0.99, bottom=0.05, top=0.99, wspace=0.02, hspace=0.02)
         for place, name in zip((grid[0, 0], grid[0, 1], grid[1, 0]), NAMES, strict=True):
             _projection(figure.add_subplot(place), run, name, inside, outside, times)
-        _side_notes(figure, run)
+        _side_notes(figure, run, sorted(outside))
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
@@ -50,7 +52,7 @@ def _projection(
     run: Run,
     name: str,
     inside: NDArray[np.float32],
-    outside: NDArray[np.float32],
+    outside: dict[str, NDArray[np.float32]],
     times: NDArray[np.float32],
 ) -> None:
     across, along, (sign, _), words = PLANES[name]
@@ -65,9 +67,11 @@ def _projection(
     shades = theme.time_map()(when / max(float(run.times[-1]), 1e-6))
     shades[..., 3] = np.clip(1.4 * inside.max(axis=through), 0, 0.9)
     axes.imshow(_turn(shades, sign), **picture)
-    red = np.zeros_like(shades)
-    red[..., :3], red[..., 3] = theme.rgb(theme.LEAK), np.clip(1.6 * outside.max(axis=through), 0, 0.95)
-    axes.imshow(_turn(red, sign), **picture)
+    for kind, share in outside.items():
+        leak = np.zeros_like(shades)
+        leak[..., :3] = theme.rgb(theme.leak_colour(kind))
+        leak[..., 3] = np.clip(1.6 * share.max(axis=through), 0, 0.95)
+        axes.imshow(_turn(leak, sign), **picture)
     limits = axes.get_xlim(), axes.get_ylim()
     for needle in run.scene.needles:
         ends = np.stack([needle.entry, needle.tip])[:, [across, along]] * 1e3
@@ -93,13 +97,18 @@ def _turn(values: NDArray[Any], sign: int) -> NDArray[Any]:
     return picture[:, ::-1] if sign < 0 else picture
 
 
-def _side_notes(figure: Figure, run: Run) -> None:
+def _side_notes(figure: Figure, run: Run, kinds: list[str]) -> None:
     axes = figure.add_axes((0.62, 0.36, 0.26, 0.018))
     bar = figure.colorbar(
         ScalarMappable(Normalize(0, max(float(run.times[-1]), 1e-6)), theme.time_map()),
         cax=axes,
         orientation="horizontal",
     )
-    bar.set_label("cement injected at [s]; leaked cement in red", fontsize=9)
+    bar.set_label("cement injected at [s]", fontsize=9)
+    if kinds:
+        patches = [
+            Patch(facecolor=theme.leak_colour(kind), edgecolor=theme.MUTED, label=f"leak {kind}") for kind in kinds
+        ]
+        figure.legend(handles=patches, loc="center", bbox_to_anchor=(0.75, 0.28), ncols=4, frameon=False, fontsize=8.5)
     bar.outline.set_linewidth(0.5)
-    figure.text(0.75, 0.22, textwrap.fill(gl_help(), 52), fontsize=8.5, color=theme.MUTED, ha="center", va="center")
+    figure.text(0.75, 0.2, textwrap.fill(gl_help(), 52), fontsize=8.5, color=theme.MUTED, ha="center", va="center")

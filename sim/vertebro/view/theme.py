@@ -29,6 +29,22 @@ ORANGE: Final = "#d55e00"
 GREEN: Final = "#009e73"
 PURPLE: Final = "#cc79a7"
 
+# one per kind of leak, told apart also by lightness; every leak carries its letter as well (Okabe and Ito)
+LEAK_COLOURS: Final = {
+    "B": "#d55e00",
+    "S": "#e69f00",
+    "C": "#1d1d1d",
+    "D": "#cc79a7",
+    "track": "#56b4e9",
+    "canal": "#78005a",
+    "foramen": "#f0e442",
+    "embolus": "#0072b2",
+}
+CLEFT: Final = "#5c4d7d"
+LESION: Final = "#9c5a3c"
+CRACK: Final = "#2f2440"
+PLANE_COLOURS: Final = {"axial": ORANGE, "sagittal": "#f0e442", "coronal": GREEN}
+
 TIME_MAP: Final = "viridis"
 TIME_MAP_START: Final = 0.14  # its darkest end would be black behind glass
 BONE_WINDOW: Final = (1800.0, 400.0)  # HU: width, level
@@ -46,12 +62,37 @@ LEAK_WORDS: Final = {
 }
 
 
+def leak_colour(kind: str) -> str:
+    """Colour of a kind of leak."""
+    return LEAK_COLOURS.get(kind, LEAK)
+
+
 def time_map() -> Colormap:
     """Colours of injection times, early dark to late bright."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
     return ListedColormap(colormaps[TIME_MAP](np.linspace(TIME_MAP_START, 1.0, 256)), name="injection time")
+
+
+def age_map() -> Colormap:
+    """Colours of ages: fresh cement as bright as late cement in `time_map`."""
+    return time_map().reversed()
+
+
+def heat_map() -> Colormap:
+    """Colours of temperatures, cold dark to hot bright."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps["inferno"](np.linspace(0.18, 0.95, 256)), name="temperature")
+
+
+def cure_map() -> Colormap:
+    """Colours of the degree of cure."""
+    from matplotlib import colormaps
+
+    return colormaps["cividis"]
 
 
 def rgb(colour: str) -> tuple[float, float, float]:
