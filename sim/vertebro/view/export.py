@@ -102,7 +102,7 @@ def export_run(run: Run, to: str, out: str | Path, *, progress: Progress | None 
         from vertebro.view.field_files import write_vtkhdf
 
         tell("fields", 0.1)
-        return write_vtkhdf(run, out)
+        return about(run, to) | write_vtkhdf(run, out)
     folder = check_free(out)
     with whole_or_nothing(folder) as partial:
         index = about(run, to) | _writer(to)(run, partial, to, tell)
