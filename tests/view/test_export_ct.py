@@ -112,7 +112,7 @@ def test_segments_lie_on_the_ct_pixel_by_pixel(folder, there):
     seg, slices = hd.seg.segread(folder / "seg" / "segmentation.dcm"), _slices(folder)
     labels = {seg.get_segment_description(n).segment_label: n for n in seg.segment_numbers}
     assert {"vertebral body", "vertebral arch", "vertebral canal", "cement in the bone"} <= set(labels)
-    assert {"cement leaked into discs", "cement leaked into veins"} <= set(labels)
+    assert "cement leaked into veins" in labels
     pixels = seg.get_pixels_by_source_instance([ds.SOPInstanceUID for ds in slices], assert_missing_frames_are_empty=True)
     hu = np.stack([ds.pixel_array for ds in slices])
     cement = pixels[..., list(seg.segment_numbers).index(labels["cement in the bone"])] > 0
@@ -180,9 +180,10 @@ def test_an_imported_ct_overlays_its_original(run, tmp_path):
     np.testing.assert_allclose(read, lps_mm(points, anatomy.patient_from_world), atol=1e-3)
     there = sitk.GetArrayFromImage(sitk.Resample(original, image, sitk.Transform(), sitk.sitkLinear, -1000.0))
     shown = sitk.GetArrayFromImage(image)
-    core = (slice(8, -8), slice(20, -20), slice(20, -20))
-    assert np.corrcoef(there[core].ravel(), shown[core].ravel())[0, 1] > 0.97
+    core = (slice(8, -8), slice(20, -20), slice(3, -3))  # the ball on the left is in it
+    likeness = np.corrcoef(there[core].ravel(), shown[core].ravel())[0, 1]
     mirrored = np.corrcoef(there[core][:, :, ::-1].ravel(), shown[core].ravel())[0, 1]
+    assert likeness > 0.97
     assert mirrored < 0.9
 
 
