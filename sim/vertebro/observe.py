@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from vertebro.aim import aim
 from vertebro.anatomy.anatomy import Anatomy
+from vertebro.anatomy.volumes import Volume, write_volume
 from vertebro.build import Scene
 from vertebro.drainage import vein_grid, vein_raster
-from vertebro.errors import DataError
 from vertebro.imaging import (
     CArm,
     CTField,
@@ -32,6 +32,7 @@ from vertebro.imaging import (
     needle_path,
     tissue_layers,
 )
+from vertebro.imaging.scanner import CLIP_EXTENDED
 from vertebro.materials.attenuation import MATERIALS, Material, cement_material
 from vertebro.materials.cement import Cement
 from vertebro.procedure import Needle
@@ -296,6 +297,47 @@ def cement_centre(anatomy: Anatomy, cement_fraction: NDArray[np.float32] | None)
     return (r, a, s)
 
 
+def ct_series(
+    scene: Scene,
+    cement_fraction: NDArray[np.float32] | None = None,
+    *,
+    width: float = 0.16,
+    pixels: int = 512,
+    thickness: float = 2e-3,
+    needles: bool = False,
+    number: int = 0,
+) -> Iterator[CTSlice]:
+    """Axial CT slices of the vertebra, touching one another, from below upwards over the whole simulation grid.
+
+    Parameters
+    ----------
+    scene : Scene
+    cement_fraction : (nr, na, ns) array, optional
+        Volume share of cement.
+    width : float [m]
+        Field of view, about the grid's middle.
+    pixels : int
+    thickness : float [m]
+        Of a slice, and from slice to slice.
+    needles : bool
+        Show the needles.
+    number : int
+        Fixes the noise together with the case's seed.
+    """
+    low, high = scene.anatomy.grid.extent
+    middle = (low + high) / 2
+    count = max(1, math.ceil((high[2] - low[2]) / thickness - 1e-6))
+    for k in range(count):
+        centre = (float(middle[0]), float(middle[1]), float(middle[2] + (k - (count - 1) / 2) * thickness))
+        shot = 1000 * (number + 1) + k
+        yield _slice(scene, "axial", centre, cement_fraction, width, pixels, needles, shot, thickness)
+
+
+def ct_scanner(scene: Scene) -> Scanner:
+    """The CT scanner of a scene; a real CT brings its own noise."""
+    return Scanner(noise=0.0 if scene.anatomy.provenance.get("source") == "ct" else 12.0)
+
+
 def _slice(
     scene: Scene,
     plane: Any,
@@ -305,6 +347,7 @@ def _slice(
     pixels: int,
     needles: bool,
     number: int,
+    thickness: float = 2e-3,
 ) -> CTSlice:
     vertebra = scene.anatomy
     steel = tuple(
@@ -312,7 +355,7 @@ def _slice(
         for n in scene.needles
     )
     return ct_slice(
-        CTField(plane=plane, centre=centre, width=width, pixels=pixels),
+        CTField(plane=plane, centre=centre, width=width, pixels=pixels, thickness=thickness),
         vertebra.hu,
         vertebra.grid,
         surround_hu=vertebra.surround.hu,
@@ -321,7 +364,7 @@ def _slice(
         cement=cement_matter(scene.cement),
         replaced=MARROW,
         needles=steel if needles else (),
-        scanner=Scanner(noise=0.0 if vertebra.provenance.get("source") == "ct" else 12.0),
+        scanner=ct_scanner(scene),
         seed=scene.case.seed,
         number=number,
     )
@@ -335,19 +378,15 @@ def save_ct_volume(scene: Scene, path: str | Path, cement_fraction: NDArray[np.f
     DataError
         If the file cannot be written.
     """
-    vertebra = scene.anatomy
-    hu = vertebra.hu.astype(np.float32)
+    values = ct_numbers(scene, cement_fraction)
+    affine = scene.anatomy.patient_from_world @ scene.anatomy.grid.world_from_voxel
+    write_volume(Volume(data=values, ras_from_voxel=affine, name=Path(path).name, digest=""), path)
+
+
+def ct_numbers(scene: Scene, cement_fraction: NDArray[np.float32] | None = None) -> NDArray[np.int16]:
+    """(nr, na, ns) CT numbers [HU] on the simulation grid, with cement, without the scanner's blur and noise."""
+    hu = scene.anatomy.hu.astype(np.float32)
     if cement_fraction is not None:
         scanner = Scanner()
         hu = hu + cement_fraction * (scanner.hu(cement_matter(scene.cement)) - scanner.hu(MATERIALS[MARROW]))
-    image = sitk.GetImageFromArray(np.clip(hu, -1024, 31743).astype(np.int16).transpose(2, 1, 0))
-    # SimpleITK speaks LPS millimetres; ours are RAS metres
-    lps = np.diag([-1.0, -1.0, 1.0])
-    rotation, shift = vertebra.patient_from_world[:3, :3], vertebra.patient_from_world[:3, 3]
-    image.SetSpacing([h * 1e3 for h in vertebra.grid.spacing])
-    image.SetDirection((lps @ rotation).ravel().tolist())
-    image.SetOrigin((lps @ (rotation @ np.asarray(vertebra.grid.origin) + shift) * 1e3).tolist())
-    try:
-        sitk.WriteImage(image, str(path), useCompression=True)
-    except RuntimeError as error:
-        raise DataError(f"cannot write the volume: {error}", where=str(path), hint="a folder that exists") from None
+    return np.asarray(np.rint(np.clip(hu, *CLIP_EXTENDED)), np.int16)

@@ -30,6 +30,7 @@ from vertebro.anatomy.store import load_anatomy, save_anatomy
 from vertebro.build import Scene, build
 from vertebro.case import Case
 from vertebro.errors import DataError, VertebroError
+from vertebro.grid import VoxelGrid
 from vertebro.observe import Picture
 from vertebro.warmth import HeatResult
 
@@ -239,39 +240,69 @@ def _write_picture(picture: Picture, folder: Path) -> None:
 
 
 def _write_fields(run: Run, path: Path) -> None:
-    """HDF5 in the VTKHDF layout (temporal ImageData): VTK wants [t, s, a, r], everything else here is [r, a, s]."""
-    grid = run.anatomy.grid
     with h5py.File(path, "w") as file:
-        root = file.create_group("VTKHDF")
-        root.attrs["Version"] = np.array([2, 2])
-        root.attrs.create("Type", b"ImageData", dtype=h5py.string_dtype("ascii", 9))
-        root.attrs["WholeExtent"] = np.array([[0, n] for n in grid.shape]).ravel()
-        root.attrs["Origin"] = grid.extent[0]
-        root.attrs["Spacing"] = np.asarray(grid.spacing)
-        root.attrs["Direction"] = np.eye(3).ravel()
-        steps = root.create_group("Steps")
-        steps.attrs["NSteps"] = len(run.times)
-        steps["Values"] = run.times
-        cells, offsets = root.create_group("CellData"), steps.create_group("CellDataOffsets")
-        fields: dict[str, NDArray[Any]] = {
-            "saturation": run.saturation,
-            "injection_time": run.injection_time[None],
-            "pressure": run.pressure[None],
-            "tissue": run.anatomy.tissue[None],
-            "compartment": run.anatomy.compartment[None],
-            "hu": run.anatomy.hu[None],
-        }
-        if run.heat is not None:
-            fields |= {key: getattr(run.heat, name)[None] for name, key in HEAT_FIELDS.items()}
-        for name, values in fields.items():
-            data = np.ascontiguousarray(values.transpose(0, 3, 2, 1))
-            cells.create_dataset(name, data=data, chunks=(1, *data.shape[1:]), compression="gzip", compression_opts=1)
-            offsets[name] = np.arange(len(run.times)) if len(values) > 1 else np.zeros(len(run.times), int)
+        write_image_series(file, run.anatomy.grid, run.times, run_fields(run))
         if run.veins is not None:
             file.create_dataset("veins/cement", data=run.veins)
         _write_curves(file.create_group("history"), run.history)
         if run.heat is not None:
             _write_curves(file.create_group("heat"), run.heat.curves)
+
+
+def run_fields(run: Run) -> dict[str, NDArray[Any]]:
+    """Every field on the simulation grid, (n, nr, na, ns): one for each recorded time, or a single one."""
+    fields: dict[str, NDArray[Any]] = {
+        "saturation": run.saturation,
+        "injection_time": run.injection_time[None],
+        "pressure": run.pressure[None],
+        "tissue": run.anatomy.tissue[None],
+        "compartment": run.anatomy.compartment[None],
+        "hu": run.anatomy.hu[None],
+    }
+    if run.heat is not None:
+        fields |= {key: getattr(run.heat, name)[None] for name, key in HEAT_FIELDS.items()}
+    return fields
+
+
+def write_image_series(
+    file: h5py.File,
+    grid: VoxelGrid,
+    times: NDArray[np.float64],
+    fields: dict[str, NDArray[Any]],
+    *,
+    place: NDArray[np.float64] | None = None,
+) -> None:
+    """Fields over time in the VTKHDF layout (temporal ImageData).
+
+    VTK wants [t, s, a, r], everything else here is [r, a, s].
+
+    Parameters
+    ----------
+    file : h5py.File
+        Open for writing; the group ``VTKHDF`` is made.
+    grid : VoxelGrid
+    times : (n,) array [s]
+    fields : dict of (n or 1, nr, na, ns) arrays
+    place : (4, 4) array, optional
+        Similarity from world metres to the coordinates of the file; its scale becomes the file's unit. Default: world.
+    """
+    place = np.eye(4) if place is None else place
+    scale = float(np.linalg.norm(place[:3, 0]))
+    root = file.create_group("VTKHDF")
+    root.attrs["Version"] = np.array([2, 2])
+    root.attrs.create("Type", b"ImageData", dtype=h5py.string_dtype("ascii", 9))
+    root.attrs["WholeExtent"] = np.array([[0, n] for n in grid.shape]).ravel()
+    root.attrs["Origin"] = place[:3, :3] @ grid.extent[0] + place[:3, 3]
+    root.attrs["Spacing"] = np.asarray(grid.spacing) * scale
+    root.attrs["Direction"] = (place[:3, :3] / scale).ravel()
+    steps = root.create_group("Steps")
+    steps.attrs["NSteps"] = len(times)
+    steps["Values"] = times
+    cells, offsets = root.create_group("CellData"), steps.create_group("CellDataOffsets")
+    for name, values in fields.items():
+        data = np.ascontiguousarray(values.transpose(0, 3, 2, 1))
+        cells.create_dataset(name, data=data, chunks=(1, *data.shape[1:]), compression="gzip", compression_opts=1)
+        offsets[name] = np.arange(len(times)) if len(values) > 1 else np.zeros(len(times), int)
 
 
 def _write_curves(group: h5py.Group, curves: dict[str, NDArray[np.float64]]) -> None:

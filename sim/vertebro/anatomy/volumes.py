@@ -6,7 +6,6 @@ SimpleITK speaks LPS millimetres; the turn to RAS metres happens here, once, and
 from __future__ import annotations
 
 import hashlib
-import locale
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
@@ -17,13 +16,14 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813  (the name its manual uses)
 from numpy.typing import NDArray
 
+from vertebro.anatomy.dicom_slices import read_dicom
 from vertebro.anatomy.nifti_check import check_nifti
 from vertebro.errors import DataError
-from vertebro.units import deg, mm
+from vertebro.units import mm
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0])
-_FORMATS = "a .nii, .nii.gz, .nrrd, .mha or .mhd file, a folder of DICOM slices, or a .zip of them"
+_FORMATS = "a .nii, .nii.gz, .nrrd, .mha or .mhd file, a folder of DICOM slices, a .zip of them, or a multi-frame .dcm"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +111,9 @@ def read_volume(path: str | Path) -> Volume:
     if not path.exists():
         raise DataError("no such file or folder", where=path.name, allowed=_FORMATS, hint="check the path")
     if path.is_dir():
-        volume = _read_dicom_folder(path, path.name)
+        volume = _read_dicom(path, path.name)
+    elif path.suffix.lower() == ".dcm":
+        volume = _read_dicom(path, path.name)
     elif path.suffix.lower() == ".zip":
         volume = _read_zip(path)
     elif path.name.lower().endswith(SUFFIXES):
@@ -122,6 +124,29 @@ def read_volume(path: str | Path) -> Volume:
         raise DataError("unknown kind of image file", where="path", value=path.name, allowed=_FORMATS)
     _check_voxels(volume)
     return volume
+
+
+def write_volume(volume: Volume, path: str | Path) -> None:
+    """Write NIfTI, NRRD or MHA, compressed, where the volume lies in the patient.
+
+    Raises
+    ------
+    DataError
+        If the suffix is unknown or the file cannot be written.
+    """
+    path = Path(path)
+    if not path.name.lower().endswith(SUFFIXES):
+        raise DataError("unknown kind of image file", where="path", value=path.name, allowed=", ".join(SUFFIXES))
+    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.data.transpose(2, 1, 0)))
+    affine = _RAS_FROM_LPS @ volume.ras_from_voxel[:3] / mm
+    spacing = volume.spacing / mm
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((affine[:, :3] / spacing).ravel().tolist())
+    image.SetOrigin(affine[:, 3].tolist())
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+    except RuntimeError as error:
+        raise DataError(f"cannot write the volume: {error}", where=str(path), hint="a folder that exists") from None
 
 
 def same_grid(a: Volume, b: Volume, tolerance: float = 1e-4) -> bool:
@@ -175,101 +200,15 @@ def _read_zip(path: Path) -> Volume:
                 archive.extractall(folder)
         except (zipfile.BadZipFile, EOFError) as error:
             raise DataError(f"the zip cannot be read: {error}", where=path.name, hint="download it again") from error
-        volume = _read_dicom_folder(Path(folder), path.name)
+        volume = _read_dicom(Path(folder), path.name)
     return replace(volume, digest=_digest([path]))
 
 
-def _read_dicom_folder(folder: Path, name: str) -> Volume:
-    before = locale.setlocale(locale.LC_CTYPE)
-    try:
-        return _read_series(folder, name)
-    finally:
-        locale.setlocale(locale.LC_CTYPE, before)  # the DICOM library leaves the process in the C locale
-
-
-def _read_series(folder: Path, name: str) -> Volume:
-    files = _series_files(folder, name)
-    _check_slices(files, name)
-    try:
-        image = sitk.ReadImage(files)
-    except RuntimeError as error:
-        folder = Path(files[0]).parent
-        raise DataError(f"the DICOM slices cannot be read: {_last_line(error, folder)}", where=name) from error
-    return _from_image(image, name, _digest([Path(f) for f in files]))
-
-
-def _series_files(folder: Path, name: str) -> list[str]:
-    """Slices of the folder's only image series, sorted along the stack."""
-    reader = sitk.ImageSeriesReader()
-    folders = [folder, *sorted(p for p in folder.rglob("*") if p.is_dir())]
-    series = {
-        (sub, uid): list(reader.GetGDCMSeriesFileNames(str(sub), uid))
-        for sub in folders
-        for uid in reader.GetGDCMSeriesIDs(str(sub))
-    }
-    stacks = {key: files for key, files in series.items() if len(files) > 2}
-    if len(stacks) == 1:
-        return next(iter(stacks.values()))
-    raise DataError(
-        "the folder holds no DICOM stack" if not stacks else "the folder holds more than one DICOM series",
-        where=name,
-        value={uid: len(files) for (_, uid), files in series.items()},
-        allowed="the slices of exactly one CT series",
-        hint="put the slices of the wanted series into a folder of their own",
-    )
-
-
-def _check_slices(files: list[str], name: str) -> None:
-    headers = [_slice_header(f, name) for f in files]
-    if any(h is None for h in headers):
-        return  # a multi-frame file carries its own geometry
-    rows = np.array([h for h in headers if h is not None])
-    position, normal = rows[:, :3], rows[:, 3:]
-    if np.max(np.abs(normal - normal[0])) > 1e-3:
-        raise DataError("the DICOM slices are not parallel", where=name, hint="keep one series per folder")
-    travel = position[-1] - position[0]
-    tilt = float(np.arccos(np.clip(abs(travel @ normal[0]) / np.linalg.norm(travel), 0, 1)))
-    if tilt > 0.5 * deg:
-        raise DataError(
-            "the gantry was tilted: the slices are sheared",
-            where=name,
-            value=f"{tilt / deg:.1f} degrees",
-            allowed="0.5 degrees",
-            hint="resample the series to an untilted volume first (dcm2niix does this)",
-        )
-    _check_steps(np.diff(position @ normal[0]), files, name)
-
-
-def _check_steps(steps: NDArray[np.float64], files: list[str], name: str) -> None:
-    usual = float(np.median(steps))
-    odd = np.flatnonzero(np.abs(steps - usual) > max(0.02 * abs(usual), 0.01))
-    if odd.size:
-        k = int(odd[0])
-        raise DataError(
-            f"slices are missing or unevenly spaced: {odd.size} gap(s)",
-            where=f"{name}, between {Path(files[k]).name} and {Path(files[k + 1]).name}",
-            value=f"{steps[k]:.2f} mm",
-            allowed=f"{usual:.2f} mm between all slices",
-            hint="export the complete series",
-        )
-
-
-def _slice_header(file: str, name: str) -> NDArray[np.float64] | None:
-    """Position and normal (6,) of one slice [mm], None for a multi-frame file."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(file)
-    reader.LoadPrivateTagsOff()
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise DataError(f"a DICOM slice cannot be read: {_last_line(error, Path(file).parent)}", where=name) from error
-    if len(reader.GetSize()) == 3 and reader.GetSize()[2] > 1:
-        return None
-    keys = ("0020|0032", "0020|0037")
-    if not all(reader.HasMetaDataKey(key) for key in keys):
-        raise DataError("a DICOM slice does not say where it lies", where=f"{name}, {Path(file).name}", value=keys)
-    position, cosines = (np.array([float(x) for x in reader.GetMetaData(key).split("\\")]) for key in keys)
-    return np.concatenate([position, np.cross(cosines[:3], cosines[3:])])
+def _read_dicom(path: Path, name: str) -> Volume:
+    stack = read_dicom(path, name)
+    affine = stack.lps_from_voxel.copy()
+    affine[:3] = _RAS_FROM_LPS @ affine[:3] * mm
+    return Volume(data=stack.data, ras_from_voxel=affine, name=name, digest=_digest(list(stack.files)))
 
 
 def _check_voxels(volume: Volume) -> None:

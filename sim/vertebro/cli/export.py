@@ -1,4 +1,4 @@
-"""``vertebro shoot · export``: single frames and loops out, in the formats other people read."""
+"""``vertebro shoot · export``: frames, loops and whole runs out, in the formats other people read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
 FRAME_KINDS = (".png", ".dcm")
-EXPORTS = ("dicom", "gif", "mp4")
+FILMS = ("gif", "mp4")
 
 
 def register(app: typer.Typer) -> None:
@@ -59,32 +59,72 @@ def shoot(
 
 def export(
     folder: RunFolder,
-    to: Annotated[str, typer.Option("--to", help="dicom (a folder of XA loops), gif or mp4 (a film).")],
-    out: Annotated[Path, typer.Option(help="Folder (dicom) or file (gif, mp4).")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            help="dicom (fluoroscopy loops, CT before and after, segmentation), nii.gz or nrrd (volumes), vti or vtkhdf "
+            "(fields over time), stl or ply (bone and cement, mm), csv or parquet (tables), gif or mp4 (a film).",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="New folder; for vtkhdf, gif and mp4 a new file.")],
+    only: Annotated[
+        list[str] | None, typer.Option(help="dicom: xa, ct or seg (with its CT); may repeat. Default: all.")
+    ] = None,
+    ct_field: Annotated[str, typer.Option(help="dicom: edge of the CT's field of view.")] = "160 mm",
+    ct_pixels: Annotated[int, typer.Option(help="dicom: rows and columns of a CT slice.")] = 512,
+    ct_slice: Annotated[str, typer.Option(help="dicom: thickness of a CT slice.")] = "2 mm",
     view: Annotated[list[str] | None, typer.Option(help="Plane A, then B (biplane); default: ap and lateral.")] = None,
     loop: Annotated[str, typer.Option(help="needle, injection or both; a film shows one.")] = "",
     frames: Annotated[int, typer.Option(help="Most frames stored per plane.")] = 120,
     rate: Annotated[float, typer.Option(help="Pulses per second: 3, 7.5, 15 or 30.")] = 7.5,
-    bits: Annotated[int, typer.Option(help="DICOM: 12 or 16 per pixel.")] = 16,
+    bits: Annotated[int, typer.Option(help="Loops in DICOM: 12 or 16 per pixel.")] = 16,
     seconds: Annotated[float, typer.Option(help="How long a film runs.")] = 8.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run's fluoroscopy loops as DICOM X-ray angiography, or as a film."""
+    """Write a run in other people's formats, whole or not at all.
+
+    Places are the patient's: an imported CT keeps its scanner's coordinates. Folders hold an index.json.
+    """
     from vertebro.record import Run
+    from vertebro.units import parse
+    from vertebro.view.export import FORMATS, PARTS, CTWish, export_run
     from vertebro.view.loops import LoopMaker
 
-    if to not in EXPORTS:
-        raise CaseError("unknown format", where="--to", value=to, allowed=", ".join(EXPORTS))
+    if to not in (*FORMATS, *FILMS):
+        raise CaseError("unknown format", where="--to", value=to, allowed=", ".join((*FORMATS, *FILMS)))
     _check_free(to, out)
+    wishes: dict[str, Any] = {}
+    if to == "dicom":
+        wishes["ct"] = CTWish(width=parse(ct_field, "m", where="--ct-field"), pixels=ct_pixels, thickness=parse(ct_slice, "m", where="--ct-slice"))
+        wishes |= {"bits": bits, "parts": tuple(only or PARTS), "loops": _loops(loop)}
     run = Run.load(folder)
     maker = LoopMaker(run=run, views=tuple(view or ("ap", "lateral")), rate=rate, most=frames)
-    facts = _dicom(run, out, maker, loop, bits) if to == "dicom" else _film(run, out, maker, loop, seconds, to)
+    if to in FILMS:
+        facts = _film(run, out, maker, loop, seconds, to)
+    else:
+        if to == "dicom":
+            wishes["maker"] = maker
+        with progress("export") as tell:
+            facts = export_run(run, to, out, progress=tell, **wishes)
+        facts |= {"files": _files(out, facts)}
     emit(facts, "\n".join(facts["files"]), as_json)
+
+
+def _files(out: Path, facts: dict[str, Any]) -> list[str]:
+    """What was written, as people find it."""
+    if "objects" in facts:
+        return [str(out / item["file"]) for item in facts["objects"]]
+    return [str(out)] if not out.is_dir() else [str(out / name) for name in facts["files"]]
+
+
+def _loops(loop: str) -> tuple[str, ...]:
+    return ("needle", "injection") if loop in ("", "both") else (loop,)
 
 
 def _check_free(to: str, out: Path) -> None:
     """Before the run is loaded: nobody wants to wait for this message."""
-    if to == "dicom":
+    if to not in ("vtkhdf", *FILMS):
         from vertebro.record import check_free
 
         check_free(out)
@@ -94,15 +134,6 @@ def _check_free(to: str, out: Path) -> None:
     if out.suffix != f".{to}":
         raise CaseError("the file's name does not fit the format", where="--out", value=str(out), allowed=f"*.{to}")
     check_new(out)
-
-
-def _dicom(run: Run, out: Path, maker: Any, loop: str, bits: int) -> dict[str, Any]:
-    from vertebro.view.export import export_dicom
-
-    loops = ("needle", "injection") if loop in ("", "both") else (loop,)
-    with progress("export") as tell:
-        index = export_dicom(run, out, maker=maker, loops=loops, bits=bits, progress=tell)
-    return index | {"files": [str(out / item["file"]) for item in index["objects"]]}
 
 
 def _film(run: Run, out: Path, maker: Any, loop: str, seconds: float, to: str) -> dict[str, Any]:
