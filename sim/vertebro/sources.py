@@ -207,6 +207,9 @@ SOURCES: dict[str, Source] = _table(
     ("cfr1020", "21 CFR 1020.32, performance standards for fluoroscopic equipment", "edocket.access.gpo.gov/cfr_2001/aprqtr/21cfr1020.32.htm"),
     ("iec60601_2_43", "IEC 60601-2-43, X-ray equipment for interventional procedures: reference point, dose display", ""),
     ("angio_sheets", "Data sheets of floor-mounted angiography systems with 30 cm panels: travel and speed of their axes", ""),
+    ("fujii2009", "Fujii et al., Br J Radiol 82:1010-1018 (2009), 64-row scanners: CTDIvol and effective mAs of adult chest protocols at 120 kV (table 2)", "PMC3473380"),
+    ("impact_ct", "ImPACT CT Patient Dosimetry Calculator: CTDIw of the 32 cm body phantom by voltage", ""),
+    ("meyer2010", "Meyer et al., Med Phys 37:5482-5493 (2010), normalised metal artefact reduction", ""),
     ("ncrp133", "NCRP Report 133 (2000), radiation protection for procedures outside the radiology department", ""),
     ("kopparapu", "Kopparapu et al., dose of vertebroplasty and kyphoplasty, 27 studies, to patient and operator", "pure.johnshopkins.edu"),
 )
