@@ -4,41 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from vertebro.aim import aim
-from vertebro.anatomy.anatomy import Anatomy
 from vertebro.build import Scene
 from vertebro.drainage import vein_grid, vein_raster
-from vertebro.errors import DataError
 from vertebro.imaging import (
     CArm,
-    CTField,
-    CTNeedle,
-    CTSlice,
     Fluoroscope,
     FluoroView,
     Frame,
-    Scanner,
     Spotter,
     Visibility,
     covered_field,
-    ct_slice,
     needle_path,
     tissue_layers,
 )
-from vertebro.materials.attenuation import MATERIALS, Material, cement_material
-from vertebro.materials.cement import Cement
 from vertebro.procedure import Needle
-
-OPACIFIERS = {"BaSO4": "barium sulfate", "ZrO2": "zirconium dioxide"}
-MARROW = "yellow marrow"
-PLANES = ("axial", "sagittal", "coronal")
+from vertebro.scans import MARROW as MARROW
+from vertebro.scans import PLANES as PLANES
+from vertebro.scans import cement_centre as cement_centre
+from vertebro.scans import cement_matter as cement_matter
+from vertebro.scans import ct_planes as ct_planes
+from vertebro.scans import save_ct_volume as save_ct_volume
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,106 +239,3 @@ def carm(view: str, scene: Scene) -> CArm:
     """The C-arm pose of a view's name, see `aim`."""
     wish = scene.case.imaging
     return aim(view, scene.anatomy, rows=wish.rows, field=wish.field)
-
-
-def cement_matter(cement: Cement) -> Material:
-    """What the cement is for X-rays."""
-    return cement_material(OPACIFIERS[cement.opacifier], float(cement.opacifier_fraction))
-
-
-def ct_planes(
-    scene: Scene,
-    cement_fraction: NDArray[np.float32] | None = None,
-    *,
-    width: float = 0.16,
-    pixels: int = 512,
-    needles: bool = False,
-    number: int = 0,
-    centre: tuple[float, float, float] | None = None,
-) -> dict[str, CTSlice]:
-    """Axial, sagittal and coronal CT slices through the scene.
-
-    Parameters
-    ----------
-    scene : Scene
-    cement_fraction : (nr, na, ns) array, optional
-        Volume share of cement; the slices go through its centre (through the body's without cement).
-    width : float [m]
-        Field of view.
-    pixels : int
-    needles : bool
-        Show the needles (they are usually out by then).
-    number : int
-        Fixes the noise together with the case's seed.
-    centre : (3,) float [m], optional
-        The point the slices go through instead (before and after want the same planes).
-    """
-    centre = centre or cement_centre(scene.anatomy, cement_fraction)
-    return {plane: _slice(scene, plane, centre, cement_fraction, width, pixels, needles, number) for plane in PLANES}
-
-
-def cement_centre(anatomy: Anatomy, cement_fraction: NDArray[np.float32] | None) -> tuple[float, float, float]:
-    """Centre of the cement [m], or of the body when there is none."""
-    if cement_fraction is None or not cement_fraction.any():
-        return (0.0, 0.0, 0.0)
-    weight = cement_fraction.astype(np.float64)
-    total = float(weight.sum())
-    r, a, s = (float((weight * x).sum()) / total for x in anatomy.grid.open_mesh())
-    return (r, a, s)
-
-
-def _slice(
-    scene: Scene,
-    plane: Any,
-    centre: tuple[float, float, float],
-    cement_fraction: NDArray[np.float32] | None,
-    width: float,
-    pixels: int,
-    needles: bool,
-    number: int,
-) -> CTSlice:
-    vertebra = scene.anatomy
-    steel = tuple(
-        CTNeedle(start=n.entry, end=n.tip, outer_radius=n.outer_diameter / 2, inner_radius=n.inner_diameter / 2)
-        for n in scene.needles
-    )
-    return ct_slice(
-        CTField(plane=plane, centre=centre, width=width, pixels=pixels),
-        vertebra.hu,
-        vertebra.grid,
-        surround_hu=vertebra.surround.hu,
-        surround_grid=vertebra.surround.grid,
-        cement_fraction=cement_fraction,
-        cement=cement_matter(scene.cement),
-        replaced=MARROW,
-        needles=steel if needles else (),
-        scanner=Scanner(noise=0.0 if vertebra.provenance.get("source") == "ct" else 12.0),
-        seed=scene.case.seed,
-        number=number,
-    )
-
-
-def save_ct_volume(scene: Scene, path: str | Path, cement_fraction: NDArray[np.float32] | None = None) -> None:
-    """Write CT numbers with cement on the simulation grid as NIfTI, NRRD or MHA in the patient's coordinates.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-    vertebra = scene.anatomy
-    hu = vertebra.hu.astype(np.float32)
-    if cement_fraction is not None:
-        scanner = Scanner()
-        hu = hu + cement_fraction * (scanner.hu(cement_matter(scene.cement)) - scanner.hu(MATERIALS[MARROW]))
-    image = sitk.GetImageFromArray(np.clip(hu, -1024, 31743).astype(np.int16).transpose(2, 1, 0))
-    # SimpleITK speaks LPS millimetres; ours are RAS metres
-    lps = np.diag([-1.0, -1.0, 1.0])
-    rotation, shift = vertebra.patient_from_world[:3, :3], vertebra.patient_from_world[:3, 3]
-    image.SetSpacing([h * 1e3 for h in vertebra.grid.spacing])
-    image.SetDirection((lps @ rotation).ravel().tolist())
-    image.SetOrigin((lps @ (rotation @ np.asarray(vertebra.grid.origin) + shift) * 1e3).tolist())
-    try:
-        sitk.WriteImage(image, str(path), useCompression=True)
-    except RuntimeError as error:
-        raise DataError(f"cannot write the volume: {error}", where=str(path), hint="a folder that exists") from None

@@ -209,6 +209,7 @@ SOURCES: dict[str, Source] = _table(
     ("angio_sheets", "Data sheets of floor-mounted angiography systems with 30 cm panels: travel and speed of their axes", ""),
     ("fujii2009", "Fujii et al., Br J Radiol 82:1010-1018 (2009), 64-row scanners: CTDIvol and effective mAs of adult chest protocols at 120 kV (table 2)", "PMC3473380"),
     ("impact_ct", "ImPACT CT Patient Dosimetry Calculator: CTDIw of the 32 cm body phantom by voltage", ""),
+    ("schauberger2012", "Schauberger et al., AJNR (2012), tube current of CT fluoroscopic lumbar nerve root blocks: 59 +- 20 mA, 10 s", "doi:10.3174/ajnr.A3096"),
     ("meyer2010", "Meyer et al., Med Phys 37:5482-5493 (2010), normalised metal artefact reduction", ""),
     ("ncrp133", "NCRP Report 133 (2000), radiation protection for procedures outside the radiology department", ""),
     ("kopparapu", "Kopparapu et al., dose of vertebroplasty and kyphoplasty, 27 studies, to patient and operator", "pure.johnshopkins.edu"),

@@ -41,6 +41,7 @@ from vertebro.imaging.ct_dose import CTDose, CTLedger, ct_dose
 from vertebro.imaging.ct_field import CTField, CTSlice
 from vertebro.imaging.ct_filter import filtered_back_projection
 from vertebro.imaging.ct_scan import CTVolume, reformat, scan_slice, scan_volume
+from vertebro.imaging.ct_shots import CTShot, ct_shots, shot_scanner
 from vertebro.imaging.dose import Dose, DoseLedger, DoseSum
 from vertebro.imaging.exposure import covered_field
 from vertebro.imaging.fluoro_view import FluoroView, Frame
@@ -66,6 +67,7 @@ __all__ = [
     "CTField",
     "CTLedger",
     "CTNeedle",
+    "CTShot",
     "CTSlice",
     "CTVolume",
     "Dose",
@@ -94,6 +96,7 @@ __all__ = [
     "covered_field",
     "ct_body",
     "ct_dose",
+    "ct_shots",
     "ct_slice",
     "cylinder_path",
     "ellipsoid_path",
@@ -113,6 +116,7 @@ __all__ = [
     "roadmap",
     "scan_slice",
     "scan_volume",
+    "shot_scanner",
     "subtract",
     "tissue_layers",
     "view_quality",

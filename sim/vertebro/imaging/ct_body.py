@@ -97,16 +97,16 @@ class CTBody:
         """Low and high corner (right, anterior) [m] of what holds matter, over all heights; needles included."""
         lows, highs = [], []
         for layer in self.layers[:1]:
-            filled = ((layer.soft + layer.bone) > MATTER).any(axis=2)
+            filled: NDArray[np.bool_] = np.any((layer.soft + layer.bone) > MATTER, axis=2)
             for axis in range(2):
-                on = np.flatnonzero(filled.any(axis=1 - axis))
+                on = np.flatnonzero(np.any(filled, axis=1 - axis))
                 place = layer.grid.axes()[axis]
                 lows.append(place[on[0]] if on.size else 0.0)
                 highs.append(place[on[-1]] if on.size else 0.0)
         low, high = np.array(lows) - 2e-3, np.array(highs) + 2e-3
         for needle in self.needles:
-            start, axis, length = needle.axis()
-            ends = np.stack([start, start + length * axis])[:, :2]
+            start, along, length = needle.axis()
+            ends = np.stack([start, start + length * along])[:, :2]
             low = np.minimum(low, ends.min(axis=0) - needle.outer_radius)
             high = np.maximum(high, ends.max(axis=0) + needle.outer_radius)
         return low, high
@@ -143,9 +143,8 @@ class CTBody:
     def _pictures(self, levels: NDArray[np.float64]) -> list[tuple[Volume, VoxelGrid]]:
         """Per grid (nr, na, 8): two thin slices of soft tissue, bone, cement and nothing."""
         found: dict[VoxelGrid, Volume] = {}
-        sources = [
-            (layer.grid, lane, part) for layer in self.layers for lane, part in enumerate((layer.soft, layer.bone))
-        ]
+        sources = [(layer.grid, 0, layer.soft) for layer in self.layers]
+        sources += [(layer.grid, 1, layer.bone) for layer in self.layers]
         if self.cement_fraction is not None and self.cement_grid is not None:
             sources.append((self.cement_grid, 2, self.cement_fraction))
         for grid, lane, volume in sources:

@@ -32,7 +32,7 @@ BONE_LIFT = Constant(0.35, "1", 0.0, 0.8, "vertebro", "ours", "edge enhancement 
 KERNELS = ("soft", "bone", "ramp")
 
 
-def transfer(kernel: str, frequency: Floats) -> Floats:
+def transfer(kernel: str, frequency: NDArray[np.floating]) -> Floats:
     """Modulation transfer that a reconstruction kernel aims at, at spatial frequencies [1/m].
 
     "soft": a cosine bell, half at 0.38 line pairs per mm. "bone": lifted at middle frequencies, half at 0.75.
@@ -44,13 +44,14 @@ def transfer(kernel: str, frequency: Floats) -> Floats:
         If there is no such kernel.
     """
     if kernel == "ramp":
-        return np.ones_like(frequency)
+        return np.ones(frequency.shape)
     if kernel not in KERNELS:
         raise CaseError("unknown reconstruction kernel", where="kernel", value=kernel, allowed=", ".join(KERNELS))
     cut = float(SOFT_CUT if kernel == "soft" else BONE_CUT)
     share = np.minimum(frequency / cut, 1.0)
-    bell = np.cos(np.pi / 2 * share) ** 2
-    return bell if kernel == "soft" else bell * (1 + BONE_LIFT * np.sin(np.pi * np.minimum(share / 0.8, 1.0)) ** 2)
+    bell = np.asarray(np.cos(np.pi / 2 * share) ** 2, np.float64)
+    lift = np.sin(np.pi * np.minimum(share / 0.8, 1.0)) ** 2
+    return bell if kernel == "soft" else np.asarray(bell * (1 + BONE_LIFT * lift), np.float64)
 
 
 @functools.lru_cache(maxsize=32)

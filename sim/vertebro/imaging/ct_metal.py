@@ -63,7 +63,7 @@ def without_metal(lines: Image, rays: Rays, water: float, picture: Picture, *, n
     if normalised:
         prior = _simple(picture(calm, PIXELS, width, rays.axis, "soft"), metal, water)
         through = np.maximum(picture_lines(prior, width, rays), np.float32(0.02))
-        calm = np.where(shadow, _bridged(lines / through, shadow) * through, lines)
+        calm = np.where(shadow, _bridged(np.asarray(lines / through, np.float32), shadow) * through, lines)
     return Calm(lines=np.asarray(calm, np.float32), threshold=float(METAL_HU))
 
 

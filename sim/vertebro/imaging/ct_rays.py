@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vertebro.errors import GeometryError
 from vertebro.imaging.kernels_ct import smear, straighten, weaken
 from vertebro.imaging.scanner import Scanner, water_attenuation
-from vertebro.imaging.spectrum import EnergyBins, bin_spectrum, tube_spectrum, whole_kev
+from vertebro.imaging.spectrum import EnergyBins, bin_spectrum, tube_spectrum
 from vertebro.materials.attenuation import MATERIALS, Material, material
 from vertebro.sources import Constant
 
@@ -76,7 +76,7 @@ class Rays:
 
     def distances(self) -> NDArray[np.float64]:
         """(count,) distance of each ray from the axis [m]."""
-        return self.first + self.pitch * np.arange(self.count)
+        return np.asarray(self.first + self.pitch * np.arange(self.count, dtype=np.float64))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,10 +140,8 @@ def bowtie_thickness(distance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Plastic of a body filter [m] at a distance from the axis [m]: thin in the middle, thick at the edge."""
     radius = BOWTIE_WATER / 2
     missing = 2 * (radius - np.sqrt(np.maximum(radius**2 - distance**2, 0)))
-    ratio = float(
-        whole_kev(MATERIALS["water"], np.array([60.0]))[0] / whole_kev(MATERIALS["PMMA"], np.array([60.0]))[0]
-    )
-    return np.asarray(BOWTIE_SHARE * missing * ratio)
+    water, plastic = (float(MATERIALS[name].linear_attenuation(60.0)) for name in ("water", "PMMA"))
+    return np.asarray(BOWTIE_SHARE * missing * water / plastic)
 
 
 def _water_polynomials(

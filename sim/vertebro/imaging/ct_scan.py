@@ -1,4 +1,4 @@
-"""The reconstructing scanner: rays through thin slices, noise, water correction, filtered back-projection, CT numbers."""
+"""The reconstructing scanner: rays through thin slices, noise, water correction, back-projection, CT numbers."""
 
 from __future__ import annotations
 
