@@ -16,6 +16,7 @@ from vertebro.materials.attenuation import Material, cement_material
 
 Volume = NDArray[np.float32]
 MARGIN = 6  # voxels kept around a slab that is cut out, beyond the fading rim of a fine layer
+FINE = 4  # rays through a detector cell where steel is near
 MATTER = 0.05  # water-equivalent fraction above which a voxel belongs to the patient
 
 
@@ -112,7 +113,7 @@ class CTBody:
         return low, high
 
     def paths(self, levels: NDArray[np.float64], rays: Rays, out: Volume) -> None:
-        """Write the line integrals [m] of one or two thin slices.
+        """Write the line integrals [m] of one or two thin slices, needles left out.
 
         Parameters
         ----------
@@ -120,25 +121,26 @@ class CTBody:
             Heights.
         rays : Rays
         out : (views, rays, 8) float32 array
-            Per slice soft tissue, bone, cement, steel; overwritten.
+            Per slice soft tissue, bone, cement and nothing; overwritten.
         """
         out[:] = 0
         views = rays.directions()
-        flat = np.abs(views[:, 0]) >= np.abs(views[:, 1])  # these rays run along anterior, across its rows
         for pictures, grid in self._pictures(levels):
-            origin = np.subtract(grid.origin[:2], rays.axis)
-            step = np.array(grid.spacing[:2])
-            for chosen, turn in ((flat, (1, 0)), (~flat, (0, 1))):
-                across = views[chosen][:, turn[::-1]]
-                view = np.column_stack([np.flatnonzero(chosen), across])
-                image, spans = _padded(pictures.transpose(*turn, 2))
-                project_rows(image, spans, view, origin[list(turn)], step[list(turn)], rays.first, rays.pitch, out)
-        lanes = np.arange(len(levels)) * 4 + 3
+            add_lines(pictures, np.subtract(grid.origin[:2], rays.axis), np.array(grid.spacing[:2]), rays, views, out)
+
+    def steel(self, levels: NDArray[np.float64], rays: Rays) -> Volume | None:
+        """(views, FINE times rays, 2) steel [m] along finer rays of one or two thin slices; None without needles."""
+        if not self.needles:
+            return None
+        out = np.zeros((rays.views, FINE * rays.count, 2), np.float32)
+        first, pitch = rays.first + (0.5 / FINE - 0.5) * rays.pitch, rays.pitch / FINE
+        lanes = np.arange(len(levels))
         for needle in self.needles:
             start, axis, length = needle.axis()
-            start[:2] -= rays.axis
+            begin = start - np.array([*rays.axis, 0.0])
             radii = float(needle.outer_radius), float(needle.inner_radius)
-            add_tube(views, levels, start, axis, length, *radii, rays.first, rays.pitch, lanes, out)
+            add_tube(rays.directions(), levels, begin, axis, length, *radii, first, pitch, lanes, out)
+        return out
 
     def _pictures(self, levels: NDArray[np.float64]) -> list[tuple[Volume, VoxelGrid]]:
         """Per grid (nr, na, 8): two thin slices of soft tissue, bone, cement and nothing."""
@@ -155,6 +157,22 @@ class CTBody:
         return [(pictures, grid) for grid, pictures in found.items()]
 
 
+def add_lines(
+    pictures: Volume,
+    origin: NDArray[np.float64],
+    step: NDArray[np.float64],
+    rays: Rays,
+    views: NDArray[np.float64],
+    out: Volume,
+) -> None:
+    """Add line integrals of eight pictures (nr, na, 8) to (views, rays, 8); rays cross rows or columns squarely."""
+    flat = np.abs(views[:, 0]) >= np.abs(views[:, 1])  # these rays run along anterior, across its rows
+    for chosen, turn in ((flat, (1, 0)), (~flat, (0, 1))):
+        view = np.column_stack([np.flatnonzero(chosen), views[chosen][:, turn[::-1]]])
+        image, spans = padded(pictures.transpose(*turn, 2))
+        project_rows(image, spans, view, origin[list(turn)], step[list(turn)], rays.first, rays.pitch, out)
+
+
 def plane(volume: NDArray[np.floating], grid: VoxelGrid, level: float) -> Volume:
     """(nr, na) a volume at a height [m], linear between its planes; nothing half a voxel beyond its ends."""
     at = (level - grid.origin[2]) / grid.spacing[2]
@@ -167,7 +185,7 @@ def plane(volume: NDArray[np.floating], grid: VoxelGrid, level: float) -> Volume
     return np.asarray((1 - share) * volume[:, :, low] + share * volume[:, :, min(low + 1, top)], np.float32)
 
 
-def _padded(pictures: Volume) -> tuple[Volume, NDArray[np.int64]]:
+def padded(pictures: Volume) -> tuple[Volume, NDArray[np.int64]]:
     """Contiguous, an even number of rows, zeros on both sides; and where each row holds anything."""
     rows, cols, _ = pictures.shape
     image = np.zeros((rows + rows % 2, cols + 3, LANES), np.float32)

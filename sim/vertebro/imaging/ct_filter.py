@@ -55,7 +55,7 @@ def transfer(kernel: str, frequency: NDArray[np.floating]) -> Floats:
 
 
 @functools.lru_cache(maxsize=32)
-def _ramp(length: int, pitch: float, kernel: str, side: float) -> NDArray[np.float32]:
+def _ramp(length: int, pitch: float, kernel: str, sides: tuple[float, ...]) -> NDArray[np.float32]:
     """Transfer of ramp and kernel at the frequencies of rfft."""
     place = np.fft.fftfreq(length, 1 / length)
     taps = np.zeros(length)
@@ -65,8 +65,9 @@ def _ramp(length: int, pitch: float, kernel: str, side: float) -> NDArray[np.flo
     frequency = np.fft.rfftfreq(length, pitch)
     response = np.fft.rfft(taps).real * pitch * transfer(kernel, frequency)
     if kernel != "ramp":
-        # the kernel is what the picture shows: undo the linear interpolation and the detector's cells
-        response /= np.sinc(frequency * pitch) ** 2 * (1 - 2 * side + 2 * side * np.cos(2 * np.pi * frequency * pitch))
+        # the kernel is what the picture shows: undo the linear interpolation and the detector's cells and focus
+        wave = 1 - np.cos(2 * np.pi * frequency * pitch)
+        response /= np.sinc(frequency * pitch) ** 2 * np.prod([1 - 2 * side * wave for side in sides], axis=0)
     return response.astype(np.float32)
 
 
@@ -78,7 +79,7 @@ def filtered_back_projection(
     width: float,
     centre: tuple[float, float] | None = None,
     kernel: str = "ramp",
-    blur: float = 0.0,
+    blur: tuple[float, ...] = (),
 ) -> Image:
     """Reconstruct a square picture, turned as it is read: anterior up, the patient's right on the viewer's left.
 
@@ -93,8 +94,8 @@ def filtered_back_projection(
     centre : (2,) float [m], optional
         Right and anterior coordinate of its middle; default: the axis of rotation.
     kernel : {"ramp", "soft", "bone"}
-    blur : float
-        Side tap of the detector's blur that the kernel undoes (`ct_rays.blur_taps`).
+    blur : tuple of float
+        Side taps of the detector's blurs, which the soft and bone kernels undo: what they aim at is the whole chain.
 
     Returns
     -------
@@ -118,13 +119,15 @@ def filtered_back_projection(
     return _assembled(out) * np.float32(np.pi / rays.views)
 
 
-def _filtered(lines: NDArray[np.floating], rays: Rays, shift: Floats, half: int, kernel: str, side: float) -> Image:
+def _filtered(
+    lines: NDArray[np.floating], rays: Rays, shift: Floats, half: int, kernel: str, sides: tuple[float, ...]
+) -> Image:
     """(views / 4, 2 half + 1, 8) filtered lines around the picture's middle, mirrored views side by side."""
     offset = rays.directions() @ shift / rays.pitch - half + (rays.count - 1) / 2  # of sample 0 from ray 0
     reach = rays.count + max(0.0, -float(offset.min()), float(offset.max()) + 2 * half + 1 - rays.count)
     length = scipy.fft.next_fast_len(2 * math.ceil(reach), real=True)
     spectrum = scipy.fft.rfft(np.asarray(lines, np.float32), length, axis=1)
-    spectrum *= _ramp(length, rays.pitch, kernel, side)
+    spectrum *= _ramp(length, rays.pitch, kernel, sides)
     turn = np.exp(2j * np.pi / length * np.outer(offset, [1.0, 32.0]))
     spectrum *= _powers(turn, spectrum.shape[1])
     filtered = scipy.fft.irfft(spectrum, length, axis=1)[:, : 2 * half + 1]

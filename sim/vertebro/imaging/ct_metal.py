@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from vertebro.imaging.ct_body import add_lines
 from vertebro.imaging.ct_rays import Rays
-from vertebro.imaging.kernels_ct import LANES, project_rows
+from vertebro.imaging.kernels_ct import LANES
 from vertebro.sources import Constant
 
 Image = NDArray[np.float32]
-METAL_HU = Constant(3000.0, "HU", 2000.0, 8000.0, "meyer2010", "ours", "brighter is metal or cement")
+METAL_HU = Constant(6000.0, "HU", 2500.0, 8000.0, "meyer2010", "ours", "brighter is metal; cement stays what it is")
 PRIOR_AIR, PRIOR_BONE = -500.0, 300.0  # HU, limits of the simple picture
 PIXELS = 512
 TOUCHED = 0.5  # pixels of metal that a ray may cross unnoticed
@@ -89,16 +90,9 @@ def picture_lines(image: Image, width: float, rays: Rays) -> Image:
     """(views, rays) line integrals of a picture around the axis, turned as it is read; its values times metres."""
     pixels = image.shape[0]
     step = width / pixels
-    origin = np.full(2, -(pixels - 1) / 2 * step)
+    pictures = np.zeros((pixels, pixels, LANES), np.float32)
     # back to rows along r and columns along a
-    native = image.T[::-1, ::-1]
-    views = rays.directions()
-    flat = np.abs(views[:, 0]) >= np.abs(views[:, 1])
+    pictures[:, :, 0] = image.T[::-1, ::-1]
     out = np.zeros((rays.views, rays.count, LANES), np.float32)
-    for chosen, turn in ((flat, (1, 0)), (~flat, (0, 1))):
-        padded = np.zeros((pixels + pixels % 2, pixels + 3, LANES), np.float32)
-        padded[:pixels, 1 : pixels + 1, 0] = native.transpose(turn)
-        spans = np.tile(np.array([0, pixels]), (len(padded), 1))
-        view = np.column_stack([np.flatnonzero(chosen), views[chosen][:, turn[::-1]]])
-        project_rows(padded, spans, view, origin, np.full(2, step), rays.first, rays.pitch, out)
+    add_lines(pictures, np.full(2, -(pixels - 1) / 2 * step), np.full(2, step), rays, rays.directions(), out)
     return np.ascontiguousarray(out[:, :, 0])

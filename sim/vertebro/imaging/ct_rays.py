@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.errors import GeometryError
-from vertebro.imaging.kernels_ct import smear, straighten, weaken
+from vertebro.imaging.kernels_ct import smear, straighten, weaken, weaken_cells
 from vertebro.imaging.scanner import Scanner, water_attenuation
 from vertebro.imaging.spectrum import EnergyBins, bin_spectrum, tube_spectrum
 from vertebro.materials.attenuation import MATERIALS, Material, material
@@ -28,6 +28,7 @@ BOWTIE_WATER = Constant(0.32, "m", 0.16, 0.4, "vertebro", "ours", "diameter of w
 BOWTIE_SHARE = Constant(0.5, "1", 0.0, 1.0, "vertebro", "ours", "of the missing water that it fills up")
 DEEPEST = 0.8  # m of water to which the correction reaches
 DEGREE = 6
+CELL_SIDE = 0.125  # a mean over one step of what is linear from step to step
 FLOOR = 1.0  # counts; a starved ray reads no less
 
 
@@ -167,50 +168,56 @@ def quanta(scanner: Scanner, rays: Rays, thin: float) -> float:
     return at_axis * rays.pitch * thin * scanner.mas / rays.views * COUNTED
 
 
-def blur_taps(scanner: Scanner, pitch: float) -> tuple[np.float32, np.float32]:
-    """Centre and side weight of a detector cell as wide as the pitch, seen from a focus of finite size."""
-    focus = scanner.focal_spot * float((SOURCE_TO_DETECTOR - SOURCE_TO_AXIS) / SOURCE_TO_DETECTOR)
-    # variances add: 1/4 of a pitch² for a cell over lines that are linear between rays, a box for the focus
-    side = min(0.125 + (focus / pitch) ** 2 / 24, 1 / 3)
-    return np.float32(1 - 2 * side), np.float32(side)
+def focus_side(scanner: Scanner, pitch: float) -> float:
+    """Side tap of the blur by a focus of finite size, a box as wide as its shadow at the axis."""
+    shadow = scanner.focal_spot * float((SOURCE_TO_DETECTOR - SOURCE_TO_AXIS) / SOURCE_TO_DETECTOR)
+    return float(min((shadow / pitch) ** 2 / 24, 0.3))
 
 
-def measure(
-    paths: Lines,
-    beam: Beam,
-    mu: Lines,
-    scanner: Scanner,
-    rays: Rays,
-    *,
-    thin: float,
-    slices: int,
-    random: np.random.Generator | None,
-    out: Lines,
-) -> None:
-    """Add the corrected attenuation of one or two thin slices to `out`, in place.
-
-    Parameters
-    ----------
-    paths : (views, rays, 8) float32 array [m]
-        Of `kernels_ct.project_rows`.
-    beam : Beam
-    mu : (bins, 4) float32 array [1/m]
-        Of `Beam.attenuations`.
-    scanner : Scanner
-    rays : Rays
-    thin : float [m]
-        Thickness of each.
-    slices : int
-        1 or 2.
-    random : numpy Generator, optional
-        None for silence.
-    out : (views, rays) float32 array
-    """
+def expected_signal(
+    paths: Lines, steel: Lines | None, beam: Beam, mu: Lines, scanner: Scanner, rays: Rays, slices: int
+) -> Lines:
+    """(slices, views, rays) signal of detector cells over that of the open beam's thinnest filter, without noise."""
     shape = paths.shape[:2]
     left = np.empty((slices, *shape), np.float32)
     weaken(paths, mu, beam.open_beam, left)
-    signal = np.empty_like(left)
-    smear(left.reshape(-1, shape[1]), *blur_taps(scanner, rays.pitch), signal.reshape(-1, shape[1]))
+    cells = np.empty_like(left)
+    # a cell sees the mean of what is linear between its rays; where steel is near, of finer rays
+    smear(left.reshape(-1, shape[1]), np.float32(1 - 2 * CELL_SIDE), np.float32(CELL_SIDE), cells.reshape(-1, shape[1]))
+    if steel is not None:
+        for lane in range(slices):
+            weaken_cells(paths, steel, lane, mu, beam.open_beam, cells[lane])
+    side = focus_side(scanner, rays.pitch)
+    smear(cells.reshape(-1, shape[1]), np.float32(1 - 2 * side), np.float32(side), left.reshape(-1, shape[1]))
+    return _turning(left)
+
+
+def _turning(lines: Lines) -> Lines:
+    """The gantry turns while a view is read: a mean over its width; after the last comes the first, turned."""
+    before = np.concatenate([lines[:, -1:, ::-1], lines[:, :-1]], axis=1)
+    after = np.concatenate([lines[:, 1:], lines[:, :1, ::-1]], axis=1)
+    return np.asarray(np.float32(1 - 2 * CELL_SIDE) * lines + np.float32(CELL_SIDE) * (before + after), np.float32)
+
+
+def add_attenuation(
+    signal: Lines, beam: Beam, scanner: Scanner, rays: Rays, thin: float, random: np.random.Generator | None, out: Lines
+) -> None:
+    """Count photons, take the logarithm, make it that of water, and add it up.
+
+    Parameters
+    ----------
+    signal : (slices, views, rays) float32 array
+        Of `expected_signal`.
+    beam : Beam
+    scanner : Scanner
+    rays : Rays
+    thin : float [m]
+        Thickness of each slice.
+    random : numpy Generator, optional
+        None for silence.
+    out : (views, rays) float32 array
+        Changed in place.
+    """
     smallest = 1e-7
     if random is not None:
         flux = quanta(scanner, rays, thin)
@@ -218,9 +225,8 @@ def measure(
         counts += np.float32(scanner.electronic) * random.standard_normal(counts.shape, np.float32)
         signal = counts / np.float32(flux)
         smallest = FLOOR / flux
-    np.maximum(signal, np.float32(smallest), out=signal)
-    signal /= beam.signal
-    for lines in signal:
+    share = np.maximum(signal, np.float32(smallest)) / beam.signal
+    for lines in share:
         straighten(-np.log(lines), beam.factors, np.float32(beam.limit), out)
 
 

@@ -18,7 +18,7 @@ from vertebro.imaging.ct_body import CTBody
 from vertebro.imaging.ct_field import CTField, CTSlice
 from vertebro.imaging.ct_filter import filtered_back_projection
 from vertebro.imaging.ct_metal import without_metal
-from vertebro.imaging.ct_rays import Rays, beam_of, blur_taps, measure, rays_around
+from vertebro.imaging.ct_rays import CELL_SIDE, Rays, add_attenuation, beam_of, expected_signal, focus_side, rays_around
 from vertebro.imaging.kernels_ct import LANES
 from vertebro.imaging.scanner import CLIP_12_BIT, CLIP_EXTENDED, Scanner
 
@@ -74,20 +74,21 @@ def sinogram(
     for first in range(0, count, TWO):
         pair = heights[first : first + TWO]
         body.paths(pair, rays, paths)
-        measure(paths, beam, mu, scanner, rays, thin=thin, slices=len(pair), random=random, out=lines)
+        signal = expected_signal(paths, body.steel(pair, rays), beam, mu, scanner, rays, len(pair))
+        add_attenuation(signal, beam, scanner, rays, thin, random, lines)
     lines /= np.float32(count)
     return lines
 
 
 def reconstruct(lines: Image, scanner: Scanner, rays: Rays, view: CTField) -> Image:
     """(pixels, pixels) CT numbers [HU] of an axial picture, clipped as the scanner does."""
-    side = float(blur_taps(scanner, rays.pitch)[1])
+    sides = (CELL_SIDE, focus_side(scanner, rays.pitch))
     water = beam_of(scanner, rays).water
     width, centre = view.width, (view.centre[0], view.centre[1])
 
     def picture(sinogram: Image, pixels: int, width: float, centre: tuple[float, float], kernel: str) -> Image:
         density = filtered_back_projection(
-            sinogram, rays, pixels=pixels, width=width, centre=centre, kernel=kernel, blur=side
+            sinogram, rays, pixels=pixels, width=width, centre=centre, kernel=kernel, blur=sides
         )
         return np.asarray(density * np.float32(1000 / water) - np.float32(1000), np.float32)
 

@@ -103,7 +103,7 @@ class Scanner:
     metal_reduction: MetalReduction = "none"
     water_correction: bool = True
     bore: float = BORE
-    bins: int = 10
+    bins: int = 12
 
     def __post_init__(self) -> None:
         tube_spectrum(self.kvp, aluminium=self.aluminium)
