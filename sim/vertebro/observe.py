@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.aim import aim
-from vertebro.anatomy.anatomy import Anatomy
-from vertebro.anatomy.volumes import Volume, write_volume
 from vertebro.build import Scene
 from vertebro.drainage import vein_grid, vein_raster
 from vertebro.imaging import (
     CArm,
-    CTField,
-    CTNeedle,
-    CTSlice,
     Fluoroscope,
     FluoroView,
     Frame,
-    Scanner,
     Spotter,
     Visibility,
     covered_field,
-    ct_slice,
     needle_path,
     tissue_layers,
 )
-from vertebro.imaging.scanner import CLIP_EXTENDED
-from vertebro.materials.attenuation import MATERIALS, Material, cement_material
-from vertebro.materials.cement import Cement
 from vertebro.procedure import Needle
-
-OPACIFIERS = {"BaSO4": "barium sulfate", "ZrO2": "zirconium dioxide"}
-MARROW = "yellow marrow"
-PLANES = ("axial", "sagittal", "coronal")
+from vertebro.scans import MARROW as MARROW
+from vertebro.scans import PLANES as PLANES
+from vertebro.scans import cement_centre as cement_centre
+from vertebro.scans import cement_matter as cement_matter
+from vertebro.scans import ct_planes as ct_planes
+from vertebro.scans import save_ct_volume as save_ct_volume
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -249,144 +239,3 @@ def carm(view: str, scene: Scene) -> CArm:
     """The C-arm pose of a view's name, see `aim`."""
     wish = scene.case.imaging
     return aim(view, scene.anatomy, rows=wish.rows, field=wish.field)
-
-
-def cement_matter(cement: Cement) -> Material:
-    """What the cement is for X-rays."""
-    return cement_material(OPACIFIERS[cement.opacifier], float(cement.opacifier_fraction))
-
-
-def ct_planes(
-    scene: Scene,
-    cement_fraction: NDArray[np.float32] | None = None,
-    *,
-    width: float = 0.16,
-    pixels: int = 512,
-    needles: bool = False,
-    number: int = 0,
-    centre: tuple[float, float, float] | None = None,
-) -> dict[str, CTSlice]:
-    """Axial, sagittal and coronal CT slices through the scene.
-
-    Parameters
-    ----------
-    scene : Scene
-    cement_fraction : (nr, na, ns) array, optional
-        Volume share of cement; the slices go through its centre (through the body's without cement).
-    width : float [m]
-        Field of view.
-    pixels : int
-    needles : bool
-        Show the needles (they are usually out by then).
-    number : int
-        Fixes the noise together with the case's seed.
-    centre : (3,) float [m], optional
-        The point the slices go through instead (before and after want the same planes).
-    """
-    centre = centre or cement_centre(scene.anatomy, cement_fraction)
-    return {plane: _slice(scene, plane, centre, cement_fraction, width, pixels, needles, number) for plane in PLANES}
-
-
-def cement_centre(anatomy: Anatomy, cement_fraction: NDArray[np.float32] | None) -> tuple[float, float, float]:
-    """Centre of the cement [m], or of the body when there is none."""
-    if cement_fraction is None or not cement_fraction.any():
-        return (0.0, 0.0, 0.0)
-    weight = cement_fraction.astype(np.float64)
-    total = float(weight.sum())
-    r, a, s = (float((weight * x).sum()) / total for x in anatomy.grid.open_mesh())
-    return (r, a, s)
-
-
-def ct_series(
-    scene: Scene,
-    cement_fraction: NDArray[np.float32] | None = None,
-    *,
-    width: float = 0.16,
-    pixels: int = 512,
-    thickness: float = 2e-3,
-    needles: bool = False,
-    number: int = 0,
-) -> Iterator[CTSlice]:
-    """Axial CT slices of the vertebra, touching one another, from below upwards over the whole simulation grid.
-
-    Parameters
-    ----------
-    scene : Scene
-    cement_fraction : (nr, na, ns) array, optional
-        Volume share of cement.
-    width : float [m]
-        Field of view, about the grid's middle.
-    pixels : int
-    thickness : float [m]
-        Of a slice, and from slice to slice.
-    needles : bool
-        Show the needles.
-    number : int
-        Fixes the noise together with the case's seed.
-    """
-    low, high = scene.anatomy.grid.extent
-    middle = (low + high) / 2
-    count = max(1, math.ceil((high[2] - low[2]) / thickness - 1e-6))
-    for k in range(count):
-        centre = (float(middle[0]), float(middle[1]), float(middle[2] + (k - (count - 1) / 2) * thickness))
-        shot = 1000 * (number + 1) + k
-        yield _slice(scene, "axial", centre, cement_fraction, width, pixels, needles, shot, thickness)
-
-
-def ct_scanner(scene: Scene) -> Scanner:
-    """The CT scanner of a scene; a real CT brings its own noise."""
-    return Scanner(noise=0.0 if scene.anatomy.provenance.get("source") == "ct" else 12.0)
-
-
-def _slice(
-    scene: Scene,
-    plane: Any,
-    centre: tuple[float, float, float],
-    cement_fraction: NDArray[np.float32] | None,
-    width: float,
-    pixels: int,
-    needles: bool,
-    number: int,
-    thickness: float = 2e-3,
-) -> CTSlice:
-    vertebra = scene.anatomy
-    steel = tuple(
-        CTNeedle(start=n.entry, end=n.tip, outer_radius=n.outer_diameter / 2, inner_radius=n.inner_diameter / 2)
-        for n in scene.needles
-    )
-    return ct_slice(
-        CTField(plane=plane, centre=centre, width=width, pixels=pixels, thickness=thickness),
-        vertebra.hu,
-        vertebra.grid,
-        surround_hu=vertebra.surround.hu,
-        surround_grid=vertebra.surround.grid,
-        cement_fraction=cement_fraction,
-        cement=cement_matter(scene.cement),
-        replaced=MARROW,
-        needles=steel if needles else (),
-        scanner=ct_scanner(scene),
-        seed=scene.case.seed,
-        number=number,
-    )
-
-
-def save_ct_volume(scene: Scene, path: str | Path, cement_fraction: NDArray[np.float32] | None = None) -> None:
-    """Write CT numbers with cement on the simulation grid as NIfTI, NRRD or MHA in the patient's coordinates.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-    values = ct_numbers(scene, cement_fraction)
-    affine = scene.anatomy.patient_from_world @ scene.anatomy.grid.world_from_voxel
-    write_volume(Volume(data=values, ras_from_voxel=affine, name=Path(path).name, digest=""), path)
-
-
-def ct_numbers(scene: Scene, cement_fraction: NDArray[np.float32] | None = None) -> NDArray[np.int16]:
-    """(nr, na, ns) CT numbers [HU] on the simulation grid, with cement, without the scanner's blur and noise."""
-    hu = scene.anatomy.hu.astype(np.float32)
-    if cement_fraction is not None:
-        scanner = Scanner()
-        hu = hu + cement_fraction * (scanner.hu(cement_matter(scene.cement)) - scanner.hu(MATERIALS[MARROW]))
-    return np.asarray(np.rint(np.clip(hu, *CLIP_EXTENDED)), np.int16)

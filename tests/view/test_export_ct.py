@@ -17,7 +17,7 @@ from vertebro.anatomy.from_ct import import_volumes
 from vertebro.anatomy.volumes import read_volume
 from vertebro.errors import CaseError, DataError
 from vertebro.imaging import CTSlice, Scanner
-from vertebro.observe import ct_scanner, ct_series
+from vertebro.scans import ct_scanner, ct_series
 from vertebro.record import Run
 from vertebro.units import mm
 from vertebro.view import export

@@ -1,4 +1,4 @@
-"""``vertebro demo · run · ct · report``: the main jobs."""
+"""``vertebro demo · run · report``: the main jobs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("demo")(demo)
     app.command("run")(run)
-    app.command("ct")(ct)
     app.command("report")(report)
 
 
@@ -63,32 +62,6 @@ def run(
     if seed is not None:
         wishes["seed"] = seed
     _run(case.with_settings(wishes) if wishes else case, base, out, as_json)
-
-
-def ct(
-    folder: RunFolder,
-    out: Annotated[Path, typer.Option(help="File (.nii.gz, .png) or folder of pictures.")],
-    time: Annotated[float | None, typer.Option("--at", help="Schedule time [s]; default: the end.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write the CT of a run at any moment: a volume, or axial, sagittal and coronal pictures."""
-    from vertebro.imaging import window_level
-    from vertebro.observe import ct_planes, save_ct_volume
-    from vertebro.record import Run
-
-    result = Run.load(folder)
-    if out.name.endswith((".nii.gz", ".nii", ".nrrd", ".mha")):
-        save_ct_volume(result.scene, out, result.cement_fraction(time))
-        files = [out]
-    else:
-        from PIL import Image
-
-        out.mkdir(parents=True, exist_ok=True)
-        files = []
-        for plane, slice_ in ct_planes(result.scene, result.cement_fraction(time)).items():
-            files.append(out / f"{plane}.png")
-            Image.fromarray(window_level(slice_.hu)).save(files[-1])
-    emit({"files": [str(path) for path in files]}, "\n".join(str(path) for path in files), as_json)
 
 
 def report(

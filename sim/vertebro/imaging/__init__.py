@@ -35,7 +35,13 @@ from vertebro.imaging.basis import TissueLayer, basis_from_hu, project_layers, t
 from vertebro.imaging.biplane import Biplane
 from vertebro.imaging.carm import CArm, ProjectionGeometry
 from vertebro.imaging.collimator import collimation
-from vertebro.imaging.ct import CTField, CTNeedle, CTSlice, ct_slice
+from vertebro.imaging.ct import ct_slice
+from vertebro.imaging.ct_body import CTBody, CTNeedle, ct_body
+from vertebro.imaging.ct_dose import CTDose, CTLedger, ct_dose
+from vertebro.imaging.ct_field import CTField, CTSlice
+from vertebro.imaging.ct_filter import filtered_back_projection
+from vertebro.imaging.ct_scan import CTVolume, reformat, scan_slice, scan_volume
+from vertebro.imaging.ct_shots import CTShot, ct_shots, shot_scanner
 from vertebro.imaging.dose import Dose, DoseLedger, DoseSum
 from vertebro.imaging.exposure import covered_field
 from vertebro.imaging.fluoro_view import FluoroView, Frame
@@ -56,9 +62,14 @@ __all__ = [
     "Acquisition",
     "Biplane",
     "CArm",
+    "CTBody",
+    "CTDose",
     "CTField",
+    "CTLedger",
     "CTNeedle",
+    "CTShot",
     "CTSlice",
+    "CTVolume",
     "Dose",
     "DoseLedger",
     "DoseSum",
@@ -83,9 +94,13 @@ __all__ = [
     "basis_from_hu",
     "collimation",
     "covered_field",
+    "ct_body",
+    "ct_dose",
+    "ct_shots",
     "ct_slice",
     "cylinder_path",
     "ellipsoid_path",
+    "filtered_back_projection",
     "make_mask",
     "marker_path",
     "measure_visibility",
@@ -97,7 +112,11 @@ __all__ = [
     "pulse_times",
     "record",
     "record_biplane",
+    "reformat",
     "roadmap",
+    "scan_slice",
+    "scan_volume",
+    "shot_scanner",
     "subtract",
     "tissue_layers",
     "view_quality",

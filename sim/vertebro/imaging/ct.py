@@ -1,122 +1,32 @@
-"""CT slices: tissue from the anatomy's CT numbers, cement and needle added with the scanner's sharpness and noise.
+"""CT slices through anatomy, cement and needles, in two modes behind one door.
 
-This is the fast mode (no sinogram): what cement or steel adds to the CT number follows from the attenuation tables and
-the scanner's spectrum behind 20 cm of water; blur and noise are the scanner's. Streaks are left to a scanner that
-reconstructs.
+Fast: no sinogram. What cement or steel adds to the CT number follows from the attenuation tables and the scanner's
+spectrum behind 20 cm of water; blur and noise are the scanner's; there are no streaks.
+
+Reconstructed: the beam's energies through basis materials along rays, counting noise, water correction and filtered
+back-projection (`ct_scan`). Streaks, cupping, blooming and starvation follow from the physics.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from vertebro.errors import DataError, GeometryError
+from vertebro.errors import CaseError, DataError
 from vertebro.grid import VoxelGrid
+from vertebro.imaging.ct_body import CTNeedle, ct_body
+from vertebro.imaging.ct_field import CTField, CTSlice
+from vertebro.imaging.ct_scan import scan_slice
 from vertebro.imaging.scanner import CLIP_12_BIT, CLIP_EXTENDED, Scanner, scanner_noise
 from vertebro.materials.attenuation import Material, cement_material, material
 
 Image = NDArray[np.float32]
-Plane = Literal["axial", "sagittal", "coronal"]
-AXES: dict[str, tuple[int, int, int]] = {"axial": (2, 1, 0), "sagittal": (0, 2, 1), "coronal": (1, 2, 0)}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CTSlice:
-    """One reconstructed slice, turned as it is read.
-
-    Axial: anterior up, patient right on the viewer's left. Sagittal: superior up, anterior on the left. Coronal:
-    superior up, patient right on the viewer's left.
-
-    Attributes
-    ----------
-    hu : (rows, cols) float32 array [HU]
-    origin : (3,) float [m]
-        World position of pixel (0, 0).
-    row_step, col_step : (3,) float [m]
-        World step to the next row and to the next column.
-    plane : str
-    thickness : float [m]
-    """
-
-    hu: Image
-    origin: NDArray[np.float64]
-    row_step: NDArray[np.float64]
-    col_step: NDArray[np.float64]
-    plane: Plane
-    thickness: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CTNeedle:
-    """A steel tube in the slice.
-
-    Attributes
-    ----------
-    start, end : (3,) float [m]
-    outer_radius, inner_radius : float [m]
-    """
-
-    start: ArrayLike
-    end: ArrayLike
-    outer_radius: float
-    inner_radius: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CTField:
-    """Where the slice lies and how it is sampled.
-
-    Parameters
-    ----------
-    plane : {"axial", "sagittal", "coronal"}
-    centre : (3,) float [m]
-        World point in the middle of the picture.
-    width : float [m]
-        Edge of the square field of view.
-    pixels : int
-    thickness : float [m]
-
-    Raises
-    ------
-    GeometryError
-        If the plane is unknown or a size impossible.
-    """
-
-    plane: Plane = "axial"
-    centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    width: float = 0.2
-    pixels: int = 512
-    thickness: float = 2e-3
-
-    def __post_init__(self) -> None:
-        if self.plane not in AXES:
-            raise GeometryError("unknown plane", where="plane", value=self.plane, allowed=", ".join(AXES))
-        if not (0 < self.width <= 1 and 1 <= self.pixels <= 4096 and 0 <= self.thickness <= 0.05):
-            raise GeometryError(
-                "impossible field of view",
-                value=(self.width, self.pixels, self.thickness),
-                allowed="width 0 to 1 m, 1 to 4096 pixels, thickness 0 to 0.05 m",
-            )
-
-    def steps(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """World vectors [m]: one row down, one column right, one slice thickness along the normal."""
-        normal_axis, row_axis, col_axis = AXES[self.plane]
-        pitch = self.width / self.pixels
-        return -pitch * np.eye(3)[row_axis], -pitch * np.eye(3)[col_axis], self.thickness * np.eye(3)[normal_axis]
-
-    def points(self, layer: float = 0.0) -> NDArray[np.float64]:
-        """(3, rows, cols) world positions [m], `layer` thicknesses off the middle."""
-        down, right, normal = self.steps()
-        place = np.arange(self.pixels) - (self.pixels - 1) / 2
-        rows, cols = place[:, None], place[None, :]
-        return np.stack(
-            [c + layer * n + rows * d + cols * r for c, n, d, r in zip(self.centre, normal, down, right, strict=True)]
-        )
+Mode = Literal["fast", "reconstructed"]
+MODES = ("fast", "reconstructed")
 
 
 def ct_slice(
@@ -131,6 +41,7 @@ def ct_slice(
     replaced: str = "yellow marrow",
     needles: tuple[CTNeedle, ...] = (),
     scanner: Scanner | None = None,
+    mode: Mode = "fast",
     seed: int = 0,
     number: int = 0,
 ) -> CTSlice:
@@ -152,18 +63,38 @@ def ct_slice(
         Material that made room for the cement.
     needles : tuple of CTNeedle
     scanner : Scanner, optional
+    mode : {"fast", "reconstructed"}
+        CT numbers added, or a sinogram reconstructed (a sagittal or coronal picture then costs a stack of slices).
     seed, number : int
         They fix the noise.
 
     Raises
     ------
+    CaseError
+        If the mode is unknown.
     GeometryError
         If an array does not fit its grid.
     DataError
         If CT numbers or cement are not finite.
     """
     scanner = scanner or Scanner()
+    if mode not in MODES:
+        raise CaseError("unknown mode", where="mode", value=mode, allowed=", ".join(MODES))
     grid.check(hu, "hu")
+    if mode == "reconstructed":
+        reach = max(view.thickness, view.width if view.plane != "axial" else 0.0) / 2
+        body = ct_body(
+            hu,
+            grid,
+            surround_hu=surround_hu,
+            surround_grid=surround_grid,
+            cement_fraction=cement_fraction,
+            cement=cement,
+            replaced=replaced,
+            needles=needles,
+            heights=(view.centre[2] - reach, view.centre[2] + reach),
+        )
+        return scan_slice(view, body, scanner, seed=seed, number=number)
     layers = _layers(view, min(grid.spacing))
     weight = 1.0 / len(layers)
     tissue = np.zeros((view.pixels, view.pixels), np.float32)
@@ -183,15 +114,7 @@ def ct_slice(
     picture = tissue + gaussian_filter(added, scanner.psf * view.pixels / view.width)
     if scanner.noise > 0:
         picture += scanner_noise(picture.shape, scanner.noise, view.width / view.pixels, seed=seed, number=number)
-    down, right, _ = view.steps()
-    return CTSlice(
-        hu=np.clip(picture, *(CLIP_EXTENDED if scanner.extended else CLIP_12_BIT)).astype(np.float32),
-        origin=view.points()[:, 0, 0],
-        row_step=down,
-        col_step=right,
-        plane=view.plane,
-        thickness=view.thickness,
-    )
+    return CTSlice.of(view, np.clip(picture, *(CLIP_EXTENDED if scanner.extended else CLIP_12_BIT)))
 
 
 def _layers(view: CTField, spacing: float) -> NDArray[np.float64]:
@@ -226,13 +149,7 @@ def _sample(volume: NDArray[np.number], grid: VoxelGrid, points: NDArray[np.floa
 
 def _coverage(points: NDArray[np.float64], needle: CTNeedle, pitch: float) -> Image:
     """Share of steel around each point: 0 to 1 over one pixel at the walls."""
-    start, end = np.asarray(needle.start, float), np.asarray(needle.end, float)
-    length = float(np.linalg.norm(end - start))
-    if not (length > 0 and 0 <= needle.inner_radius < needle.outer_radius):
-        raise GeometryError(
-            "impossible needle", where="needles", value=needle, allowed="length > 0, inner < outer radius"
-        )
-    axis = (end - start) / length
+    start, axis, length = needle.axis()
     offset = points - start[:, None, None]
     along = np.tensordot(axis, offset, 1)
     radius = np.sqrt(np.maximum((offset**2).sum(axis=0) - along**2, 0))

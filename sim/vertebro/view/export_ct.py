@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vertebro.imaging import CTSlice
-from vertebro.observe import ct_scanner, ct_series
+from vertebro.scans import ct_scanner, ct_series
 from vertebro.view.dicom_ct import CTSeries, ct_datasets
 from vertebro.view.dicom_study import Study, save_dataset
 from vertebro.view.export import FIRST_CT, FIRST_SEG, CTWish, Progress

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.volumes import Volume, write_volume
 from vertebro.grid import VoxelGrid
-from vertebro.observe import ct_numbers
+from vertebro.scans import ct_numbers
 from vertebro.record import run_fields, write_image_series
 from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm

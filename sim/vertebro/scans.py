@@ -1,0 +1,469 @@
+"""The CT of a scene: planes, volumes and shots through anatomy, cement and needles, and what they cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertebro.anatomy.anatomy import Anatomy
+from vertebro.anatomy.volumes import Volume, write_volume
+from vertebro.build import Scene
+from vertebro.errors import CaseError
+from vertebro.imaging import (
+    CTBody,
+    CTField,
+    CTLedger,
+    CTNeedle,
+    CTShot,
+    CTSlice,
+    CTVolume,
+    Scanner,
+    TissueLayer,
+    ct_dose,
+    ct_shots,
+    ct_slice,
+    reformat,
+    scan_volume,
+    shot_scanner,
+    tissue_layers,
+)
+from vertebro.imaging.ct import MODES, Mode
+from vertebro.imaging.ct_field import Plane
+from vertebro.imaging.ct_shots import SHOT_THICKNESS
+from vertebro.imaging.scanner import CLIP_EXTENDED
+from vertebro.materials.attenuation import MATERIALS, Material, cement_material
+from vertebro.materials.cement import Cement
+from vertebro.procedure import Needle
+
+OPACIFIERS = {"BaSO4": "barium sulfate", "ZrO2": "zirconium dioxide"}
+MARROW = "yellow marrow"
+PLANES: tuple[Plane, ...] = ("axial", "sagittal", "coronal")
+FIELD, PIXELS = 0.16, 512  # m, of a picture of one vertebra
+THICKNESS = 1.25e-3  # m, and spacing, of the slices of a reconstructed level
+BEYOND = 8e-3  # m of a level's neighbours above and below the simulation grid in a stack
+Progress = Callable[[str, float], None]
+
+
+def cement_matter(cement: Cement) -> Material:
+    """What the cement is for X-rays."""
+    return cement_material(OPACIFIERS[cement.opacifier], float(cement.opacifier_fraction))
+
+
+def steel_tubes(needles: Sequence[Needle]) -> tuple[CTNeedle, ...]:
+    """Cannulas from hub to tip as the scanner sees them."""
+    return tuple(
+        CTNeedle(
+            start=n.tip + (n.entry - n.tip) * (n.cannula_length / n.length),
+            end=n.tip,
+            outer_radius=n.outer_diameter / 2,
+            inner_radius=n.inner_diameter / 2,
+        )
+        for n in needles
+    )
+
+
+def scene_body(
+    scene: Scene,
+    cement_fraction: NDArray[np.float32] | None = None,
+    *,
+    needles: Sequence[Needle] = (),
+    layers: tuple[TissueLayer, ...] | None = None,
+) -> CTBody:
+    """The whole patient in the scanner: vertebra, torso around it, cement and needles.
+
+    Parameters
+    ----------
+    scene : Scene
+    cement_fraction : (nr, na, ns) array, optional
+    needles : sequence of Needle
+    layers : tuple of TissueLayer, optional
+        Of an earlier body of this scene: tissue does not change.
+    """
+    vertebra = scene.anatomy
+    if layers is None:
+        layers = tissue_layers(
+            vertebra.hu, vertebra.grid, surround_hu=vertebra.surround.hu, surround_grid=vertebra.surround.grid
+        )
+    return CTBody(
+        layers=layers,
+        cement_fraction=cement_fraction,
+        cement_grid=vertebra.grid,
+        cement=cement_matter(scene.cement),
+        replaced=MARROW,
+        needles=steel_tubes(needles),
+    )
+
+
+def ct_planes(
+    scene: Scene,
+    cement_fraction: NDArray[np.float32] | None = None,
+    *,
+    width: float = FIELD,
+    pixels: int = PIXELS,
+    needles: bool = False,
+    number: int = 0,
+    centre: tuple[float, float, float] | None = None,
+    mode: Mode = "fast",
+    scanner: Scanner | None = None,
+    thickness: float | None = None,
+    progress: Progress | None = None,
+) -> dict[str, CTSlice]:
+    """Axial, sagittal and coronal CT slices through the scene.
+
+    Parameters
+    ----------
+    scene : Scene
+    cement_fraction : (nr, na, ns) array, optional
+        Volume share of cement; the slices go through its centre (through the body's without cement).
+    width : float [m]
+        Field of view.
+    pixels : int
+    needles : bool
+        Show the needles (they are usually out by then).
+    number : int
+        Fixes the noise together with the case's seed.
+    centre : (3,) float [m], optional
+        The point the slices go through instead (before and after want the same planes).
+    mode : {"fast", "reconstructed"}
+        Reconstructed planes are cut out of a stack of axial slices through the level.
+    scanner : Scanner, optional
+        Default: as the mode wants it (fast: no noise on top of that of a real CT).
+    thickness : float [m], optional
+        Of the slices; default 2 mm, reconstructed 1.25 mm.
+    progress : callable, optional
+        ``progress(stage, fraction)``.
+
+    Raises
+    ------
+    CaseError
+        If the mode is unknown.
+    """
+    _check_mode(mode)
+    centre = centre or cement_centre(scene.anatomy, cement_fraction)
+    fields = {
+        plane: CTField(plane=plane, centre=centre, width=width, pixels=pixels, thickness=thickness or 2e-3)
+        for plane in PLANES
+    }
+    if mode == "fast":
+        scanner = scanner or ct_scanner(scene)
+        return {plane: _slice(scene, view, cement_fraction, scanner, needles, number) for plane, view in fields.items()}
+    stack = ct_stack(
+        scene,
+        cement_fraction,
+        width=width,
+        pixels=pixels,
+        needles=scene.needles if needles else (),
+        number=number,
+        centre=centre,
+        scanner=scanner,
+        thickness=thickness or THICKNESS,
+        progress=progress,
+    )
+    return {plane: reformat(stack, view) for plane, view in fields.items()}
+
+
+def ct_stack(
+    scene: Scene,
+    cement_fraction: NDArray[np.float32] | None = None,
+    *,
+    width: float = FIELD,
+    pixels: int = PIXELS,
+    needles: Sequence[Needle] = (),
+    number: int = 0,
+    centre: tuple[float, float, float] | None = None,
+    scanner: Scanner | None = None,
+    thickness: float = THICKNESS,
+    slices: int | None = None,
+    threads: int = 2,
+    body: CTBody | None = None,
+    progress: Progress | None = None,
+) -> CTVolume:
+    """Reconstructed axial slices side by side through the level.
+
+    Parameters
+    ----------
+    scene : Scene
+    cement_fraction : (nr, na, ns) array, optional
+    width : float [m]
+    pixels : int
+    needles : sequence of Needle
+        In place during the scan.
+    number : int
+        Fixes the noise together with the case's seed.
+    centre : (3,) float [m], optional
+        Right and anterior coordinate of the field; with `slices` also the height of the stack's middle.
+    scanner : Scanner, optional
+    thickness : float [m]
+        Of a slice, and from slice to slice.
+    slices : int, optional
+        Default: the whole simulation grid and 8 mm beyond.
+    threads : int
+    body : CTBody, optional
+        From `scene_body`, when it is known already.
+    progress : callable, optional
+
+    Raises
+    ------
+    CaseError, GeometryError
+        If a setting is out of range.
+    KeyboardInterrupt
+        After the slices in hand.
+    """
+    middle = centre or cement_centre(scene.anatomy, cement_fraction)
+    view = CTField(centre=middle, width=width, pixels=pixels, thickness=thickness)
+    if not thickness > 0:
+        raise CaseError("a stack needs a thickness", where="thickness [m]", value=thickness, allowed="> 0")
+    if slices is None:
+        low, high = scene.anatomy.grid.extent[:, 2] + np.array([-BEYOND, BEYOND])
+        slices = math.ceil((high - low) / thickness)
+        view = CTField(
+            centre=(middle[0], middle[1], float(low + high) / 2), width=width, pixels=pixels, thickness=thickness
+        )
+    return scan_volume(
+        view,
+        body or scene_body(scene, cement_fraction, needles=needles),
+        scanner or Scanner(),
+        slices=slices,
+        spacing=thickness,
+        seed=scene.case.seed,
+        number=number,
+        threads=threads,
+        progress=progress,
+    )
+
+
+class CTSuite:
+    """The CT room: planning scans, shots with the needle in place, control scans; table and dose are kept.
+
+    Parameters
+    ----------
+    scene : Scene
+    scanner : Scanner, optional
+        Of scans; shots take its tube with little charge.
+    """
+
+    def __init__(self, scene: Scene, scanner: Scanner | None = None) -> None:
+        self.scene = scene
+        self.scanner = scanner or Scanner()
+        self.needles: tuple[Needle, ...] = scene.needles
+        self.table = 0.0
+        self.ledger = CTLedger()
+        self._layers = scene_body(scene).layers
+
+    def body(self, cement_fraction: NDArray[np.float32] | None = None) -> CTBody:
+        """The patient as he lies now."""
+        return scene_body(self.scene, cement_fraction, needles=self.needles, layers=self._layers)
+
+    def feed(self, by: float) -> float:
+        """Move the table by a length [m], positive towards the head; returns its place.
+
+        Raises
+        ------
+        CaseError
+            If the table would leave the patient's torso.
+        """
+        low, high = self.scene.anatomy.surround.grid.extent[:, 2]
+        if not low <= self.table + by <= high:
+            raise CaseError(
+                "the table cannot go there",
+                where="feed [m]",
+                value=by,
+                allowed=f"{low - self.table:.3f} to {high - self.table:.3f}",
+            )
+        self.table += by
+        return self.table
+
+    def shots(
+        self,
+        cement_fraction: NDArray[np.float32] | None = None,
+        *,
+        slices: int = 1,
+        thickness: float = SHOT_THICKNESS,
+        mas: float | None = None,
+        centre: tuple[float, float] = (0.0, 0.0),
+        width: float = FIELD,
+        pixels: int = PIXELS,
+        phase: str = "needle",
+    ) -> CTShot:
+        """A single shot, or one of three slices, where the table stands; booked.
+
+        Parameters
+        ----------
+        cement_fraction : (nr, na, ns) array, optional
+        slices : int
+            1 or 3.
+        thickness : float [m]
+        mas : float [mAs], optional
+        centre : (2,) float [m]
+            Right and anterior coordinate of the picture's middle.
+        width : float [m]
+        pixels : int
+        phase : str
+            For the ledger.
+
+        Raises
+        ------
+        CaseError, GeometryError
+            If a setting is impossible.
+        """
+        view = CTField(centre=(*centre, self.table), width=width, pixels=pixels, thickness=float(thickness))
+        scanner = shot_scanner(self.scanner) if mas is None else shot_scanner(self.scanner, mas=mas)
+        shot = ct_shots(
+            self.body(cement_fraction),
+            view,
+            slices=slices,
+            scanner=scanner,
+            seed=self.scene.case.seed,
+            number=len(self.ledger.scans),
+        )
+        self.ledger.add(shot.dose, phase=phase, table=self.table)
+        return shot
+
+    def scan(
+        self, cement_fraction: NDArray[np.float32] | None = None, *, phase: str = "control", **settings: Any
+    ) -> CTVolume:
+        """A whole level (`ct_stack`, whose settings it takes); booked, and the table ends where it was."""
+        number = len(self.ledger.scans)
+        volume = ct_stack(
+            self.scene,
+            cement_fraction,
+            scanner=self.scanner,
+            body=self.body(cement_fraction),
+            number=number,
+            **settings,
+        )
+        length = volume.grid.shape[2] * volume.grid.spacing[2]
+        middle = float(volume.grid.extent[:, 2].mean())
+        dose = ct_dose(kvp=self.scanner.kvp, mas=self.scanner.mas, length=length)
+        self.ledger.add(dose, phase=phase, table=middle, seconds=max(0.5, length / SCAN_SPEED))
+        return volume
+
+
+SCAN_SPEED = 0.04  # m/s of a helical body scan
+
+
+def cement_centre(anatomy: Anatomy, cement_fraction: NDArray[np.float32] | None) -> tuple[float, float, float]:
+    """Centre of the cement [m], or of the body when there is none."""
+    if cement_fraction is None or not cement_fraction.any():
+        return (0.0, 0.0, 0.0)
+    weight = cement_fraction.astype(np.float64)
+    total = float(weight.sum())
+    r, a, s = (float((weight * x).sum()) / total for x in anatomy.grid.open_mesh())
+    return (r, a, s)
+
+
+def ct_series(
+    scene: Scene,
+    cement_fraction: NDArray[np.float32] | None = None,
+    *,
+    width: float = 0.16,
+    pixels: int = 512,
+    thickness: float = 2e-3,
+    needles: bool = False,
+    number: int = 0,
+) -> Iterator[CTSlice]:
+    """Axial CT slices of the vertebra, touching one another, from below upwards over the whole simulation grid.
+
+    Parameters
+    ----------
+    scene : Scene
+    cement_fraction : (nr, na, ns) array, optional
+        Volume share of cement.
+    width : float [m]
+        Field of view, about the grid's middle.
+    pixels : int
+    thickness : float [m]
+        Of a slice, and from slice to slice.
+    needles : bool
+        Show the needles.
+    number : int
+        Fixes the noise together with the case's seed.
+    """
+    low, high = scene.anatomy.grid.extent
+    middle = (low + high) / 2
+    count = max(1, math.ceil((high[2] - low[2]) / thickness - 1e-6))
+    for k in range(count):
+        centre = (float(middle[0]), float(middle[1]), float(middle[2] + (k - (count - 1) / 2) * thickness))
+        shot = 1000 * (number + 1) + k
+        view = CTField(plane="axial", centre=centre, width=width, pixels=pixels, thickness=thickness)
+        yield _slice(scene, view, cement_fraction, ct_scanner(scene), needles, shot)
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in MODES:
+        raise CaseError("unknown mode", where="mode", value=mode, allowed=", ".join(MODES))
+
+
+def ct_scanner(scene: Scene) -> Scanner:
+    """The CT scanner of a scene; a real CT brings its own noise."""
+    return Scanner(noise=0.0 if scene.anatomy.provenance.get("source") == "ct" else 12.0)
+
+
+def _slice(
+    scene: Scene,
+    view: CTField,
+    cement_fraction: NDArray[np.float32] | None,
+    scanner: Scanner,
+    needles: bool,
+    number: int,
+) -> CTSlice:
+    vertebra = scene.anatomy
+    return ct_slice(
+        view,
+        vertebra.hu,
+        vertebra.grid,
+        surround_hu=vertebra.surround.hu,
+        surround_grid=vertebra.surround.grid,
+        cement_fraction=cement_fraction,
+        cement=cement_matter(scene.cement),
+        replaced=MARROW,
+        needles=steel_tubes(scene.needles) if needles else (),
+        scanner=scanner,
+        seed=scene.case.seed,
+        number=number,
+    )
+
+
+def save_ct_volume(
+    scene: Scene,
+    path: str | Path,
+    cement_fraction: NDArray[np.float32] | None = None,
+    *,
+    stack: CTVolume | None = None,
+) -> None:
+    """Write CT numbers with cement as NIfTI, NRRD or MHA in the patient's coordinates.
+
+    Parameters
+    ----------
+    scene : Scene
+    path : path
+    cement_fraction : (nr, na, ns) array, optional
+        Fast mode: CT numbers on the simulation grid.
+    stack : CTVolume, optional
+        Reconstructed slices (`ct_stack`) instead.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    if stack is None:
+        values, grid = ct_numbers(scene, cement_fraction), scene.anatomy.grid
+    else:
+        values, grid = np.rint(np.clip(stack.hu, *CLIP_EXTENDED)).astype(np.int16), stack.grid
+    affine = scene.anatomy.patient_from_world @ grid.world_from_voxel
+    write_volume(Volume(data=values, ras_from_voxel=affine, name=Path(path).name, digest=""), path)
+
+
+def ct_numbers(scene: Scene, cement_fraction: NDArray[np.float32] | None = None) -> NDArray[np.int16]:
+    """(nr, na, ns) CT numbers [HU] on the simulation grid, with cement, without the scanner's blur and noise."""
+    hu = scene.anatomy.hu.astype(np.float32)
+    if cement_fraction is not None:
+        scanner = Scanner()
+        hu = hu + cement_fraction * (scanner.hu(cement_matter(scene.cement)) - scanner.hu(MATERIALS[MARROW]))
+    return np.asarray(np.rint(np.clip(hu, *CLIP_EXTENDED)), np.int16)
