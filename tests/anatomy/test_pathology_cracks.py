@@ -144,3 +144,13 @@ def test_a_wider_crack_lets_more_through_as_the_cube() -> None:
         rock = _rock(1.2 * mm, crack)
         flow.append(float(rock.permeability[1].sum()))
     assert flow[1] / flow[0] == pytest.approx(8.0, rel=0.01)
+
+
+def test_corners_for_pictures_lie_in_the_crack_and_are_kept_with_the_anatomy() -> None:
+    crack = _crack(angle=0.4, shift=1 * mm)
+    corners = np.array(crack.corners_mm)
+    np.testing.assert_allclose((corners * mm - crack.centre) @ crack.normal, 0.0, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(corners[1] - corners[0]), 2 * LONG / mm, atol=0.01)
+    np.testing.assert_allclose(np.linalg.norm(corners[2] - corners[1]), TALL / mm, atol=0.01)
+    cracked = sick(EndplateCrack())
+    assert np.shape(cracked.provenance["cracks_mm"]) == (1, 4, 3)

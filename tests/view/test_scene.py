@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,36 @@ def test_seen_from_behind_left_is_left_and_from_above_right_is_right() -> None:
     above = scene.camera_of(CUBE, "superior", SIZE)
     assert above.pixels(left, SIZE)[0] < above.pixels(right, SIZE)[0]
     assert above.pixels(np.array([0.0, 9, 0]), SIZE)[1] < above.pixels(np.zeros(3), SIZE)[1]
+
+
+def test_from_the_front_the_patient_s_left_is_on_the_viewer_s_right(run: Run) -> None:
+    camera = scene.camera_of(CUBE, "anterior", SIZE)
+    needle = run.scene.needles[0]  # from the left
+    assert camera.pixels(needle.entry * 1e3, SIZE)[0] > camera.pixels(np.zeros(3), SIZE)[0]
+
+
+def test_prone_the_back_is_up() -> None:
+    camera = scene.camera_of(CUBE, "prone", SIZE)
+    assert camera.pixels([0, -10.0, 0], SIZE)[1] < camera.pixels([0, 10.0, 0], SIZE)[1]
+
+
+@pytest.mark.parametrize("wish", [{"slices": ("oblique",)}, {"hidden": ("soul",)}])
+def test_unknown_planes_and_layers_are_refused(run: Run, wish: dict[str, tuple[str, ...]]) -> None:
+    with pytest.raises(DataError, match="unknown"):
+        draw_scene(run, **wish)
+
+
+def test_tags_avoid_what_is_drawn_and_stay_inside() -> None:
+    from vertebro.view.scene_labels import free_place
+
+    taken = np.zeros((300, 400), bool)
+    taken[80:220, 60:260] = True
+    here, half = np.array([160.0, 150.0]), np.array([30.0, 9.0])
+    place = free_place(here, half, taken, 1.0)
+    low, high = (place - half).astype(int), (place + half).astype(int)
+    assert not taken[low[1] : high[1], low[0] : high[0]].any()
+    assert (low >= 0).all()
+    assert (high < (400, 300)).all()
 
 
 def test_lateral_view_from_the_left_has_anterior_on_the_left() -> None:
@@ -152,6 +183,24 @@ class TestWithOpenGL:
         calm = draw_scene(calm_run, size=SIZE)
         for kind in ("D", "S"):
             assert _hued(picture, theme.leak_colour(kind)) > 15 > 3 * _hued(calm, theme.leak_colour(kind))
+
+    def test_fissure_is_a_sheet_in_bone_and_disc_alone(self, run: Run) -> None:
+        from vertebro.view.scene_meshes import still_surfaces
+
+        low, high = -25.0, 40.0  # mm; beyond the disc there is neither
+        corners = [[-8.0, 2.0, low], [8.0, 2.0, low], [8.0, 2.0, high], [-8.0, 2.0, high]]
+        anatomy = replace(run.anatomy, provenance={"cracks_mm": [corners]})
+        cracks = still_surfaces(replace(run, scene=replace(run.scene, anatomy=anatomy))).cracks
+        points = np.asarray(cracks.points)
+        np.testing.assert_allclose(points[:, 1], 2.0, atol=1e-5)
+        assert run.anatomy.grid.extent[1, 2] * 1e3 + 0.5 > points[:, 2].max() > 15
+        assert still_surfaces(run).cracks is None
+
+    def test_a_hidden_layer_and_a_slice_change_the_picture(self, run: Run) -> None:
+        plain = draw_scene(run, size=SIZE)
+        assert _hued(draw_scene(run, size=SIZE, hidden=("leaks", "cement")), theme.leak_colour("D")) < 15
+        sliced = draw_scene(run, size=SIZE, slices=("axial",), through=(0.0, 0.0, 0.0))
+        assert (sliced.max(axis=-1) < 100).mean() > (plain.max(axis=-1) < 100).mean() + 0.05
 
     def test_same_run_same_picture(self, run: Run) -> None:
         np.testing.assert_array_equal(draw_scene(run, size=SIZE), draw_scene(run, size=SIZE))

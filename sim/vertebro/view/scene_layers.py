@@ -50,7 +50,7 @@ def add_layers(plotter: Any, surfaces: Surfaces, shades: Colouring) -> dict[str,
     actors["cracks"] = []
     if surfaces.cracks is not None:
         actors["cracks"] = [
-            plotter.add_mesh(surfaces.cracks, color=theme.CRACK, ambient=0.6, diffuse=0.4, reset_camera=False)
+            plotter.add_mesh(surfaces.cracks, color=theme.CRACK, opacity=0.45, lighting=False, reset_camera=False)
         ]
     for name, (colour, face, edge) in GLASS.items():
         mesh = getattr(surfaces, name)
