@@ -102,7 +102,11 @@ def write_vti(run: Run, folder: Path, to: str, tell: Progress) -> dict[str, Any]
     text = "\n".join([head, *lines, " </Collection>", "</VTKFile>", ""])
     (folder / "cement.pvd").write_text(text, encoding="utf-8")
     names = [*still, "saturation", "cement_fraction"]
-    return _facts(names, "") | {"axes": "patient LPS, mm", "files": ["still.vti", "cement.pvd"], "times": len(run.times)}
+    return _facts(names, "") | {
+        "axes": "patient LPS, mm",
+        "files": ["still.vti", "cement.pvd"],
+        "times": len(run.times),
+    }
 
 
 def write_vtkhdf(run: Run, path: str | Path) -> dict[str, Any]:
@@ -143,4 +147,8 @@ def _facts(names: list[str], suffix: str) -> dict[str, Any]:
     tables: dict[str, Any] = {
         f"{key}s": {str(int(one)): one.name.lower() for one in kind} for key, kind in LABELS.items() if key in names
     }
-    return {"units": {f"{name}{suffix}": UNITS[name] for name in names}, **tables, "files": [f"{n}{suffix}" for n in names]}
+    return {
+        "units": {f"{name}{suffix}": UNITS[name] for name in names},
+        **tables,
+        "files": [f"{n}{suffix}" for n in names],
+    }
