@@ -1,4 +1,4 @@
-"""DICOM CT in a folder: one stack of slices, or one enhanced multi-frame object, its geometry checked before it is read.
+"""DICOM CT in a folder: one stack of slices, or one enhanced multi-frame object, its geometry checked first.
 
 What cannot be placed in the patient is refused with the file's name: no position, no pixel size, slices of different
 sizes, a tilted gantry, missing or double slices, more than one series. Pixels need not be square. The headers are read

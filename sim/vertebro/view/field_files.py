@@ -69,7 +69,7 @@ def write_volumes(run: Run, folder: Path, to: str, tell: Progress) -> dict[str, 
     DataError
         If a file cannot be written.
     """
-    fields = {
+    fields: dict[str, NDArray[Any]] = {
         "ct_before": ct_numbers(run.scene),
         "ct_after": ct_numbers(run.scene, run.cement_fraction()),
         "cement_fraction": run.cement_fraction(),
