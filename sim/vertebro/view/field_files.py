@@ -69,11 +69,13 @@ def write_volumes(run: Run, folder: Path, to: str, tell: Progress) -> dict[str, 
     DataError
         If a file cannot be written.
     """
+    cement = run.cement_fraction()
     fields: dict[str, NDArray[Any]] = {
         "ct_before": ct_numbers(run.scene),
-        "ct_after": ct_numbers(run.scene, run.cement_fraction()),
-        "cement_fraction": run.cement_fraction(),
-    } | {name: values[-1] for name, values in run_fields(run).items() if name != "hu"}
+        "ct_after": ct_numbers(run.scene, cement),
+        "cement_fraction": cement,
+    }
+    fields.update({name: values[-1] for name, values in run_fields(run).items() if name != "hu"})
     affine = run.anatomy.patient_from_world @ run.anatomy.grid.world_from_voxel
     for k, (name, values) in enumerate(fields.items()):
         tell(f"volume {name}", k / len(fields))
