@@ -215,6 +215,14 @@ def test_a_truncated_file_is_named(tmp_path, made, sets, kind, keep):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("keep", [0, 200, 420])
+def test_the_last_slice_cut_within_its_header_is_not_lost(tmp_path, sets, keep):
+    """Its neighbours would make an even stack without it."""
+    folder = dicom_made.save(tmp_path / "ct", sets)
+    (folder / "009.dcm").write_bytes((folder / "009.dcm").read_bytes()[:keep])
+    assert _refused(folder, "cannot be read").where == "009.dcm"
+
+
 def test_our_own_export_is_read_as_two_series(tmp_path, made, sets):
     """Before and after share a study: the reader asks for one of them."""
     for ds in (after := dicom_made.slices(made, series=12)):

@@ -85,7 +85,12 @@ def test_pixels_are_the_hall_s_hounsfield_units(folder, there):
     expected = [
         picture.hu
         for picture in ct_series(
-            there.scene, there.cement_fraction(), number=1, width=WISH.width, pixels=WISH.pixels, thickness=WISH.thickness
+            there.scene,
+            there.cement_fraction(),
+            number=1,
+            width=WISH.width,
+            pixels=WISH.pixels,
+            thickness=WISH.thickness,
         )
     ]
     for ds, hu in zip(_slices(folder), expected, strict=True):
@@ -113,7 +118,9 @@ def test_segments_lie_on_the_ct_pixel_by_pixel(folder, there):
     labels = {seg.get_segment_description(n).segment_label: n for n in seg.segment_numbers}
     assert {"vertebral body", "vertebral arch", "vertebral canal", "cement in the bone"} <= set(labels)
     assert "cement leaked into veins" in labels
-    pixels = seg.get_pixels_by_source_instance([ds.SOPInstanceUID for ds in slices], assert_missing_frames_are_empty=True)
+    pixels = seg.get_pixels_by_source_instance(
+        [ds.SOPInstanceUID for ds in slices], assert_missing_frames_are_empty=True
+    )
     hu = np.stack([ds.pixel_array for ds in slices])
     cement = pixels[..., list(seg.segment_numbers).index(labels["cement in the bone"])] > 0
     body = pixels[..., list(seg.segment_numbers).index(labels["vertebral body"])] > 0

@@ -211,7 +211,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(there, tmp_path, monkeypatch
         (printable, "_save"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, full)
-    with pytest.raises(DataError, match="disk is full|cannot write"):
+    with pytest.raises(DataError, match=r"disk is full|cannot write"):
         export.export_run(there, kind, tmp_path / f"out.{kind}")
     assert list(tmp_path.iterdir()) == []
 
@@ -219,7 +219,9 @@ def test_a_write_that_fails_half_way_leaves_nothing(there, tmp_path, monkeypatch
 def test_the_command_line_exports_and_refuses(there, tmp_path):
     there.save(tmp_path / "run")
     runner = CliRunner()
-    answer = runner.invoke(app, ["export", str(tmp_path / "run"), "--to", "csv", "--out", str(tmp_path / "t"), "--json"])
+    answer = runner.invoke(
+        app, ["export", str(tmp_path / "run"), "--to", "csv", "--out", str(tmp_path / "t"), "--json"]
+    )
     assert answer.exit_code == 0, answer.output
     assert (tmp_path / "t" / "curves.csv").is_file()
     assert json.loads(answer.stdout)["format"] == "csv"

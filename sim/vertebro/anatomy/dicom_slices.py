@@ -1,4 +1,4 @@
-"""DICOM CT in a folder: one stack of slices, or one enhanced multi-frame object, its geometry checked before it is read.
+"""DICOM CT in a folder: one stack of slices, or one enhanced multi-frame object, its geometry checked first.
 
 What cannot be placed in the patient is refused with the file's name: no position, no pixel size, slices of different
 sizes, a tilted gantry, missing or double slices, more than one series. Pixels need not be square. The headers are read
@@ -20,11 +20,13 @@ import pydicom
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from vertebro.anatomy.dicom_stack import check_stack, number_of, read_place
 from vertebro.errors import DataError
 
 FEWEST = 3  # slices of a stack
+CT_CLASSES = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 Floats = NDArray[np.float64]
 
 
@@ -105,17 +107,37 @@ def _headers(path: Path) -> list[_Header]:
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if not file.is_file() or file.name.startswith("."):
             continue
-        try:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True)
-        except (InvalidDicomError, EOFError):
-            continue
-        except Exception as error:  # the parser raises whatever it stumbles over
-            raise DataError(
-                f"a DICOM file cannot be read: {error}", where=file.name, hint="copy or export it again"
-            ) from error
-        if "Rows" in dataset and "SeriesInstanceUID" in dataset:
+        dataset = _read_header(file)
+        if dataset is not None:
             found.append(_Header(path=file, dataset=dataset))
     return found
+
+
+def _read_header(file: Path) -> Any:
+    """Header of an image; None where the file is no DICOM image. A CT cut off in its header is refused, not lost."""
+    try:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True)
+    except (InvalidDicomError, EOFError) as error:
+        if file.suffix.lower() != ".dcm":
+            return None
+        raise _broken(file, "no DICOM content") from error
+    except Exception as error:  # the parser raises whatever it stumbles over
+        raise _broken(file, str(error)) from error
+    if "Rows" in dataset and "SeriesInstanceUID" in dataset:
+        return dataset
+    if dataset.file_meta.get("MediaStorageSOPClassUID") in CT_CLASSES:
+        raise _broken(file, "it ends within its header")
+    return None
+
+
+def _broken(file: Path, why: str) -> DataError:
+    return DataError(
+        f"a DICOM file cannot be read: {why}",
+        where=file.name,
+        value=f"{file.stat().st_size} bytes",
+        allowed="a whole DICOM file",
+        hint="copy or export it again, or take it out of the folder",
+    )
 
 
 def _only_series(headers: Sequence[_Header], name: str) -> list[_Header]:
@@ -131,14 +153,18 @@ def _only_series(headers: Sequence[_Header], name: str) -> list[_Header]:
     if stacks and not scans:
         message, hint = "the folder holds no CT", "magnetic resonance and X-ray pictures carry no Hounsfield units"
     elif not scans:
-        message, hint = "the folder holds no DICOM stack", "a stack has three slices or more, each with rows and columns"
+        message, hint = (
+            "the folder holds no DICOM stack",
+            "a stack has three slices or more, each with rows and columns",
+        )
     else:
         message = "the folder holds more than one DICOM series"
         hint = "put the slices of the wanted series into a folder of their own"
     raise DataError(
         message,
         where=name,
-        value="; ".join(f"{s[0].words}: {sum(h.frames for h in s)} slices" for s in series.values()) or "no DICOM image",
+        value="; ".join(f"{s[0].words}: {sum(h.frames for h in s)} slices" for s in series.values())
+        or "no DICOM image",
         allowed="the slices of exactly one CT series",
         hint=hint,
     )
@@ -253,5 +279,3 @@ def _merged(*groups: Any) -> dict[str, Any]:
                 for inner in element.value[0]:
                     out.setdefault(inner.keyword, inner.value)
     return out
-
-

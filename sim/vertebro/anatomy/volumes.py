@@ -110,9 +110,7 @@ def read_volume(path: str | Path) -> Volume:
     path = Path(path)
     if not path.exists():
         raise DataError("no such file or folder", where=path.name, allowed=_FORMATS, hint="check the path")
-    if path.is_dir():
-        volume = _read_dicom(path, path.name)
-    elif path.suffix.lower() == ".dcm":
+    if path.is_dir() or path.suffix.lower() == ".dcm":
         volume = _read_dicom(path, path.name)
     elif path.suffix.lower() == ".zip":
         volume = _read_zip(path)

@@ -63,7 +63,7 @@ def export(
         str,
         typer.Option(
             "--to",
-            help="dicom (fluoroscopy loops, CT before and after, segmentation), nii.gz or nrrd (volumes), vti or vtkhdf "
+            help="dicom (fluoroscopy, CT before and after, segmentation), nii.gz or nrrd (volumes), vti or vtkhdf "
             "(fields over time), stl or ply (bone and cement, mm), csv or parquet (tables), gif or mp4 (a film).",
         ),
     ],
@@ -96,7 +96,11 @@ def export(
     _check_free(to, out)
     wishes: dict[str, Any] = {}
     if to == "dicom":
-        wishes["ct"] = CTWish(width=parse(ct_field, "m", where="--ct-field"), pixels=ct_pixels, thickness=parse(ct_slice, "m", where="--ct-slice"))
+        wishes["ct"] = CTWish(
+            width=parse(ct_field, "m", where="--ct-field"),
+            pixels=ct_pixels,
+            thickness=parse(ct_slice, "m", where="--ct-slice"),
+        )
         wishes |= {"bits": bits, "parts": tuple(only or PARTS), "loops": _loops(loop)}
     run = Run.load(folder)
     maker = LoopMaker(run=run, views=tuple(view or ("ap", "lateral")), rate=rate, most=frames)

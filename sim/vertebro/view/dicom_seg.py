@@ -54,7 +54,7 @@ def seg_dataset(
     met = np.flatnonzero(pixels.any(axis=(0, 1, 2)))
     if not met.size:
         raise DataError("no segment meets a slice of the CT", where="seg", hint="widen the CT's field of view")
-    known = [_description(k + 1, segments[i]) for k, i in enumerate(met)]
+    known = [_description(k + 1, segments[int(i)]) for k, i in enumerate(met)]
     series = str(sources[0].SeriesInstanceUID)
     ds = hd.seg.Segmentation(
         source_images=list(sources),

@@ -66,7 +66,9 @@ class CTWish:
                 )
 
 
-def export_run(run: Run, to: str, out: str | Path, *, progress: Progress | None = None, **wishes: Any) -> dict[str, Any]:
+def export_run(
+    run: Run, to: str, out: str | Path, *, progress: Progress | None = None, **wishes: Any
+) -> dict[str, Any]:
     """Write a run in one of `FORMATS`.
 
     Parameters

@@ -59,8 +59,8 @@ def _counted(run: Run, moment: str, wish: CTWish, tell: Progress, share: float) 
     tell(f"CT {moment}", share)
     cement = None if moment == "before" else run.cement_fraction()
     number = MOMENTS.index(moment)
-    size = {"width": wish.width, "pixels": wish.pixels, "thickness": wish.thickness}
-    for k, picture in enumerate(ct_series(run.scene, cement, number=number, **size)):
+    stack = ct_series(run.scene, cement, width=wish.width, pixels=wish.pixels, thickness=wish.thickness, number=number)
+    for k, picture in enumerate(stack):
         tell(f"CT {moment}: slice {k + 1}", share)
         yield picture
 

@@ -69,11 +69,13 @@ def write_volumes(run: Run, folder: Path, to: str, tell: Progress) -> dict[str, 
     DataError
         If a file cannot be written.
     """
-    fields = {
+    cement = run.cement_fraction()
+    fields: dict[str, NDArray[Any]] = {
         "ct_before": ct_numbers(run.scene),
-        "ct_after": ct_numbers(run.scene, run.cement_fraction()),
-        "cement_fraction": run.cement_fraction(),
-    } | {name: values[-1] for name, values in run_fields(run).items() if name != "hu"}
+        "ct_after": ct_numbers(run.scene, cement),
+        "cement_fraction": cement,
+    }
+    fields.update({name: values[-1] for name, values in run_fields(run).items() if name != "hu"})
     affine = run.anatomy.patient_from_world @ run.anatomy.grid.world_from_voxel
     for k, (name, values) in enumerate(fields.items()):
         tell(f"volume {name}", k / len(fields))
@@ -102,7 +104,11 @@ def write_vti(run: Run, folder: Path, to: str, tell: Progress) -> dict[str, Any]
     text = "\n".join([head, *lines, " </Collection>", "</VTKFile>", ""])
     (folder / "cement.pvd").write_text(text, encoding="utf-8")
     names = [*still, "saturation", "cement_fraction"]
-    return _facts(names, "") | {"axes": "patient LPS, mm", "files": ["still.vti", "cement.pvd"], "times": len(run.times)}
+    return _facts(names, "") | {
+        "axes": "patient LPS, mm",
+        "files": ["still.vti", "cement.pvd"],
+        "times": len(run.times),
+    }
 
 
 def write_vtkhdf(run: Run, path: str | Path) -> dict[str, Any]:
@@ -143,4 +149,8 @@ def _facts(names: list[str], suffix: str) -> dict[str, Any]:
     tables: dict[str, Any] = {
         f"{key}s": {str(int(one)): one.name.lower() for one in kind} for key, kind in LABELS.items() if key in names
     }
-    return {"units": {f"{name}{suffix}": UNITS[name] for name in names}, **tables, "files": [f"{n}{suffix}" for n in names]}
+    return {
+        "units": {f"{name}{suffix}": UNITS[name] for name in names},
+        **tables,
+        "files": [f"{n}{suffix}" for n in names],
+    }

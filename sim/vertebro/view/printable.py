@@ -136,7 +136,9 @@ def _save(mesh: Any, path: Path) -> None:
     else:
         written = _save_stl(mesh, path)
     if not written or not path.is_file():
-        raise DataError("the surface cannot be written", where=path.name, hint="free some space or choose another --out")
+        raise DataError(
+            "the surface cannot be written", where=path.name, hint="free some space or choose another --out"
+        )
 
 
 def _save_stl(mesh: Any, path: Path) -> bool:
