@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from vertebro.record import Run
 
 LARGEST_INSIDE = 2_500_000  # bytes of the file; a page holds a third more
-MOST_FRAMES = {".mp4": 90, ".gif": 12}  # noise does not compress in a GIF: few pictures
+MOST_FRAMES = {".mp4": 60, ".gif": 12}  # noise does not compress in a GIF: few pictures
+ROWS = 256  # of a frame at most: a page is no workstation
 KINDS = {".mp4": "video/mp4", ".gif": "image/gif"}
 
 
@@ -59,10 +60,17 @@ def make_film(run: Run, page: Path) -> Film:
     suffix = ".mp4" if find_spec("imageio_ffmpeg") is not None else ".gif"
     beside = page.with_name(f"{page.stem}-injection{suffix}")
     with tempfile.TemporaryDirectory() as place:
-        file = write_movie(run, Path(place) / f"loop{suffix}", maker=LoopMaker(run=run, most=MOST_FRAMES[suffix]))
+        maker = LoopMaker(run=_coarse(run), most=MOST_FRAMES[suffix])
+        file = write_movie(run, Path(place) / f"loop{suffix}", maker=maker)
         data = file.read_bytes()
     inside = len(data) <= LARGEST_INSIDE
     if not inside:
         write_page(data, beside)
     url = data_url(data, KINDS[suffix]) if inside else beside.name
     return Film(url=url, kind=KINDS[suffix], inside=inside, size=len(data))
+
+
+def _coarse(run: Run) -> Run:
+    """The run as a detector of at most `ROWS` rows sees it."""
+    case = run.case.with_settings({"imaging.rows": min(run.case.imaging.rows, ROWS)})
+    return replace(run, scene=replace(run.scene, case=case))
