@@ -361,11 +361,14 @@ def ct_series(
     scene: Scene,
     cement_fraction: NDArray[np.float32] | None = None,
     *,
-    width: float = 0.16,
-    pixels: int = 512,
+    width: float = FIELD,
+    pixels: int = PIXELS,
     thickness: float = 2e-3,
     needles: bool = False,
     number: int = 0,
+    mode: Mode = "fast",
+    scanner: Scanner | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[CTSlice]:
     """Axial CT slices of the vertebra, touching one another, from below upwards over the whole simulation grid.
 
@@ -383,15 +386,52 @@ def ct_series(
         Show the needles.
     number : int
         Fixes the noise together with the case's seed.
+    mode : {"fast", "reconstructed"}
+    scanner : Scanner, optional
+        Default: as the mode wants it.
+    progress : callable, optional
+        ``progress(stage, fraction)``.
+
+    Raises
+    ------
+    CaseError
+        If the mode is unknown.
     """
+    _check_mode(mode)
     low, high = scene.anatomy.grid.extent
     middle = (low + high) / 2
     count = max(1, math.ceil((high[2] - low[2]) / thickness - 1e-6))
-    for k in range(count):
-        centre = (float(middle[0]), float(middle[1]), float(middle[2] + (k - (count - 1) / 2) * thickness))
-        shot = 1000 * (number + 1) + k
-        view = CTField(plane="axial", centre=centre, width=width, pixels=pixels, thickness=thickness)
-        yield _slice(scene, view, cement_fraction, ct_scanner(scene), needles, shot)
+    fields = [
+        CTField(
+            centre=(float(middle[0]), float(middle[1]), float(middle[2] + (k - (count - 1) / 2) * thickness)),
+            width=width,
+            pixels=pixels,
+            thickness=thickness,
+        )
+        for k in range(count)
+    ]
+    if mode == "fast":
+        scanner = scanner or ct_scanner(scene)
+        for k, view in enumerate(fields):
+            if progress:
+                progress(f"CT slice {k + 1} of {count}", k / count)
+            yield _slice(scene, view, cement_fraction, scanner, needles, 1000 * (number + 1) + k)
+        return
+    stack = ct_stack(
+        scene,
+        cement_fraction,
+        width=width,
+        pixels=pixels,
+        needles=scene.needles if needles else (),
+        number=number,
+        centre=(float(middle[0]), float(middle[1]), float(middle[2])),
+        scanner=scanner,
+        thickness=thickness,
+        slices=count,
+        progress=progress,
+    )
+    for k, view in enumerate(fields):  # rows run down (posterior), columns to the viewer's right (patient's left)
+        yield CTSlice.of(view, np.ascontiguousarray(stack.hu[::-1, ::-1, k].T))
 
 
 def _check_mode(mode: str) -> None:

@@ -17,8 +17,8 @@ from vertebro.anatomy.from_ct import import_volumes
 from vertebro.anatomy.volumes import read_volume
 from vertebro.errors import CaseError, DataError
 from vertebro.imaging import CTSlice, Scanner
-from vertebro.scans import ct_scanner, ct_series
 from vertebro.record import Run
+from vertebro.scans import ct_scanner, ct_series
 from vertebro.units import mm
 from vertebro.view import export
 from vertebro.view.dicom_ct import CTSeries, ct_datasets
@@ -222,3 +222,15 @@ def test_impossible_slices_are_refused(there):
     sets = ct_datasets([far], series, study)
     with pytest.raises(DataError, match="no segment meets"):
         seg_dataset(run_segments(there), [far], sets, there.anatomy.grid, study, number=1)
+
+
+def test_a_reconstructed_series_lies_where_the_fast_one_does(there):
+    size = {"width": 0.1, "pixels": 64, "thickness": 8e-3}
+    fast = list(ct_series(there.scene, there.cement_fraction(), **size))
+    slow = list(ct_series(there.scene, there.cement_fraction(), mode="reconstructed", **size))
+    assert len(fast) == len(slow)
+    for a, b in zip(fast, slow, strict=True):
+        np.testing.assert_allclose(a.origin, b.origin)
+        np.testing.assert_allclose((a.row_step, a.col_step), (b.row_step, b.col_step))
+    middle = len(fast) // 2
+    assert np.corrcoef(fast[middle].hu.ravel(), slow[middle].hu.ravel())[0, 1] > 0.8

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from vertebro import __version__
 from vertebro.errors import CaseError
+from vertebro.imaging.ct import MODES, Mode
 from vertebro.record import check_free, whole_or_nothing
 from vertebro.view.dicom_study import MARK, Study, save_dataset, study_of
 from vertebro.view.loops import LOOPS, LoopMaker
@@ -47,6 +48,8 @@ class CTWish:
     pixels : int
     thickness : float [m]
         Of slices that touch one another.
+    mode : {"fast", "reconstructed"}
+        See `vertebro.scans.ct_series`.
 
     Raises
     ------
@@ -57,8 +60,11 @@ class CTWish:
     width: float = 0.16
     pixels: int = 512
     thickness: float = 2e-3
+    mode: Mode = "fast"
 
     def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise CaseError("unknown mode of the CT", where="ct.mode", value=self.mode, allowed=", ".join(MODES))
         for key, low, high in (("width", 0.02, 0.5), ("pixels", 16, 2048), ("thickness", 0.3e-3, 10e-3)):
             if not low <= getattr(self, key) <= high:
                 raise CaseError(

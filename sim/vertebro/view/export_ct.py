@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vertebro.imaging import CTSlice
+from vertebro.imaging import CTSlice, Scanner
 from vertebro.scans import ct_scanner, ct_series
 from vertebro.view.dicom_ct import CTSeries, ct_datasets
 from vertebro.view.dicom_study import Study, save_dataset
@@ -35,13 +35,13 @@ def write_ct(run: Run, study: Study, folder: Path, wish: CTWish, *, seg: bool, t
     found = []
     for k, moment in enumerate(MOMENTS):
         share = 0.5 + 0.2 * k
-        slices = list(_counted(run, moment, wish, tell, share))
+        slices = list(_slices(run, moment, wish, tell, share))
         series = CTSeries(
             name=moment,
             number=FIRST_CT + k,
             time=float(run.times[0 if moment == "before" else -1]),
             patient_from_world=run.anatomy.patient_from_world,
-            scanner=ct_scanner(run.scene),
+            scanner=ct_scanner(run.scene) if wish.mode == "fast" else Scanner(),
             source=_source(run),
         )
         sets = ct_datasets(slices, series, study)
@@ -55,14 +55,19 @@ def write_ct(run: Run, study: Study, folder: Path, wish: CTWish, *, seg: bool, t
     return found
 
 
-def _counted(run: Run, moment: str, wish: CTWish, tell: Progress, share: float) -> Iterator[CTSlice]:
-    tell(f"CT {moment}", share)
+def _slices(run: Run, moment: str, wish: CTWish, tell: Progress, share: float) -> Iterator[CTSlice]:
     cement = None if moment == "before" else run.cement_fraction()
     number = MOMENTS.index(moment)
-    stack = ct_series(run.scene, cement, width=wish.width, pixels=wish.pixels, thickness=wish.thickness, number=number)
-    for k, picture in enumerate(stack):
-        tell(f"CT {moment}: slice {k + 1}", share)
-        yield picture
+    return ct_series(
+        run.scene,
+        cement,
+        width=wish.width,
+        pixels=wish.pixels,
+        thickness=wish.thickness,
+        number=number,
+        mode=wish.mode,
+        progress=lambda stage, part: tell(f"{moment} cement: {stage}", share + 0.2 * part),
+    )
 
 
 def _segmentation(run: Run, study: Study, folder: Path, slices: list[CTSlice], sets: list[Any]) -> dict[str, Any]:
