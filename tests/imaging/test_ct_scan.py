@@ -117,21 +117,30 @@ def test_noise_falls_with_the_square_root_of_the_charge() -> None:
     assert sd[0] == pytest.approx(59, rel=0.1)
 
 
-def test_starved_rays_are_noisier_than_the_law() -> None:
-    """Behind steel and a broad patient a hundredth of the charge leaves less than a photon: log of noise, streaks."""
-    phantom = Phantom(steel=((-0.03, 0, 0.003), (0.03, 0, 0.003)))
+def test_read_out_noise_counts_where_few_photons_are_left() -> None:
+    """Between needles 1e4 photons shrink to a dozen: a cell's 8 photons of read-out noise show there, not in water."""
+    phantom = Phantom(steel=NEEDLES)
     quiet = phantom.picture(RAMP)
-    sd = [(phantom.picture(RAMP, photons=photons) - quiet)[box(0.01, 1e-3)].std() for photons in (1e5, 1e3)]
-    assert sd[1] > 15 * sd[0]
+    near, far = box(5e-3, 1.6e-3), distance(0, 0.08) < 0.008
+    still, loud = (
+        phantom.picture(replace(RAMP, electronic=sigma), photons=1e4, seed=3) - quiet for sigma in (0.0, 8.0)
+    )
+    assert loud[near].std() / still[near].std() > 1.1 * loud[far].std() / still[far].std()
+
+
+def test_starved_rays_read_one_photon_not_infinity() -> None:
+    picture = Phantom(steel=((-0.03, 0, 0.003), (0.03, 0, 0.003))).picture(RAMP, photons=50.0)
+    assert np.isfinite(picture).all()
+    assert picture[box(0.01, 1e-3)].std() > 300
 
 
 # published CT numbers of cement in vertebrae: about 1600 to 5300 HU by product
 @pytest.mark.parametrize("name", CEMENTS)
 def test_cements_lie_in_the_published_range(name: str) -> None:
-    """A filled body (8 mm of cement, 85 % of the space) in 20 cm of water."""
+    """16 mm of set cement in 20 cm of water."""
     phantom = Phantom(cement=((0.0, 0.0, 0.008),), matter=cement_matter(cement(name)))
     picture = phantom.picture(replace(RAMP, kernel="soft"))
-    assert 1400 < 0.85 * picture[distance() < 4e-3].mean() < 5300
+    assert 1400 < picture[distance() < 4e-3].mean() < 5300
 
 
 def body_of(hu: Any, **more: Any) -> Any:
@@ -203,10 +212,29 @@ def test_a_needle_is_white_its_prolongation_dark() -> None:
     picture = ct_slice(view, cylinder(), GRID, **args).hu  # type: ignore[arg-type]
     assert picture[100:130, 77:83].max(axis=1).min() > 5000
     assert picture[58:75, 79:81].mean() < -100
-    calm = ct_slice(view, cylinder(), GRID, **args | {"scanner": replace(QUICK, metal_reduction="linear")}).hu  # type: ignore[arg-type]
-    assert abs(calm[58:75, 79:81].mean() - 40) < 0.5 * abs(picture[58:75, 79:81].mean() - 40)
     clipped = ct_slice(view, cylinder(), GRID, **args | {"scanner": replace(QUICK, extended=False)}).hu  # type: ignore[arg-type]
     assert clipped.max() == 3071
+
+
+@pytest.mark.parametrize("method", ["linear", "normalised"])
+def test_metal_reduction_lightens_the_band_between_two_rods(method: Any) -> None:
+    """Rods across the slice; a long needle in the slice is beyond it, as at real scanners."""
+    rods = tuple(CTNeedle(start=(r, 0, -0.01), end=(r, 0, 0.01), outer_radius=1.5e-3) for r in (-0.015, 0.015))
+    view = CTField(width=0.08, pixels=160)
+    dark, light = (
+        ct_slice(
+            view,
+            cylinder(),
+            GRID,
+            needles=rods,
+            scanner=replace(QUICK, metal_reduction=choice),
+            mode="reconstructed",
+        ).hu
+        for choice in ("none", method)
+    )
+    between = np.s_[78:82, 60:100]
+    assert abs(light[between].mean() - 40) < 0.5 * abs(dark[between].mean() - 40)
+    assert light[80, 110] > 3000  # the rods are put back
 
 
 @pytest.mark.parametrize("method", ["linear", "normalised"])
@@ -224,12 +252,13 @@ def test_thick_slices_mix_what_thin_ones_separate_and_are_quieter() -> None:
     hu[:, :, GRID.shape[2] // 2 :] += 200.0
     view = CTField(width=0.04, pixels=40)
     body = body_of(hu)
-    thick, thin = (
+    thick, low, high = (
         scan_slice(replace(view, thickness=t, centre=(0, 0, z)), body, QUICK).hu[10:30, 10:30].mean()
-        for t, z in ((8e-3, 0.0), (2e-3, 2e-3))
+        for t, z in ((8e-3, 0.0), (2e-3, -3e-3), (2e-3, 3e-3))
     )
-    assert thick == pytest.approx(140, abs=5)
-    assert thin == pytest.approx(240, abs=6)
+    assert high > 230
+    assert low == pytest.approx(40, abs=3)
+    assert thick == pytest.approx((low + high) / 2, abs=2)
     noisy = replace(QUICK, noise=1.0, mas=20)
     sd = [
         scan_slice(replace(view, thickness=t, centre=(0, 0, -6e-3)), body, noisy).hu[10:30, 10:30].std()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_dilation, gaussian_filter
 
 from vertebro.imaging.ct_body import add_lines
 from vertebro.imaging.ct_rays import Rays
@@ -19,9 +19,11 @@ from vertebro.imaging.kernels_ct import LANES
 from vertebro.sources import Constant
 
 Image = NDArray[np.float32]
-METAL_HU = Constant(6000.0, "HU", 2500.0, 8000.0, "meyer2010", "ours", "brighter is metal; cement stays what it is")
+METAL_HU = Constant(4500.0, "HU", 2500.0, 8000.0, "meyer2010", "ours", "brighter is metal; cement stays what it is")
 PRIOR_AIR, PRIOR_BONE = -500.0, 300.0  # HU, limits of the simple picture
 PIXELS = 512
+PENUMBRA = 3  # rays on either side of the shadow of metal that are replaced too
+RIM = 1  # pixels by which bright metal is thicker than it looks
 TOUCHED = 0.5  # pixels of metal that a ray may cross unnoticed
 Picture = Callable[[Image, int, float, tuple[float, float], str], Image]
 
@@ -59,7 +61,10 @@ def without_metal(lines: Image, rays: Rays, water: float, picture: Picture, *, n
     metal = whole > METAL_HU
     if not metal.any():
         return None
+    metal = binary_dilation(metal, iterations=RIM)
     shadow = picture_lines(metal.astype(np.float32), width, rays) > TOUCHED * width / PIXELS
+    # what lies beside the shadow is blurred into it
+    shadow = binary_dilation(shadow, np.ones((1, 2 * PENUMBRA + 1), bool))
     calm = _bridged(lines, shadow)
     if normalised:
         prior = _simple(picture(calm, PIXELS, width, rays.axis, "soft"), metal, water)

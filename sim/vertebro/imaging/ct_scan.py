@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -224,8 +224,3 @@ def reformat(stack: CTVolume, view: CTField) -> CTSlice:
         index = [(p - o) / h for p, o, h in zip(points, stack.grid.origin, stack.grid.spacing, strict=True)]
         total += map_coordinates(stack.hu, index, order=1, mode="constant", cval=-1000.0, output=np.float32)
     return CTSlice.of(view, total / np.float32(count))
-
-
-def stack_of(slices: Sequence[CTSlice]) -> Image:
-    """(n, rows, cols) the pictures of shots [HU]."""
-    return np.stack([entry.hu for entry in slices])
