@@ -24,12 +24,7 @@ from vertebro.imaging import (
     tissue_layers,
 )
 from vertebro.procedure import Needle
-from vertebro.scans import MARROW as MARROW
-from vertebro.scans import PLANES as PLANES
-from vertebro.scans import cement_centre as cement_centre
-from vertebro.scans import cement_matter as cement_matter
-from vertebro.scans import ct_planes as ct_planes
-from vertebro.scans import save_ct_volume as save_ct_volume
+from vertebro.scans import MARROW, cement_matter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

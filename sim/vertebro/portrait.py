@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vertebro.aim import aim
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.imaging import CTField, CTSlice, Fluoroscope, Scanner, covered_field, ct_slice, tissue_layers
-from vertebro.observe import PLANES
+from vertebro.scans import PLANES
 
 
 def frames(

@@ -24,9 +24,10 @@ def warm_all(progress: Callable[[str, float], None]) -> int:
     progress : callable
         ``progress(stage, fraction)``.
     """
-    from vertebro.observe import ct_planes
+    from vertebro.scans import ct_planes, ct_stack
     from vertebro.simulation import Simulation
 
     run = Simulation(Case.preset("first-injection").with_settings(TINY), progress=progress).run()
     ct_planes(run.scene, run.cement_fraction())
+    ct_stack(run.scene, run.cement_fraction(), needles=run.scene.needles, pixels=64, slices=1)
     return sum(1 for compiled in _jit.KERNELS.values() if getattr(compiled, "signatures", ()))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vertebro.errors import CaseError
-from vertebro.observe import Camera, ct_planes
+from vertebro.observe import Camera
+from vertebro.scans import ct_planes
 
 
 @pytest.fixture(scope="module")

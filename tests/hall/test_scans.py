@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
+from vertebro.ct_room import CTSuite
 from vertebro.errors import CaseError
 from vertebro.imaging import Scanner
-from vertebro.scans import CTSuite, ct_planes, ct_stack, save_ct_volume
+from vertebro.scans import ct_planes, ct_stack, save_ct_volume
 
 COARSE = Scanner(views=120, detector_pitch=1.5e-3, collimation=3e-3)
 

@@ -80,7 +80,7 @@ def _shot(
     mas: float | None,
     field: dict[str, Any],
 ) -> dict[str, Any]:
-    from vertebro.scans import CTSuite
+    from vertebro.ct_room import CTSuite
 
     suite = CTSuite(run.scene, scanner)
     suite.feed(table)

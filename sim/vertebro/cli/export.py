@@ -74,9 +74,7 @@ def export(
     ct_field: Annotated[str, typer.Option(help="dicom: edge of the CT's field of view.")] = "160 mm",
     ct_pixels: Annotated[int, typer.Option(help="dicom: rows and columns of a CT slice.")] = 512,
     ct_slice: Annotated[str, typer.Option(help="dicom: thickness of a CT slice.")] = "2 mm",
-    ct_mode: Annotated[
-        str, typer.Option(help="dicom: fast, or reconstructed (takes minutes).")
-    ] = "fast",
+    ct_mode: Annotated[str, typer.Option(help="dicom: fast, or reconstructed (takes minutes).")] = "fast",
     view: Annotated[list[str] | None, typer.Option(help="Plane A, then B (biplane); default: ap and lateral.")] = None,
     loop: Annotated[str, typer.Option(help="needle, injection or both; a film shows one.")] = "",
     frames: Annotated[int, typer.Option(help="Most frames stored per plane.")] = 120,

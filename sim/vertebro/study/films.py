@@ -97,7 +97,7 @@ def _rise(run: Simulation, leaked: NDArray[np.float32]) -> float:
     """Largest rise [HU] that the leaked cement makes in a voxel."""
     from vertebro.imaging import Scanner
     from vertebro.materials.attenuation import MATERIALS
-    from vertebro.observe import MARROW, cement_matter
+    from vertebro.scans import MARROW, cement_matter
 
     scanner = Scanner()
     full = scanner.hu(cement_matter(run.scene.cement)) - scanner.hu(MATERIALS[MARROW])

@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from vertebro.observe import cement_centre, ct_planes
+from vertebro.scans import cement_centre, ct_planes
 from vertebro.view import theme
 from vertebro.view.panels import PLANES, STYLE, blank, letters, new_figure, save, scale_bar, through, write
 

@@ -19,7 +19,8 @@ from vertebro.errors import CaseError, DataError
 from vertebro.imaging import Acquisition, CArm, FluoroView, Frame, Shot, Stream
 from vertebro.imaging.acquisition import PULSE_RATES, interval
 from vertebro.imaging.visibility import filter_share
-from vertebro.observe import MARROW, Camera, carm, steel_path
+from vertebro.observe import Camera, carm, steel_path
+from vertebro.scans import MARROW
 from vertebro.sources import Constant
 from vertebro.view.dicom_xa import XAPlane
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vertebro.errors import DataError
-from vertebro.observe import cement_centre
+from vertebro.scans import cement_centre
 from vertebro.view import theme
 from vertebro.view.cement_fields import bony_box, inside_and_outside
 from vertebro.view.figures_ct import show_hu
@@ -52,7 +52,7 @@ def draw_mpr(
     """Axial, sagittal and coronal plane through a point, and the planes in 3-D.
 
     The pictures show the CT numbers of the simulated anatomy with the cement of that moment, not a reconstructed scan;
-    `vertebro.observe.ct_planes` makes those.
+    `vertebro.scans.ct_planes` makes those.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ def cement_hu(run: Run, time: float | None = None) -> NDArray[np.float32]:
     """(nr, na, ns) CT numbers [HU] that the cement of a moment adds to the anatomy's (default: the end)."""
     from vertebro.imaging import Scanner
     from vertebro.materials.attenuation import MATERIALS
-    from vertebro.observe import MARROW, cement_matter
+    from vertebro.scans import MARROW, cement_matter
 
     scanner = Scanner()
     step = scanner.hu(cement_matter(run.scene.cement)) - scanner.hu(MATERIALS[MARROW])

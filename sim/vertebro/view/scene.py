@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.errors import DataError
-from vertebro.observe import cement_centre
+from vertebro.scans import cement_centre
 from vertebro.view import theme
 from vertebro.view.gl import gl_available
 from vertebro.view.planes import Plane, cement_hu

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vertebro.observe import MARROW, Camera, cement_centre, ct_planes, steel_path
+from vertebro.observe import Camera, steel_path
+from vertebro.scans import MARROW, cement_centre, ct_planes
 from vertebro.tissue import Compartment
 from vertebro.view import theme
 
