@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+import scipy.interpolate
 from numpy.typing import NDArray
 
 from vertebro.grid import VoxelGrid
@@ -346,6 +347,16 @@ def soften(path: Array, taps: Array, line: Array | None, filled: Array | None, t
     touched[:] = [np.any(abs(full - row) <= reach) for row in range(len(path))]
 
 
+def smear(path: Array, down: float, across: float, steps: int, filled: Array | None, out: Array) -> None:
+    """Every pixel looks at many places, with bilinear interpolation."""
+    shares = (np.arange(steps) + 0.5) / steps - 0.5
+    padded = np.pad(path.astype(float), 40, "edge")
+    grid = (np.arange(n) - 40 for n in padded.shape)
+    look = scipy.interpolate.RegularGridInterpolator(tuple(grid), padded)
+    for row, col in np.ndindex(path.shape):
+        out[row, col] = look([(row - s * down, col - s * across) for s in shares]).mean()
+
+
 def absorb(
     soft: Array,
     bone: Array,
@@ -353,14 +364,17 @@ def absorb(
     mu_bone: Array,
     weight: Array,
     scale: Array,
+    span: Array,
     bits: Array | None,
     out: Array,
     primary: Array,
 ) -> None:
     """Beer and Lambert, bin by bin."""
+    rows = slice(*span)
     for b in range(len(out)):
-        out[b] = weight[b] * scale * np.exp(-mu_soft[b] * soft.astype(float) - mu_bone[b] * bone.astype(float))
-    primary[:] = out.sum(axis=0)
+        full = weight[b] * scale * np.exp(-mu_soft[b] * soft.astype(float) - mu_bone[b] * bone.astype(float))
+        out[b, rows] = full[rows]
+    primary[rows] = out[:, rows].sum(axis=0)
 
 
 def transmit(

@@ -38,7 +38,7 @@ from vertebro.imaging.collimator import collimation
 from vertebro.imaging.ct import CTField, CTNeedle, CTSlice, ct_slice
 from vertebro.imaging.dose import Dose, DoseLedger, DoseSum
 from vertebro.imaging.exposure import covered_field
-from vertebro.imaging.fluoro_view import FluoroView, Frame
+from vertebro.imaging.fluoro_view import FluoroView, Frame, Motions, Places
 from vertebro.imaging.fluoroscope import Fluoroscope
 from vertebro.imaging.gantry import Gantry, Position
 from vertebro.imaging.matter import Matter
@@ -68,6 +68,8 @@ __all__ = [
     "Gantry",
     "Mask",
     "Matter",
+    "Motions",
+    "Places",
     "Position",
     "ProjectionGeometry",
     "Scanner",
