@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,8 +127,7 @@ class Brightness:
             view: FluoroView | None = self.start
             if kvp != self.start.spectrum.kvp:
                 *_, view = retuning(self.start, kvp, bands=1)
-            assert view is not None  # the last piece
-            self._keep(kvp, view)
+            self._keep(kvp, cast("FluoroView", view))  # the last piece
         return self._ready[kvp][0]
 
     def _keep(self, kvp: float, view: FluoroView) -> None:

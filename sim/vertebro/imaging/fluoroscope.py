@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,8 +194,7 @@ def expose(
         Keep this one, as while the C-arm turns; default: a new one.
     """
     *_, view = exposing(fluoroscope, geometry, soft_line, bone_line, opening, window)
-    assert view is not None  # the last piece
-    return view
+    return cast("FluoroView", view)  # the last piece
 
 
 def exposing(
