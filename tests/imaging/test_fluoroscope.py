@@ -219,7 +219,8 @@ def test_tissue_and_paths_that_are_not_finite_are_refused(view: FluoroView, pati
 def test_moving_arm_shows_a_preview_and_then_the_view_of_one_window(patient: Patient) -> None:
     """The second view is the exact one in the preview's window; both show the same patient within 2 %."""
     pose = CArm(orbital=0.4, rows=64, cols=64, pitch=2e-3)
-    preview, exact = PLAIN.prepare_progressively(pose, patient)
+    preview = PLAIN.prepare(pose, patient, quality="preview")
+    exact = PLAIN.prepare(pose, patient, window=preview.window)
     alone = PLAIN.prepare(pose, patient)
     assert np.array_equal(exact.soft_line, alone.soft_line)
     assert exact.window is preview.window

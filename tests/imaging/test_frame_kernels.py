@@ -67,6 +67,16 @@ def test_softened_layer_equals_its_naive_twin(rng: np.random.Generator) -> None:
         assert np.array_equal(*rows)
 
 
+@pytest.mark.parametrize("way", [(0.0, 5.0), (-3.3, 1.7), (0.4, 0.0)])
+def test_smeared_picture_equals_its_naive_twin(way: tuple[float, float], rng: np.random.Generator) -> None:
+    path = layer(rng)
+    one, other = np.empty((ROWS, COLS), np.float32), np.empty((ROWS, COLS), np.float32)
+    fast.smear(path, *way, 7, np.empty(ROWS, np.bool_), one)
+    naive.smear(path, *way, 7, None, other)
+    assert np.allclose(one, other, atol=1e-6)
+    assert one.max() > 0
+
+
 @pytest.mark.parametrize("shape", [(4, 1, 1), (4, ROWS, 1), (4, 1, COLS)])
 def test_absorption_in_tissue_equals_its_naive_twin(shape: tuple[int, int, int], rng: np.random.Generator) -> None:
     soft, bone, scale = picture(rng), picture(rng), picture(rng, 10, 20)
@@ -74,7 +84,8 @@ def test_absorption_in_tissue_equals_its_naive_twin(shape: tuple[int, int, int],
     results: list[tuple[np.ndarray, np.ndarray]] = []
     for room in (fast, naive):
         out, primary = np.empty((4, ROWS, COLS), np.float32), np.empty((ROWS, COLS), np.float32)
-        room.absorb(soft, bone, mu[0], mu[1], weight, scale, BITS, out, primary)
+        for span in ((0, 5), (5, ROWS)):
+            room.absorb(soft, bone, mu[0], mu[1], weight, scale, np.array(span), BITS, out, primary)
         results.append((out, primary))
     assert np.allclose(results[0][0], results[1][0], rtol=1e-5)
     assert np.allclose(results[0][1], results[1][1], rtol=1e-5)

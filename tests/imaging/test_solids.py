@@ -11,6 +11,7 @@ import pytest
 from naive import imaging as naive
 from vertebro.errors import GeometryError
 from vertebro.imaging import CArm, cylinder_path, needle_path
+from vertebro.imaging import kernels_solids as fast
 from vertebro.imaging.kernels_solids import add_cut_cylinder
 
 FINE = CArm.ap(rows=101, cols=101, pitch=2e-4)
@@ -19,9 +20,9 @@ FINE = CArm.ap(rows=101, cols=101, pitch=2e-4)
 def test_middle_of_a_tube_across_the_beam_shows_both_walls() -> None:
     """The central ray crosses a tube (outer R, inner r) perpendicularly: 2 (R - r)."""
     path = cylinder_path(FINE.geometry, [-0.05, 0, 0], [0.05, 0, 0], 1.5e-3, 1.2e-3)
-    assert path[50, 50] == pytest.approx(2 * 0.3e-3, rel=1e-5)
+    assert path[50, 50] == pytest.approx(2 * 0.3e-3, rel=1e-3)
     solid = cylinder_path(FINE.geometry, [-0.05, 0, 0], [0.05, 0, 0], 1.5e-3)
-    assert solid[50, 50] == pytest.approx(3e-3, rel=1e-5)
+    assert solid[50, 50] == pytest.approx(3e-3, rel=1e-3)
 
 
 def test_needle_along_the_central_ray_shows_its_length() -> None:
@@ -29,21 +30,34 @@ def test_needle_along_the_central_ray_shows_its_length() -> None:
     assert path[50, 50] == pytest.approx(0.03, rel=1e-6)
 
 
-def test_chord_across_falls_as_a_circle() -> None:
+def test_chord_across_falls_as_a_circle_averaged_over_the_pixel() -> None:
     """At height h above the axis a perpendicular chord is 2 sqrt(R² - h²) / cos of the ray's tip."""
     geometry = FINE.geometry
     path = cylinder_path(geometry, [-0.05, 0, 0], [0.05, 0, 0], 1.5e-3)[:, 50]
-    height = (50 - np.arange(101)) * 2e-4
+    height = (50 - (np.arange(101 * 500).reshape(101, 500) - 249.5) / 500) * 2e-4
     distance = 0.7 * height / np.hypot(height, 1.0)
-    assert np.allclose(path, 2 * np.sqrt(np.maximum(1.5e-3**2 - distance**2, 0)), atol=1e-8)
+    assert np.allclose(path, (2 * np.sqrt(np.maximum(1.5e-3**2 - distance**2, 0))).mean(axis=1), atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [128, 256, 512])
+def test_edge_of_a_slanted_needle_is_no_staircase(size: int) -> None:
+    """Along its edge the shadow is the same in every column, shifted by a part of a pixel: a line of equal sums."""
+    geometry = CArm.lateral(rows=size, cols=size, pitch=0.256 / size).geometry
+    path = cylinder_path(geometry, [0, -0.2, 0.02], [0, 0.2, -0.02], 1.5e-3).astype(float)
+    middle = path[:, size // 4 : 3 * size // 4]
+    columns, rows = np.arange(middle.shape[1]), np.arange(size)
+    centre = rows @ middle / middle.sum(axis=0)
+    line = np.polyval(np.polyfit(columns, centre, 1), columns)
+    assert np.abs(centre - line).max() < 0.01  # of a pixel
+    assert np.abs(np.diff(middle.sum(axis=0))).max() < 5e-4 * middle.sum(axis=0).mean()
 
 
 @pytest.mark.parametrize("bevel", [0.0, math.radians(30)])
-def test_chords_equal_dense_sampling_along_each_ray(bevel: float) -> None:
-    """The naive twin counts 60 000 samples a ray, 17 micrometres apart: no path differs by more than 50."""
+def test_mean_chords_equal_dense_sampling_of_each_pixel(bevel: float) -> None:
+    """The naive twin counts 2000 samples, 50 micrometres apart, of 144 rays in every pixel."""
     geometry = CArm(orbital=0.4, cranial=0.2, rows=7, cols=9, pitch=1.2e-3).geometry
     side = np.array([0.0, 0.3, 1.0])
-    fast = cylinder_path(
+    quick = cylinder_path(
         geometry, [0.004, -0.01, 0.003], [-0.002, 0.006, 0], 3e-3, 2e-3, bevel=bevel, bevel_towards=side
     )
     axis = np.array([-0.006, 0.016, -0.003])
@@ -61,8 +75,9 @@ def test_chords_equal_dense_sampling_along_each_ray(bevel: float) -> None:
         naive.add_cut_cylinder(
             geometry.source, ray, np.array([0.004, -0.01, 0.003]), axis, radius, planes, sign, window, slow
         )
-    assert fast.max() > 2e-3
-    assert np.abs(fast - slow).max() < 5e-5
+    assert quick.max() > 2e-3
+    assert np.abs(quick - slow).max() < 4e-4  # 34 and 144 rays see a bevel of 12 mm
+    assert np.abs(quick - slow).mean() < 5e-5
 
 
 def test_kernel_equals_its_naive_twin_when_a_plane_runs_along_the_rays() -> None:
@@ -73,8 +88,41 @@ def test_kernel_equals_its_naive_twin_when_a_plane_runs_along_the_rays() -> None
     start, axis = np.zeros(3), np.array([0, 0, 1.0])
     for kernel, image in zip((add_cut_cylinder, naive.add_cut_cylinder), images, strict=True):
         kernel(source, ray, start, axis, 2.5e-3, planes, 1.0, np.array([0, 4, 0, 4]), image)
-    assert np.abs(images[0] - images[1]).max() < 1e-4
+    # a wall across a pixel: 34 rays and 144 rays of 20 mm
+    assert np.abs(images[0] - images[1]).max() < 5e-4
     assert images[0][0, 0] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("way", [[0.6, 0.8, 0.1], [0.05, 0.99, 0.02]])
+def test_pieces_of_the_chord_equal_their_naive_twins(way: list[float]) -> None:
+    """One ray, one line of rays, its integral, and the rays that a plane may shorten."""
+    geometry = CArm(orbital=0.4, cranial=0.2, rows=64, cols=64, pitch=2e-3).geometry
+    axis = np.array(way) / np.linalg.norm(way)
+    origin, radius, ray = geometry.source - np.array([0.002, 0.001, 0]), 3e-3, geometry.rays
+    along = float(origin @ axis)
+    c = float(origin @ origin - along**2 - radius**2)
+    planes = np.array([[*-axis, 0.02], [*axis, 0.015]])
+    cut = 0
+    for row in range(20, 44, 2):
+        base = ray[0] + row * ray[1]
+        strips = [room.line_strip(*base, *ray[2], *origin, axis, along, c) for room in (fast, naive)]
+        assert strips[0] == pytest.approx(strips[1], rel=1e-3, abs=1e-6)
+        lines = np.array(strips[0]) + np.arange(3)[:, None] * [0.2, 0.0, 0.0]
+        for x in (10.0, 31.5, 33.0, 60.0):
+            assert fast.gauss_area(lines, x) == pytest.approx(naive.gauss_area(lines, x), rel=1e-6, abs=1e-9)
+            areas = [room.edge_area(np.array(strips[0]), x) for room in (fast, naive)]
+            assert areas[0] == pytest.approx(areas[1], rel=1e-6, abs=1e-9)
+        for col in range(24, 40, 2):
+            d = base + col * ray[2]
+            chords = [room.cut_chord(*d, *origin, axis, along, c, planes) for room in (fast, naive)]
+            assert chords[0] == pytest.approx(chords[1], abs=1e-5)
+            if (row, col) in ((32, 32), (36, 30)):
+                means = [room.sampled_chord(*d, ray, *origin, axis, along, c, planes) for room in (fast, naive)]
+                assert means[0] == pytest.approx(means[1], abs=4e-4)
+            wary, needed = (room.may_be_cut(*d, *origin, axis, along, radius, planes, 4e-3) for room in (fast, naive))
+            assert wary or not needed
+            cut += not wary
+    assert cut > 0 or way[1] > 0.9  # seen from the side most of it needs no samples
 
 
 def test_shadow_of_the_tip_ends_where_the_point_projects() -> None:

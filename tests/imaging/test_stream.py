@@ -11,10 +11,12 @@ import pytest
 
 from vertebro.errors import CaseError, DataError
 from vertebro.grid import VoxelGrid
-from vertebro.imaging import CArm, Fluoroscope, Stream, TissueLayer, tissue_layers
+from vertebro.imaging import CArm, Fluoroscope, Motions, Stream, TissueLayer, tissue_layers
+from vertebro.imaging.brightness import PIECES
 from vertebro.imaging.detector import Detector, Lag, NoiseBank
 from vertebro.imaging.exposure import ExposureControl
-from vertebro.imaging.fluoro_view import FluoroView
+from vertebro.imaging.fluoro_view import FluoroView, soft_shadow
+from vertebro.imaging.fluoroscope import retuning
 
 Patient = tuple[TissueLayer, ...]
 POSE = CArm.lateral(rows=128, cols=128, pitch=1e-3)
@@ -174,9 +176,10 @@ def test_voltage_rises_when_cement_fills_the_field(patient: Patient) -> None:
     assert emptied.mas == pytest.approx(start.mas, rel=0.02)
 
 
-def test_brightness_control_keeps_the_shown_brightness_beside_the_cement(patient: Patient) -> None:
+def test_without_the_monitors_gain_a_thing_darkens_only_its_own_pixels(patient: Patient) -> None:
     """More charge, same voltage: the picture is scaled back, so only its noise changes."""
-    stream = Stream(Fluoroscope(kvp=80.0, scatter=None, glare=None, lag=None).prepare(POSE, patient))
+    fluoroscope = Fluoroscope(kvp=80.0, scatter=None, glare=None, lag=None, control=ExposureControl(monitor=False))
+    stream = Stream(fluoroscope.prepare(POSE, patient))
     line = np.zeros((128, 128), np.float32)
     line[40:88, 40:88] = 0.01
     first = stream.frame(noise=False)
@@ -185,6 +188,92 @@ def test_brightness_control_keeps_the_shown_brightness_beside_the_cement(patient
     before, after = (frame.display16[10:30, 30:90].mean() for frame in (first, last))
     assert after == pytest.approx(before, rel=0.005)
     assert last.dose.mas > 1.2 * first.dose.mas
+
+
+@pytest.mark.parametrize("cover", ["rod", "plate", "cement"])
+def test_shown_mean_returns_within_10_percent_half_a_second_after_steel_or_cement_enters(
+    cover: str, patient: Patient
+) -> None:
+    """Pictures at 15 per second; the middle half of the field is measured. Taken away, the old picture comes back."""
+    stream = Stream(Fluoroscope().prepare(POSE, patient), seed=2)
+    steel, cement = np.zeros((128, 128), np.float32), np.zeros((128, 128), np.float32)
+    if cover == "rod":
+        steel[56:72, :] = 3e-3
+    elif cover == "plate":
+        steel[:] = 1e-3
+    else:
+        cement[20:108, 20:108] = 0.015
+    field = np.s_[32:96, 32:96]
+    before = [float(stream.frame().display16[field].mean()) for _ in range(3)][-1]
+    means = [float(stream.frame(needle_line=steel, cement_line=cement).display16[field].mean()) for _ in range(9)]
+    assert means[0] < 0.95 * before
+    assert means[8] == pytest.approx(before, rel=0.10)
+    for _ in range(30):
+        last = stream.frame()
+    assert last.display16[field].mean() == pytest.approx(before, rel=0.02)
+
+
+def test_gain_of_the_monitor_is_limited() -> None:
+    """Lead over everything stays black; a picture without change does not flicker."""
+    stream = Stream(Fluoroscope(kvp=80.0).prepare(POSE, slab(0.1)))
+    first = [stream.frame(noise=False).display16 for _ in range(20)]
+    assert np.abs(first[-1].astype(int) - first[0]).max() < 400  # of 65535
+    for _ in range(20):
+        last = stream.frame(needle_line=np.full((128, 128), 0.05, np.float32))
+    assert last.display16.mean() < 0.1 * first[0].mean()
+
+
+@pytest.mark.parametrize("velocity", [[0.0, 0.5, 0.0], [0.0, -0.3, 0.4]])
+def test_streak_of_a_moving_layer_is_speed_times_pulse_width(velocity: list[float]) -> None:
+    """A point's smear along its way has variance L² / 12, L = v x width x magnification; lateral, 1/0.7."""
+    fluoroscope = Fluoroscope(kvp=80.0, focal_spot=0.0, pulse_width=10e-3, **STILL)
+    pose = replace(POSE, rows=129, cols=129, pitch=5e-4)
+    view = fluoroscope.prepare(pose, slab(0.05))
+    dot = np.zeros((129, 129), np.float32)
+    dot[64, 64] = 1e-6
+    streak = soft_shadow(view, dot, None, None, velocity)
+    assert streak is not None
+    row, col = (index - 64.0 for index in np.indices((129, 129)))
+    share = streak / streak.sum()
+    length = math.sqrt(12 * float((share * (row**2 + col**2)).sum()))
+    speed = math.hypot(*velocity)
+    assert length == pytest.approx(speed * 10e-3 / 0.7 / 5e-4, rel=0.03)
+    assert streak.sum() == pytest.approx(dot.sum(), rel=1e-5)
+    # seen from the patient's side, anterior is on the left and superior up
+    tilt = math.atan2(float((share * row * col).sum()), float((share * col**2).sum()))
+    assert math.tan(tilt) == pytest.approx(velocity[2] / velocity[1], abs=0.05)
+
+
+def test_motion_blurs_the_moving_layer_only_and_can_be_switched_off(patient: Patient) -> None:
+    fluoroscope: Any = Fluoroscope(kvp=80.0, **STILL)
+    edge = np.zeros((128, 128), np.float32)
+    edge[40:80, 40:64] = 1e-3
+    moving = Motions(needle=[0.0, 0.3, 0.0])
+    pictures: list[np.ndarray] = []
+    for width, motions in ((8e-3, None), (8e-3, moving), (None, moving)):
+        view = replace(fluoroscope, pulse_width=width).prepare(POSE, patient)
+        pictures.append(Stream(view).frame(needle_line=edge, cement_line=edge, motions=motions, noise=False).signal)
+    assert np.array_equal(pictures[0], pictures[2])
+    changed = np.abs(pictures[1] / pictures[0] - 1) > 0.01
+    assert np.flatnonzero(changed.any(axis=0)).min() < 40 < 64 < np.flatnonzero(changed.any(axis=0)).max() + 2
+    assert not changed[:, 48:56].any()
+    with pytest.raises(CaseError, match="impossible velocity"):
+        Stream(view).frame(needle_line=edge, motions=Motions(needle=[np.nan, 0, 0]))
+    with pytest.raises(CaseError, match="impossible pulse"):
+        Fluoroscope(pulse_width=0.0)
+
+
+def test_a_new_voltage_is_prepared_in_pieces_and_equals_one_made_at_once(patient: Patient) -> None:
+    view = Fluoroscope().prepare(POSE, patient)
+    *none, pieces = retuning(view, view.spectrum.kvp + 6)
+    *_, once = retuning(view, view.spectrum.kvp + 6, bands=1)
+    assert none == [None] * len(none)
+    assert len(none) + 1 == PIECES
+    assert pieces is not None
+    assert once is not None
+    assert np.array_equal(pieces.tissue, once.tissue)
+    assert np.array_equal(pieces.primary, once.primary)
+    assert pieces.dose == once.dose
 
 
 def test_tube_limit_stops_the_control() -> None:

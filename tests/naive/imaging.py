@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+import scipy.interpolate
 from numpy.typing import NDArray
 
 from naive.ct import add_tube as add_tube
@@ -149,6 +150,84 @@ def add_joseph(
             image[row, col] += _at(along, at[others[0]]) * np.linalg.norm(d * spacing) / abs(d[main])
 
 
+def cut_chord(
+    dx: float, dy: float, dz: float, ox: float, oy: float, oz: float, axis: Array, along: float, c: float,
+    planes: Array, samples: int = 60_000,
+) -> float:  # fmt: skip
+    """Count many samples of the ray that lie within the radius and on the kept side of every plane."""
+    direction, origin = np.array([dx, dy, dz]), np.array([ox, oy, oz])
+    square = origin @ origin - along**2 - c  # of the radius
+    near = np.clip([-origin @ direction / (direction @ direction) + way for way in (-0.05, 0.05)], 0, 1)
+    t = near[0] + (np.arange(samples) + 0.5) / samples * (near[1] - near[0])
+    offset = origin + t[:, None] * direction
+    inside = (offset**2).sum(axis=1) - (offset @ axis) ** 2 <= square
+    for plane in planes:
+        inside &= offset @ plane[:3] <= plane[3]
+    return float(inside.mean() * (near[1] - near[0]) * np.linalg.norm(direction))
+
+
+def sampled_chord(
+    dx: float, dy: float, dz: float, ray: Array, ox: float, oy: float, oz: float, axis: Array, along: float, c: float,
+    planes: Array, rays: int = 12, samples: int = 2_000,
+) -> float:  # fmt: skip
+    """Mean chord of rays² rays."""
+    middles, total = (np.arange(rays) + 0.5) / rays - 0.5, 0.0
+    for down, across in itertools.product(middles, middles):
+        d = np.array([dx, dy, dz]) + down * ray[1] + across * ray[2]
+        total += cut_chord(d[0], d[1], d[2], ox, oy, oz, axis, along, c, planes, samples)
+    return total / rays**2
+
+
+def edge_area(strip: Array, x: float) -> float:
+    """Midpoint rule."""
+    middle, w, k = strip
+    s = (np.arange(100_000) + 0.5) / 100_000 * (np.clip(x - middle, -w, w) if w > 0 else 0.0)
+    return float(k * np.sqrt(np.maximum(w * w - s * s, 0)).mean() * 2 * s.mean())
+
+
+def gauss_area(lines: Array, x: float) -> float:
+    """The rule whose three points integrate polynomials up to the fifth degree."""
+    weights = np.polynomial.legendre.leggauss(3)[1] / 2
+    return float(weights @ [edge_area(strip, x) for strip in lines])
+
+
+def line_strip(
+    bx: float, by: float, bz: float, fx: float, fy: float, fz: float, ox: float, oy: float, oz: float, axis: Array,
+    along: float, c: float,
+) -> tuple[float, float, float]:  # fmt: skip
+    """The radicand is a parabola in x: through three of its points."""
+    origin, points = np.array([ox, oy, oz]), np.array([-200.0, 0.0, 200.0])
+    rays = np.array([bx, by, bz]) + points[:, None] * np.array([fx, fy, fz])
+    slope = rays @ axis
+    values = (rays @ origin - along * slope) ** 2 - ((rays**2).sum(axis=1) - slope**2) * c
+    second, first, none = np.polyfit(points, values, 2)
+    if second >= -1e-12:
+        return 0.0, -1.0, 0.0
+    middle = -first / (2 * second)
+    return middle, math.sqrt(max(middle**2 - none / second, 0.0)), math.sqrt(-second)
+
+
+def may_be_cut(
+    dx: float, dy: float, dz: float, ox: float, oy: float, oz: float, axis: Array, along: float, radius: float,
+    planes: Array, step: float,
+) -> bool:  # fmt: skip
+    """Whether one of many rays about this one gets shorter by the planes or by an end of the ray."""
+    direction, origin = np.array([dx, dy, dz]), np.array([ox, oy, oz])
+    rng = np.random.default_rng(0)
+    t = np.linspace(-0.5, 1.5, 20_001)[:, None]
+    for _ in range(30):
+        side = rng.standard_normal(3)
+        side -= side @ direction / (direction @ direction) * direction
+        offset = origin + t * (direction + rng.uniform(0, step / 2) * side / np.linalg.norm(side))
+        inside = (offset**2).sum(axis=1) - (offset @ axis) ** 2 <= radius**2
+        kept = inside & (t[:, 0] >= 0) & (t[:, 0] <= 1)
+        for plane in planes:
+            kept &= offset @ plane[:3] <= plane[3]
+        if np.any(inside & ~kept):
+            return True
+    return False
+
+
 def add_cut_cylinder(
     source: Array,
     ray: Array,
@@ -159,19 +238,15 @@ def add_cut_cylinder(
     sign: float,
     window: Array,
     image: Array,
-    samples: int = 60_000,
 ) -> None:
-    """Count many samples of each ray that lie within the radius and on the kept side of every plane."""
+    """Mean chord of many rays of each pixel."""
+    origin = source - start
+    along = origin @ axis
+    c = origin @ origin - along**2 - radius**2
     for row in range(window[0], window[1]):
         for col in range(window[2], window[3]):
             direction = ray[0] + row * ray[1] + col * ray[2]
-            t = (np.arange(samples) + 0.5) / samples
-            offset = source - start + t[:, None] * direction
-            along = offset @ axis
-            inside = (offset**2).sum(axis=1) - along**2 <= radius**2
-            for plane in planes:
-                inside &= offset @ plane[:3] <= plane[3]
-            image[row, col] += sign * inside.mean() * np.linalg.norm(direction)
+            image[row, col] += sign * sampled_chord(*direction, ray, *origin, axis, along, c, planes)
 
 
 def add_ellipsoid(source: Array, ray: Array, centre: Array, unit: Array, window: Array, image: Array) -> None:
@@ -280,6 +355,16 @@ def soften(path: Array, taps: Array, line: Array | None, filled: Array | None, t
     touched[:] = [np.any(abs(full - row) <= reach) for row in range(len(path))]
 
 
+def smear(path: Array, down: float, across: float, steps: int, filled: Array | None, out: Array) -> None:
+    """Every pixel looks at many places, with bilinear interpolation."""
+    shares = (np.arange(steps) + 0.5) / steps - 0.5
+    padded = np.pad(path.astype(float), 40, "edge")
+    grid = (np.arange(n) - 40 for n in padded.shape)
+    look = scipy.interpolate.RegularGridInterpolator(tuple(grid), padded)
+    for row, col in np.ndindex(path.shape):
+        out[row, col] = look([(row - s * down, col - s * across) for s in shares]).mean()
+
+
 def absorb(
     soft: Array,
     bone: Array,
@@ -287,14 +372,17 @@ def absorb(
     mu_bone: Array,
     weight: Array,
     scale: Array,
+    span: Array,
     bits: Array | None,
     out: Array,
     primary: Array,
 ) -> None:
     """Beer and Lambert, bin by bin."""
+    rows = slice(*span)
     for b in range(len(out)):
-        out[b] = weight[b] * scale * np.exp(-mu_soft[b] * soft.astype(float) - mu_bone[b] * bone.astype(float))
-    primary[:] = out.sum(axis=0)
+        full = weight[b] * scale * np.exp(-mu_soft[b] * soft.astype(float) - mu_bone[b] * bone.astype(float))
+        out[b, rows] = full[rows]
+    primary[rows] = out[:, rows].sum(axis=0)
 
 
 def transmit(

@@ -44,7 +44,7 @@ from vertebro.imaging.ct_scan import CTVolume, reformat, scan_slice, scan_volume
 from vertebro.imaging.ct_shots import CTShot, ct_shots, shot_scanner
 from vertebro.imaging.dose import Dose, DoseLedger, DoseSum
 from vertebro.imaging.exposure import covered_field
-from vertebro.imaging.fluoro_view import FluoroView, Frame
+from vertebro.imaging.fluoro_view import FluoroView, Frame, Motions, Places
 from vertebro.imaging.fluoroscope import Fluoroscope
 from vertebro.imaging.gantry import Gantry, Position
 from vertebro.imaging.matter import Matter
@@ -79,6 +79,8 @@ __all__ = [
     "Gantry",
     "Mask",
     "Matter",
+    "Motions",
+    "Places",
     "Position",
     "ProjectionGeometry",
     "Scanner",

@@ -20,10 +20,12 @@ from vertebro.grid import VoxelGrid
 from vertebro.imaging.carm import ProjectionGeometry
 from vertebro.imaging.matter import Matter
 from vertebro.imaging.projector import Quality, project_matter
+from vertebro.imaging.slabs import refuse_source_inside
 from vertebro.sources import Constant
 
 Volume = NDArray[np.float32]
 MUSCLE_HU = Constant(45.0, "HU", 30.0, 70.0, "icru44", "computed", "muscle at 120 kVp")
+COARSENED = 4_000_000  # voxels of a layer from which a preview takes larger ones: memory sets its time
 CORTICAL_HU = Constant(
     1637.0, "HU", 1400.0, 1900.0, "icru44", "computed", "cortical bone at 120 kVp behind 20 cm of water"
 )
@@ -109,7 +111,7 @@ def project_layers(
     layers : sequence of TissueLayer
     geometry : ProjectionGeometry
     quality : {"exact", "preview"}
-        A preview for a C-arm that moves; ask for "exact" when it stops.
+        A preview for a C-arm that moves, with wide layers on voxels twice as large; ask for "exact" when it stops.
 
     Returns
     -------
@@ -122,7 +124,11 @@ def project_layers(
     """
     lines = np.zeros((2, geometry.rows, geometry.cols), np.float32)
     for layer in layers:
-        project_matter(layer.matter, geometry, quality=quality, out=lines)
+        matter = layer.matter
+        if quality == "preview" and matter.size > COARSENED:
+            refuse_source_inside(matter.grid, geometry)
+            matter = matter.halved()
+        project_matter(matter, geometry, quality=quality, out=lines)
     np.maximum(lines, 0, out=lines)
     return lines[0], lines[1]
 

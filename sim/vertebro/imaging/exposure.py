@@ -28,13 +28,15 @@ class ExposureControl:
     """Automatic brightness control of a running fluoroscopy.
 
     It measures the signal in the middle of the field and acts as if the patient were thicker or thinner: voltage and
-    charge follow the curve of `automatic_kvp`.
+    charge follow the curve of `automatic_kvp`. The monitor's gain keeps the mean grey there.
 
     Parameters
     ----------
     time_constant : float [s]
         In which the relative error falls by e; 0 corrects it at once.
     voltage_step : float [kV]
+    monitor : bool
+        Whether the monitor's gain follows too; else a thing that enters darkens its own pixels only.
 
     Raises
     ------
@@ -44,6 +46,7 @@ class ExposureControl:
 
     time_constant: float = CONTROL_TIME
     voltage_step: float = VOLTAGE_STEP
+    monitor: bool = True
 
     def __post_init__(self) -> None:
         if not (0 <= self.time_constant <= 10 and 0.1 <= self.voltage_step <= 20):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vertebro.errors import DataError
+from vertebro.errors import CaseError, DataError
 from vertebro.grid import VoxelGrid
 from vertebro.imaging.carm import ProjectionGeometry
 from vertebro.imaging.detector import detect, gaussian_taps
 from vertebro.imaging.display import Window, to_bytes, to_grey
 from vertebro.imaging.dose import Dose
-from vertebro.imaging.kernels_detector import soften, transmit
+from vertebro.imaging.kernels_detector import smear, soften, transmit
 from vertebro.imaging.kernels_frame import compose
 from vertebro.imaging.projector import project_box
 from vertebro.imaging.scatter import coarsened
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Image = NDArray[np.float32]
 CONTRAST = "iohexol 300"
 FWHM = 2.355  # of a Gaussian, in standard deviations
+STILL = 0.05  # pixels of a way below which a layer stands still
+FASTEST = 10.0  # m/s
 SHARP_FOCUS = 0.05  # pixels (sigma) below which the focus is a point
 
 
@@ -240,6 +243,18 @@ class Places:
     contrast: ArrayLike | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Motions:
+    """Velocities (3,) [m/s] of the layers in the world during a pulse: each is smeared over its way.
+
+    None stands still.
+    """
+
+    cement: ArrayLike | None = None
+    needle: ArrayLike | None = None
+    contrast: ArrayLike | None = None
+
+
 @functools.lru_cache(maxsize=64)
 def _layer_attenuation(energies: bytes, cement: Material | None, replaced: str) -> Image:
     """(3, bins) attenuation [1/m] of cement over what it replaced, of steel, and of contrast agent over blood."""
@@ -257,17 +272,31 @@ class ShadowMemory:
     path : (rows, cols) float32 array [m]
     touched : (rows,) bool array
         Rows that are not zero.
+    streak : (rows, cols) float32 array [m]
+        The path smeared over its way within the pulse, before the blur by the focus.
     """
 
     def __init__(self, rows: int, cols: int) -> None:
         self.path = np.zeros((rows, cols), np.float32)
         self.touched, self.filled = np.zeros(rows, np.bool_), np.empty(rows, np.bool_)
+        self._streak: Image | None = None
+
+    @property
+    def streak(self) -> Image:
+        """Made when something moves."""
+        if self._streak is None:
+            self._streak = np.empty_like(self.path)
+        return self._streak
 
 
 def soft_shadow(
-    view: FluoroView, line: Image | None, place: ArrayLike | None, memory: ShadowMemory | None = None
+    view: FluoroView,
+    line: Image | None,
+    place: ArrayLike | None,
+    memory: ShadowMemory | None = None,
+    velocity: ArrayLike | None = None,
 ) -> Image | None:
-    """A layer's path [m] blurred by the focus, at that layer's own magnification; checks its shape.
+    """A layer's path [m] smeared by its motion and blurred by the focus at that layer's own magnification.
 
     The answer lies in `memory` (default: a new one) until the next picture.
     """
@@ -277,11 +306,30 @@ def soft_shadow(
     if line.shape != (rows, cols):
         raise DataError("a path does not fit the picture", value=line.shape, allowed=f"({rows}, {cols}), finite [m]")
     memory = memory or ShadowMemory(rows, cols)
+    down, across = _way(view, place, velocity)
+    if math.hypot(down, across) >= STILL:
+        steps = max(2, math.ceil(2 * math.hypot(down, across)))
+        smear(np.ascontiguousarray(line, np.float32), down, across, steps, memory.filled, memory.streak)
+        line = memory.streak
     sigma = view.focus if place is None else focus_sigma(view.fluoroscope.focal_spot, view.geometry, place)
     taps = np.asarray(gaussian_taps(round(sigma, 3) if sigma >= SHARP_FOCUS else 0.0), np.float32)
     scratch = np.empty(cols + 2 * len(taps) - 2, np.float32), memory.filled
     soften(np.ascontiguousarray(line, np.float32), taps, *scratch, memory.touched, memory.path)
     return memory.path
+
+
+def _way(view: FluoroView, place: ArrayLike | None, velocity: ArrayLike | None) -> tuple[float, float]:
+    """Rows and columns that the shadow of a layer crosses within a pulse."""
+    if velocity is None:
+        return 0.0, 0.0
+    speed = np.asarray(velocity, float)
+    if speed.shape != (3,) or not np.all(np.abs(speed) <= FASTEST):
+        raise CaseError("impossible velocity", where="motions [m/s]", value=speed, allowed=f"three, up to {FASTEST}")
+    width = view.fluoroscope.pulse_width or 0.0
+    middle = np.asarray(view.geometry.isocentre if place is None else place, float)
+    before, after = view.geometry.project_point(middle + np.outer([-0.5, 0.5], speed * width))
+    down, across = (after - before).tolist()
+    return down, across
 
 
 def focus_sigma(focal_spot: float, geometry: ProjectionGeometry, place: ArrayLike | None = None) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ DETECTOR_DOSE = Constant(
 PULSE_LIMIT = Constant(20.0, "mAs", 1.0, 60.0, "vertebro", "ours", "largest tube charge of one exposure")
 FOCAL_SPOT = Constant(0.6e-3, "m", 0.3e-3, 1.2e-3, "vertebro", "ours", "size of the focus (full width)")
 TEMPORAL = Constant(0.4, "1", 0.05, 1.0, "vertebro", "ours", "share of the newest picture in the recursive filter")
+PULSE_WIDTH = Constant(8e-3, "s", 4e-3, 12e-3, "vertebro", "ours", "pulse of fluoroscopy")
 THIN = 0.02  # m of water, below which the beam is not harder than there
 MOTION = Constant(4.0, "1", 2.0, 10.0, "vertebro", "ours", "change in standard deviations that counts as movement")
 
@@ -81,6 +83,8 @@ class Fluoroscope:
     detector : Detector
     lag : Lag, optional
         What a picture leaves in the detector for later ones (in a `Stream`); None for nothing.
+    pulse_width : float [s], optional
+        Duration of a pulse, 0 to 0.05: what moves is smeared over its way; None for an instant.
     temporal : float, optional
         Share of the newest picture in the recursive filter of a `Stream`; None switches the filter off.
     motion : float, optional
@@ -110,6 +114,7 @@ class Fluoroscope:
     glare: Glare | None = field(default_factory=Glare)
     detector: Detector = field(default_factory=Detector)
     lag: Lag | None = field(default_factory=Lag)
+    pulse_width: float | None = PULSE_WIDTH
     temporal: float | None = TEMPORAL
     motion: float | None = MOTION
     control: ExposureControl | None = field(default_factory=ExposureControl)
@@ -125,6 +130,8 @@ class Fluoroscope:
             raise CaseError("impossible focal spot", where="focal_spot [m]", value=self.focal_spot, allowed="0 to 5e-3")
         if self.shutter is not None and not 0.05 <= self.shutter <= 1.0:
             raise CaseError("impossible shutters", where="shutter [m]", value=self.shutter, allowed="0.05 to 1")
+        if self.pulse_width is not None and not 0 < self.pulse_width <= 0.05:
+            raise CaseError("impossible pulse", where="pulse_width [s]", value=self.pulse_width, allowed="0 to 0.05")
         if self.motion is not None and not self.motion > 0:
             raise CaseError("impossible threshold", where="motion", value=self.motion, allowed="> 0, or None")
         if self.temporal is not None and not 0 < self.temporal <= 1:
@@ -150,7 +157,8 @@ class Fluoroscope:
         collimation : (row, row, col, col) of int, optional
             First and last + 1 row and column that the collimator leaves open.
         quality : {"exact", "preview"}
-            A preview for a C-arm that moves; see `prepare_progressively`.
+            A preview for a C-arm that moves; when it has stopped, prepare the exact view with the preview's window: the
+            picture sharpens and does not flicker.
         window : Window, optional
             Keep this one, as while the C-arm moves; default: a new one.
 
@@ -163,26 +171,6 @@ class Fluoroscope:
         opening = open_field(geometry, collimation)
         soft, bone = project_layers(layers, geometry, quality=quality)
         return expose(self, geometry, soft, bone, opening, window)
-
-    def prepare_progressively(
-        self,
-        pose: CArm | ProjectionGeometry,
-        layers: Sequence[TissueLayer],
-        *,
-        collimation: tuple[int, int, int, int] | None = None,
-        window: Window | None = None,
-    ) -> Iterator[FluoroView]:
-        """First the preview of a pose, then the exact view: stop asking when the C-arm has moved on.
-
-        Parameters as `prepare`. Both views share one window, so the picture sharpens and does not flicker.
-
-        Yields
-        ------
-        FluoroView
-        """
-        preview = self.prepare(pose, layers, collimation=collimation, quality="preview", window=window)
-        yield preview
-        yield self.prepare(pose, layers, collimation=collimation, window=preview.window)
 
 
 def expose(
@@ -205,6 +193,26 @@ def expose(
     window : Window, optional
         Keep this one, as while the C-arm turns; default: a new one.
     """
+    *_, view = exposing(fluoroscope, geometry, soft_line, bone_line, opening, window)
+    return cast("FluoroView", view)  # the last piece
+
+
+def exposing(
+    fluoroscope: Fluoroscope,
+    geometry: ProjectionGeometry,
+    soft_line: Image,
+    bone_line: Image,
+    opening: NDArray[np.bool_],
+    window: Window | None = None,
+    bands: int = 1,
+) -> Iterator[FluoroView | None]:
+    """`expose` in pieces, for a stream that has little time between two pictures.
+
+    Yields
+    ------
+    FluoroView or None
+        None after every piece, of which there are about three and the `bands` of the picture; the view at last.
+    """
     measuring = measuring_field(opening)
     body = body_thickness(soft_line, bone_line, measuring)
     kvp = automatic_kvp(body) if fluoroscope.kvp is None else fluoroscope.kvp
@@ -212,11 +220,23 @@ def expose(
     falloff = _falloff(geometry)
     kerma = float(np.mean(detector_kerma(spectrum, soft_line[measuring], bone_line[measuring]) * falloff[measuring]))
     mas = min(fluoroscope.detector_dose / kerma, fluoroscope.pulse_limit)
+    yield None
     lit = lit_share(opening, geometry, fluoroscope.focal_spot, fluoroscope.shutter)
-    energy_bins, tissue, primary, open_quanta, water = _quanta(
-        fluoroscope, geometry, spectrum, body, falloff * lit * np.float32(mas * geometry.pitch[0] * geometry.pitch[1]),
-        *_focused(fluoroscope, geometry, soft_line, bone_line),
-    )  # fmt: skip
+    scale = falloff * lit * np.float32(mas * geometry.pitch[0] * geometry.pitch[1])
+    lines = _focused(fluoroscope, geometry, soft_line, bone_line)
+    yield None
+    energy_bins, weight, open_quanta, water = _quanta(fluoroscope, geometry, spectrum, body, scale)
+    tissue = np.empty((len(weight), *scale.shape), np.float32)
+    primary = np.empty(scale.shape, np.float32)
+    mu_soft, mu_bone = (energy_bins.attenuation(MATERIALS[name]) for name in ("water", "cortical bone"))
+    edges = np.linspace(0, len(scale), bands + 1).astype(np.int64)
+    for span in np.stack([edges[:-1], edges[1:]], axis=1):
+        yield None
+        absorb(
+            *lines, mu_soft.astype(np.float32), mu_bone.astype(np.float32), weight, scale, span,
+            np.empty(scale.shape[1], np.int32), tissue, primary,
+        )  # fmt: skip
+    yield None
     factor = coarse_factor(geometry.pitch[0])
     coarse = CoarseField(
         factor=factor,
@@ -229,7 +249,7 @@ def expose(
         expected = add_scatter(fluoroscope, coarse, primary)
         still = blurred(expected, fluoroscope.detector.spread(geometry.pitch[0]))
         window = open_window(still, fluoroscope.display, opening, measuring)
-    return FluoroView(
+    yield FluoroView(
         fluoroscope=fluoroscope,
         geometry=geometry,
         soft_line=soft_line,
@@ -259,10 +279,10 @@ def _falloff(geometry: ProjectionGeometry) -> Image:
     return np.float32(distance) / (square * np.sqrt(square))
 
 
-def retuned(view: FluoroView, kvp: float) -> FluoroView:
-    """The same pose and window at another tube voltage [kV]."""
+def retuning(view: FluoroView, kvp: float, bands: int = 8) -> Iterator[FluoroView | None]:
+    """The same pose and window at another tube voltage [kV], in pieces; see `exposing`."""
     fluoroscope = replace(view.fluoroscope, kvp=kvp)
-    return expose(fluoroscope, view.geometry, view.soft_line, view.bone_line, view.opening, view.window)
+    return exposing(fluoroscope, view.geometry, view.soft_line, view.bone_line, view.opening, view.window, bands=bands)
 
 
 def _focused(
@@ -277,15 +297,9 @@ def _focused(
 
 
 def _quanta(
-    fluoroscope: Fluoroscope,
-    geometry: ProjectionGeometry,
-    spectrum: Spectrum,
-    body: float,
-    scale: Image,
-    soft_line: Image,
-    bone_line: Image,
-) -> tuple[EnergyBins, Image, Image, Image, float]:
-    """Energy bins, quanta per bin behind the tissue, their sum, quanta without a patient, attenuation of water [1/m].
+    fluoroscope: Fluoroscope, geometry: ProjectionGeometry, spectrum: Spectrum, body: float, scale: Image
+) -> tuple[EnergyBins, Image, Image, float]:
+    """Energy bins, quanta in each over `scale`, quanta without a patient, attenuation of water [1/m].
 
     A quantum is the deposit that makes the variance of the signal equal to its mean: an energy-integrating detector
     counts sum(N E) with variance sum(N E²), so the unit is sum(N E²) / sum(N E) behind the body.
@@ -300,13 +314,7 @@ def _quanta(
         heel = fluoroscope.heel.field(spectrum, geometry)
         weight = weight * energy_bins.average(heel)
         lamp = np.tensordot(bare, heel, axes=1)
-    mu_soft, mu_bone = (energy_bins.attenuation(MATERIALS[name]) for name in ("water", "cortical bone"))
-    tissue, primary = np.empty((len(mu_soft), *scale.shape), np.float32), np.empty(scale.shape, np.float32)
-    absorb(
-        soft_line, bone_line, mu_soft.astype(np.float32), mu_bone.astype(np.float32), weight.astype(np.float32),
-        np.asarray(scale, np.float32), np.empty(scale.shape[1], np.int32), tissue, primary,
-    )  # fmt: skip
     thick = max(body, THIN)
     left = spectrum.behind(MATERIALS["water"], thick).fluence @ deposit / (spectrum.fluence @ deposit)
     bare_field = np.asarray(lamp.astype(np.float32) * scale, np.float32)
-    return energy_bins, tissue, primary, bare_field, -math.log(left) / thick
+    return energy_bins, weight.astype(np.float32), bare_field, -math.log(left) / thick

@@ -136,7 +136,45 @@ def soften(path, taps, line, filled, touched, out):  # type: ignore[no-untyped-d
 
 
 @kernel(fastmath=True)
-def absorb(soft, bone, mu_soft, mu_bone, weight, scale, bits, out, primary):  # type: ignore[no-untyped-def]
+def smear(path, down, across, steps, filled, out):  # type: ignore[no-untyped-def]
+    """Mean of a picture over a straight way, sampled at middles of equal steps; the border repeats. Writes `out`.
+
+    Parameters
+    ----------
+    path : (rows, cols) float32
+    down, across : float
+        The way [pixel].
+    steps : int
+    filled : (rows,) bool
+        Scratch.
+    out : (rows, cols) float32
+        Not the same memory as `path`.
+    """
+    rows, cols = path.shape
+    for row in range(rows):
+        here, total = path[row], np.float32(0.0)
+        for col in range(cols):
+            total += abs(here[col])
+        filled[row] = total != 0  # NaN counts as filled
+        out[row] = np.float32(0.0)
+    for step in range(steps):
+        share = (step + 0.5) / steps - 0.5
+        low, left = int(np.floor(-share * down)), int(np.floor(-share * across))
+        y, x = np.float32(-share * down - low), np.float32(-share * across - left)
+        for row in range(rows):
+            one, two = min(max(row + low, 0), rows - 1), min(max(row + low + 1, 0), rows - 1)
+            if not (filled[one] or filled[two]):
+                continue
+            above, below, target = path[one], path[two], out[row]
+            for col in range(cols):
+                near, far = min(max(col + left, 0), cols - 1), min(max(col + left + 1, 0), cols - 1)
+                first = above[near] + x * (above[far] - above[near])
+                second = below[near] + x * (below[far] - below[near])
+                target[col] += (first + y * (second - first)) / np.float32(steps)
+
+
+@kernel(fastmath=True)
+def absorb(soft, bone, mu_soft, mu_bone, weight, scale, span, bits, out, primary):  # type: ignore[no-untyped-def]
     """Quanta of each energy bin behind the standing tissue, and their sum.
 
     Parameters
@@ -146,13 +184,15 @@ def absorb(soft, bone, mu_soft, mu_bone, weight, scale, bits, out, primary):  # 
     weight : (bins, rows, cols) float32, or with 1 for rows or cols
         Quanta without tissue, over `scale`.
     scale : (rows, cols) float32
+    span : (2,) int64
+        First and last + 1 row to do.
     bits : (cols,) int32
         Scratch.
     out : (bins, rows, cols) float32
     primary : (rows, cols) float32
     """
-    bins, rows, cols = out.shape
-    for row in range(rows):
+    bins, _, cols = out.shape
+    for row in range(span[0], span[1]):
         for col in range(cols):
             primary[row, col] = np.float32(0.0)
         for b in range(bins):

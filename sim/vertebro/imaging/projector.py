@@ -77,10 +77,12 @@ def project(
         If the volume does not fit its grid, the source lies inside the grid, the method or quality is unknown, or
         `out` has another shape.
     DataError
-        If a NaN or an infinity lies in the field of view.
+        If a voxel is NaN or infinite.
     """
     volume = np.asarray(volume)
     grid.check(volume, "volume")
+    if not np.isfinite(volume.sum(dtype=np.float64)):  # one number that is not finite spoils the sum
+        raise not_finite()
     image = _frame((*volume.shape[:-3], geometry.rows, geometry.cols), out)
     frames = image.reshape(-1, geometry.rows, geometry.cols)
     volumes = list(volume.reshape(-1, *grid.shape))

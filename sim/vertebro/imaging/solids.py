@@ -25,7 +25,7 @@ def cylinder_path(
     bevel_towards: ArrayLike | None = None,
     out: Image | None = None,
 ) -> Image:
-    """Length of each pixel's ray inside a (hollow) cylinder, in closed form.
+    """Mean length over each pixel of its rays inside a (hollow) cylinder: edges without stairs.
 
     Parameters
     ----------

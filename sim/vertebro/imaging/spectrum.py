@@ -167,10 +167,12 @@ def _quadrature(size: int, shape: bytes, count: int) -> tuple[NDArray[np.int64],
     energy, signal = LOWEST_ENERGY + np.arange(size, dtype=np.float64), np.frombuffer(shape)
     left = np.exp(-_training_paths() @ np.array([whole_kev(matter, energy) for matter in _training_matter()]))
     left /= (left @ signal)[:, None]
-    along, size_of, across = np.linalg.svd(left, full_matrices=False)
-    kept = min(count, int(np.count_nonzero(size_of > 1e-9 * size_of[0])))
+    # singular vectors by the small matrix of products: a voltage step must not wait for a decomposition of all paths
+    square, across = np.linalg.eigh(left.T @ left)
+    square, across = square[::-1], across.T[::-1]
+    kept = min(count, int(np.count_nonzero(square > 1e-14 * square[0])))
     # every kept direction counts alike: rows scaled to length 1
-    share, _ = nnls(across[:kept], along[:, :kept].sum(axis=0) / size_of[:kept])
+    share, _ = nnls(across[:kept], across[:kept] @ left.sum(axis=0) / square[:kept])
     node = np.flatnonzero(share > 0)
     for array in (node, share):
         array.flags.writeable = False  # the cache hands them to everybody

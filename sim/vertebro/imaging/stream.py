@@ -22,23 +22,28 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from vertebro.errors import CaseError
+from vertebro.imaging.brightness import Brightness, Monitor
 from vertebro.imaging.detector import NoiseBank, blurred, gaussian_taps
 from vertebro.imaging.display import CURVE_RANGE, CURVE_SIZE, curve16
 from vertebro.imaging.dose import Dose
-from vertebro.imaging.exposure import THICKEST, automatic_kvp, body_thickness, kerma_behind, measuring_field
-from vertebro.imaging.fluoro_view import FluoroView, Frame, Places, ShadowMemory, add_scatter, smooth_part, soft_shadow
-from vertebro.imaging.fluoroscope import retuned
+from vertebro.imaging.fluoro_view import (
+    FluoroView,
+    Frame,
+    Motions,
+    Places,
+    ShadowMemory,
+    add_scatter,
+    smooth_part,
+    soft_shadow,
+)
 from vertebro.imaging.kernels_frame import develop
-from vertebro.imaging.spectrum import whole_kev
 from vertebro.imaging.visibility import filter_share
-from vertebro.materials.attenuation import MATERIALS, Material
+from vertebro.materials.attenuation import Material
 
 Image = NDArray[np.float32]
 PULSE_PERIOD = 1 / 15  # s, between pictures without a time
-TUNED = 8  # voltages kept ready
 
 
 class Stream:
@@ -94,6 +99,7 @@ class Stream:
             np.asarray(screen, np.float32), np.float32(display.sharpen), low, np.float32(scale), curve16(display),
             view.opening,
         )  # fmt: skip
+        self._monitor = Monitor(view, self._brightness.sample, float(low), float(scale), self._screen[4])
         self._scratch = _scratch(cols, len(self._taps) - 1, len(screen) - 1)
         self._exposure = 0.0
 
@@ -106,6 +112,7 @@ class Stream:
         cement: Material | None = None,
         replaced: str = "yellow marrow",
         places: Places | None = None,
+        motions: Motions | None = None,
         time: float | None = None,
         noise: bool = True,
     ) -> Frame:
@@ -120,6 +127,8 @@ class Stream:
             Material that made room for the cement.
         places : Places, optional
             Where the layers lie along the beam, for the blur by the focus.
+        motions : Motions, optional
+            How the layers move, for their blur within the pulse.
         time : float [s], optional
             Of this picture; default: 1/15 s after the one before.
         noise : bool
@@ -138,13 +147,17 @@ class Stream:
         """
         wait = self._clock(time)
         view, relative = self._brightness.tune(wait)
-        at = places or Places()
-        layers = ((cement_line, at.cement), (needle_line, at.needle), (contrast_line, at.contrast))
+        at, way = places or Places(), motions or Motions()
+        layers = (
+            (cement_line, at.cement, way.cement),
+            (needle_line, at.needle, way.needle),
+            (contrast_line, at.contrast, way.contrast),
+        )
         primary = view.primary
-        if any(line is not None for line, _ in layers):
+        if any(line is not None for line, *_ in layers):
             lines = [
-                soft_shadow(view, line, place, memory)
-                for (line, place), memory in zip(layers, self._shadows, strict=True)
+                soft_shadow(view, line, place, memory, velocity)
+                for (line, place, velocity), memory in zip(layers, self._shadows, strict=True)
             ]
             present = [memory.touched for line, memory in zip(lines, self._shadows, strict=True) if line is not None]
             primary = view.behind(lines, cement, replaced, self._primary, np.logical_or.reduce(present))
@@ -182,10 +195,13 @@ class Stream:
         shown, grey = np.empty_like(primary), np.empty(primary.shape, np.uint16)
         scene = primary, np.float32(share), smooth, view.coarse.factor, self._brightness.sample
         bank = self._bank.numbers, self._bank.place(self.number)
+        taps, sharpen, base, *rest = self._screen
+        screen = (taps, sharpen, np.float32(base - self._monitor.answer(wait)), *rest)
         mean = develop(
             scene, self._taps, bank, np.array(tube, np.float32), self._memory(quanta, wait, noise), self._traps, before,
-            self._gain, self._screen, self._scratch, shown, grey,
+            self._gain, screen, self._scratch, shown, grey,
         )  # fmt: skip
+        self._monitor.measure(shown)
         self._shown, self._exposure = shown, quanta
         return shown, grey, float(mean)
 
@@ -213,113 +229,3 @@ def _scratch(cols: int, reach: int, wide: int) -> tuple[NDArray[np.generic], ...
     rings = [np.empty((2 * radius + 1, cols + 16), np.float32) for radius in (reach, wide, wide)]
     line = np.empty(cols + 2 * max(reach, wide), np.float32)
     return *rings, np.empty((2, cols), np.float32), line, np.empty(cols, np.float32), np.empty(cols, np.int32)
-
-
-class Brightness:
-    """The brightness control's memory: how much thicker than its own tissue the patient seems.
-
-    Parameters
-    ----------
-    view : FluoroView
-    tube : Dose, optional
-        Settings to start from.
-    """
-
-    def __init__(self, view: FluoroView, tube: Dose | None = None) -> None:
-        self.start = self.view = view
-        self.measuring = measuring_field(view.opening)
-        self.body = body_thickness(view.soft_line, view.bone_line, self.measuring)
-        rows, cols = (np.flatnonzero(self.measuring.any(axis=1 - axis)) for axis in (0, 1))
-        # every fourth pixel of the rectangle is a fair sample
-        self.sample = np.array([rows[0], rows[-1] + 1, cols[0], cols[-1] + 1], np.int64)
-        self._ready: dict[float, tuple[FluoroView, NDArray[np.float64], float]] = {}
-        self.extra, self.mas, self._error = 0.0, view.dose.mas, 0.0
-        self._tuned(view.spectrum.kvp)
-        if tube is not None and view.fluoroscope.control is not None:
-            self._begin(tube)
-
-    @property
-    def unit(self) -> float:
-        """Mean signal of the bare view at this voltage over that at the first voltage."""
-        return self._ready[self.view.spectrum.kvp][2] / self._ready[self.start.spectrum.kvp][2]
-
-    def tune(self, wait: float) -> tuple[FluoroView, float]:
-        """Answer to the last error [log] after a time [s]: the view at the voltage, and its charge over the view's."""
-        control, fluoroscope = self.start.fluoroscope.control, self.start.fluoroscope
-        if control is None:
-            return self.view, 1.0
-        beam = self._ready[self.view.spectrum.kvp][1]
-        loss = -_slope(beam, self.extra)
-        limited = self.mas >= fluoroscope.pulse_limit and self._error > 0
-        if not (limited and self.body + self.extra > THICKEST / 2):
-            self.extra += control.answer(wait) * self._error / loss
-        self.extra = min(max(self.extra, -self.body), THICKEST)
-        if fluoroscope.kvp is None:
-            wanted = automatic_kvp(self.body + self.extra)
-            self.view = self._tuned(control.voltage(wanted, self.view.spectrum.kvp, self.start.spectrum.kvp))
-        kerma = self.view.dose.detector_air_kerma / self.view.dose.mas * _left(self._beam, self.extra)
-        self.mas = min(fluoroscope.detector_dose / kerma, fluoroscope.pulse_limit)
-        return self.view, self.mas / self.view.dose.mas
-
-    def measure(self, signal: float, charge: float) -> Dose:
-        """Dose of this pulse from the mean expected quanta of the sample; remembers how far they are from the aim."""
-        view, fluoroscope = self.view, self.start.fluoroscope
-        bare = self._ready[view.spectrum.kvp][2]
-        kerma = view.dose.detector_air_kerma / view.dose.mas * self.mas * signal / bare
-        self._error = math.log(max(fluoroscope.detector_dose / kerma, 1e-6)) if kerma > 0 else 10.0
-        if self.start.fluoroscope.control is None:
-            self._error = 0.0
-        share = self.mas * charge / view.dose.mas
-        return Dose(
-            kvp=view.spectrum.kvp,
-            mas=self.mas * charge,
-            reference_air_kerma=view.dose.reference_air_kerma * share,
-            dose_area_product=view.dose.dose_area_product * share,
-            detector_air_kerma=kerma * charge,
-        )
-
-    @property
-    def _beam(self) -> NDArray[np.float64]:
-        return self._ready[self.view.spectrum.kvp][1]
-
-    def _tuned(self, kvp: float) -> FluoroView:
-        """The view at a voltage [kV]; also keeps its beam behind the patient and its bare signal."""
-        if kvp not in self._ready:
-            while len(self._ready) > TUNED:
-                self._ready.pop(next(key for key in self._ready if key != self.start.spectrum.kvp))
-            view = self.start if kvp == self.start.spectrum.kvp else retuned(self.start, kvp)
-            soft, bone = (line[self.measuring][::97] for line in (view.soft_line, view.bone_line))
-            beam = kerma_behind(view.spectrum, soft, bone).mean(axis=0)
-            bare = add_scatter(view.fluoroscope, view.coarse, view.primary)
-            top, bottom, left, right = self.sample
-            signal = float(bare[top:bottom:4, left:right:4].mean())
-            self._ready[kvp] = view, beam / beam.sum(), signal
-        return self._ready[kvp][0]
-
-    def _begin(self, tube: Dose) -> None:
-        """Start from another pose's voltage and charge: the extra thickness they were right for."""
-        fluoroscope = self.start.fluoroscope
-        self.view = self._tuned(tube.kvp if fluoroscope.kvp is None else self.start.spectrum.kvp)
-        wanted = self.view.dose.detector_air_kerma / self.view.dose.mas * tube.mas / fluoroscope.detector_dose
-
-        def excess(extra: float) -> float:
-            return math.log(_left(self._beam, extra) * wanted)
-
-        low, high = -self.body - 0.2, THICKEST
-        self.extra = brentq(excess, low, high) if excess(low) * excess(high) < 0 else (low if wanted < 1 else high)
-
-
-def _left(beam: NDArray[np.float64], extra: float) -> float:
-    """Share of a beam's kerma behind extra water [m]."""
-    return float(beam @ np.exp(-_water(beam.size) * extra))
-
-
-def _slope(beam: NDArray[np.float64], extra: float) -> float:
-    """Derivative of the logarithm of `_left` [1/m]."""
-    mu = _water(beam.size)
-    left = beam * np.exp(-mu * extra)
-    return -float(left @ mu / left.sum())
-
-
-def _water(count: int) -> NDArray[np.float64]:
-    return whole_kev(MATERIALS["water"], 10 + np.arange(count, dtype=np.float64))

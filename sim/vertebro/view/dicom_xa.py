@@ -21,11 +21,10 @@ from pydicom.uid import XRayAngiographicImageStorage
 
 from vertebro.errors import CaseError
 from vertebro.imaging import Acquisition, ProjectionGeometry
-from vertebro.sources import Constant
+from vertebro.imaging.fluoroscope import PULSE_WIDTH
 from vertebro.units import deg, mm
 from vertebro.view.dicom_study import Study, code, ds_number, new_dataset, save_dataset, stamp
 
-PULSE_WIDTH = Constant(8e-3, "s", 4e-3, 12e-3, "vertebro", "ours", "pulse of fluoroscopy; splits mAs into mA and ms")
 DGY_CM2 = 1e-5  # Gy m² of one dGy cm², the unit of (0018,115E)
 BITS = (12, 16)
 
@@ -54,6 +53,8 @@ class XAPlane:
         Aluminium and copper.
     focus : float [m]
         Focal spot.
+    pulse_width : float [s]
+        Splits the charge of a pulse into current and time.
     """
 
     acquisition: Acquisition
@@ -65,6 +66,7 @@ class XAPlane:
     grid: bool = True
     filters: tuple[float, float] = (3e-3, 0.2e-3)
     focus: float = 0.6e-3
+    pulse_width: float = PULSE_WIDTH
 
     @property
     def fired(self) -> int:
@@ -203,7 +205,7 @@ def _cine(ds: Dataset, loop: Acquisition) -> None:
 
 def _exposure(ds: Dataset, plane: XAPlane) -> None:
     loop, share = plane.acquisition, plane.pulse_share
-    width = float(PULSE_WIDTH)
+    width = plane.pulse_width
     pulse = float(np.mean([shot.dose.mas for shot in loop.shots])) * share
     pulses = plane.fired
     ds.KVP = ds_number(float(np.mean([shot.dose.kvp for shot in loop.shots])))

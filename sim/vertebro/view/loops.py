@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from vertebro.aim import VIEWS
 from vertebro.errors import CaseError, DataError
-from vertebro.imaging import Acquisition, CArm, FluoroView, Frame, Shot, Stream
+from vertebro.imaging import Acquisition, CArm, FluoroView, Frame, Motions, Shot, Stream
 from vertebro.imaging.acquisition import PULSE_RATES, interval
+from vertebro.imaging.fluoroscope import PULSE_WIDTH
 from vertebro.imaging.visibility import filter_share
 from vertebro.observe import Camera, carm, steel_path
 from vertebro.scans import MARROW
@@ -155,11 +156,13 @@ class LoopMaker:
         stream = Stream(prepared, seed=self.run.case.seed) if len(times) == count else None
         shots = []
         for number, time in enumerate(moments):
-            cement, steel = paint(float(time))
+            cement, steel, motions = paint(float(time))
             if stream is None:
                 frame = self._expose(prepared, cement, steel, number + 1000 * place)
             else:
-                frame = stream.frame(cement_line=cement, needle_line=steel, time=float(time), **self._matter())
+                frame = stream.frame(
+                    cement_line=cement, needle_line=steel, motions=motions, time=float(time), **self._matter()
+                )
             shots.append(self._shot(frame, view, float(time)))
         phase = "cement" if name == "injection" else name
         loop = Acquisition(mode="pulsed", rate=self.rate, phase=phase, plane=PLANES[place], shots=tuple(shots))
@@ -193,9 +196,10 @@ class LoopMaker:
             grid=machine.scatter is not None and machine.scatter.grid,
             filters=(float(machine.aluminium), float(machine.copper)),
             focus=float(machine.focal_spot),
+            pulse_width=float(machine.pulse_width or PULSE_WIDTH),
         )
 
-    def _cement_paint(self, prepared: FluoroView) -> Callable[[float], tuple[Image, Image]]:
+    def _cement_paint(self, prepared: FluoroView) -> Callable[[float], tuple[Image, Image, None]]:
         """Paths through cement and steel [m] at a time: cement between two kept moments is interpolated."""
         run, steel = self.run, steel_path(prepared, self.run.scene.needles)
         kept: dict[int, Image] = {}
@@ -208,22 +212,27 @@ class LoopMaker:
                 kept[index] = self.camera.cement_line(prepared, run.cement_fraction(time), run.vein_cement(time))
             return kept[index]
 
-        def paint(time: float) -> tuple[Image, Image]:
+        def paint(time: float) -> tuple[Image, Image, None]:
             before = run.index_at(time)
             after = min(before + 1, len(run.times) - 1)
             gap = float(run.times[after] - run.times[before])
             share = np.float32((time - run.times[before]) / gap if gap > 0 else 0.0)
-            return line(before) * (1 - share) + line(after) * share, steel
+            return line(before) * (1 - share) + line(after) * share, steel, None
 
         return paint
 
-    def _needle_paint(self, prepared: FluoroView) -> Callable[[float], tuple[None, Image]]:
+    def _needle_paint(self, prepared: FluoroView) -> Callable[[float], tuple[None, Image, Motions | None]]:
         needles = self.run.scene.needles
         starts = np.cumsum([0.0, *(needle.length for needle in needles)]) / NEEDLE_SPEED
 
-        def paint(time: float) -> tuple[None, Image]:
+        def paint(time: float) -> tuple[None, Image, Motions | None]:
             ways = [(time - start) * NEEDLE_SPEED for start in starts[:-1]]
             moving = [(needle, min(way, needle.length)) for needle, way in zip(needles, ways, strict=True) if way > 0]
-            return None, steel_path(prepared, [n for n, _ in moving], [n.length - way for n, way in moving])
+            steel = steel_path(prepared, [n for n, _ in moving], [n.length - way for n, way in moving])
+            motions = None
+            if len(moving) == 1 and moving[0][1] < moving[0][0].length:  # beside one that stands, none is smeared
+                needle = moving[0][0]
+                motions = Motions(needle=NEEDLE_SPEED * (needle.tip - needle.entry) / needle.length)
+            return None, steel, motions
 
         return paint
