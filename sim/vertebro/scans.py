@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,8 +144,8 @@ def ct_planes(
         for plane in PLANES
     }
     if mode == "fast":
-        scanner = scanner or ct_scanner(scene)
-        return {plane: _slice(scene, view, cement_fraction, scanner, needles, number) for plane, view in fields.items()}
+        wish: dict[str, Any] = {"scanner": scanner, "needles": needles, "number": number}
+        return {plane: ct_section(scene, view, cement_fraction, **wish) for plane, view in fields.items()}
     stack = ct_stack(
         scene,
         cement_fraction,
@@ -294,11 +295,11 @@ def ct_series(
         for k in range(count)
     ]
     if mode == "fast":
-        scanner = scanner or ct_scanner(scene)
         for k, view in enumerate(fields):
             if progress:
                 progress(f"CT slice {k + 1} of {count}", k / count)
-            yield _slice(scene, view, cement_fraction, scanner, needles, 1000 * (number + 1) + k)
+            shot = 1000 * (number + 1) + k
+            yield ct_section(scene, view, cement_fraction, scanner=scanner, needles=needles, number=shot)
         return
     stack = ct_stack(
         scene,
@@ -327,14 +328,37 @@ def ct_scanner(scene: Scene) -> Scanner:
     return Scanner(noise=0.0 if scene.anatomy.provenance.get("source") == "ct" else 12.0)
 
 
-def _slice(
+def ct_section(
     scene: Scene,
     view: CTField,
-    cement_fraction: NDArray[np.float32] | None,
-    scanner: Scanner,
-    needles: bool,
-    number: int,
+    cement_fraction: NDArray[np.float32] | None = None,
+    *,
+    mode: Mode = "fast",
+    scanner: Scanner | None = None,
+    needles: bool = False,
+    number: int = 0,
 ) -> CTSlice:
+    """One CT picture of the scene, anywhere.
+
+    Parameters
+    ----------
+    scene : Scene
+    view : CTField
+    cement_fraction : (nr, na, ns) array, optional
+    mode : {"fast", "reconstructed"}
+        See `vertebro.imaging.ct_slice`.
+    scanner : Scanner, optional
+        Default: as the mode wants it.
+    needles : bool
+        Show the needles.
+    number : int
+        Fixes the noise together with the case's seed.
+
+    Raises
+    ------
+    CaseError
+        If the mode is unknown.
+    """
     vertebra = scene.anatomy
     return ct_slice(
         view,
@@ -346,7 +370,8 @@ def _slice(
         cement=cement_matter(scene.cement),
         replaced=MARROW,
         needles=steel_tubes(scene.needles) if needles else (),
-        scanner=scanner,
+        scanner=scanner or (ct_scanner(scene) if mode == "fast" else Scanner()),
+        mode=mode,
         seed=scene.case.seed,
         number=number,
     )

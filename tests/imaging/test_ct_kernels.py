@@ -94,8 +94,8 @@ def test_cells_in_the_shadow_of_steel(rng: np.random.Generator) -> None:
 def test_blur_of_lines(rng: np.random.Generator) -> None:
     lines = rng.random((3, 9)).astype(np.float32)
     found, expected = np.empty_like(lines), np.empty_like(lines)
-    fast.smear(lines, np.float32(0.7), np.float32(0.15), found)
-    twin.smear(lines, 0.7, 0.15, expected)
+    fast.spread_cells(lines, np.float32(0.7), np.float32(0.15), found)
+    twin.spread_cells(lines, 0.7, 0.15, expected)
     assert np.allclose(found, expected, atol=1e-6)
 
 

@@ -89,7 +89,7 @@ def weaken_cells(paths: Array, steel: Array, lane: int, mu: Array, open_beam: Ar
         out[v, k] = np.mean(signals)
 
 
-def smear(lines: Array, centre: float, side: float, out: Array) -> None:
+def spread_cells(lines: Array, centre: float, side: float, out: Array) -> None:
     """Neighbours with the ends repeated."""
     wide = np.pad(lines, ((0, 0), (1, 1)), mode="edge")
     out[:] = centre * lines + side * (wide[:, :-2] + wide[:, 2:])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from naive.ct import add_tube as add_tube
 from naive.ct import back_project as back_project
 from naive.ct import project_rows as project_rows
-from naive.ct import smear as smear
+from naive.ct import spread_cells as spread_cells
 from naive.ct import straighten as straighten
 from naive.ct import tube_chord as tube_chord
 from naive.ct import weaken as weaken

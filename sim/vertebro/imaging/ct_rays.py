@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.errors import GeometryError
-from vertebro.imaging.kernels_ct import smear, straighten, weaken, weaken_cells
+from vertebro.imaging.kernels_ct import spread_cells, straighten, weaken, weaken_cells
 from vertebro.imaging.scanner import Scanner, water_attenuation
 from vertebro.imaging.spectrum import EnergyBins, bin_spectrum, tube_spectrum
 from vertebro.materials.attenuation import MATERIALS, Material, material
@@ -183,12 +183,14 @@ def expected_signal(
     weaken(paths, mu, beam.open_beam, left)
     cells = np.empty_like(left)
     # a cell sees the mean of what is linear between its rays; where steel is near, of finer rays
-    smear(left.reshape(-1, shape[1]), np.float32(1 - 2 * CELL_SIDE), np.float32(CELL_SIDE), cells.reshape(-1, shape[1]))
+    spread_cells(
+        left.reshape(-1, shape[1]), np.float32(1 - 2 * CELL_SIDE), np.float32(CELL_SIDE), cells.reshape(-1, shape[1])
+    )
     if steel is not None:
         for lane in range(slices):
             weaken_cells(paths, steel, lane, mu, beam.open_beam, cells[lane])
     side = focus_side(scanner, rays.pitch)
-    smear(cells.reshape(-1, shape[1]), np.float32(1 - 2 * side), np.float32(side), left.reshape(-1, shape[1]))
+    spread_cells(cells.reshape(-1, shape[1]), np.float32(1 - 2 * side), np.float32(side), left.reshape(-1, shape[1]))
     return _turning(left)
 
 

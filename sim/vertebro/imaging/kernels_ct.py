@@ -206,7 +206,7 @@ def weaken_cells(paths, steel, lane, mu, open_beam, out):  # type: ignore[no-unt
 
 
 @kernel(fastmath=True, nogil=True)
-def smear(lines, centre, side, out):  # type: ignore[no-untyped-def]
+def spread_cells(lines, centre, side, out):  # type: ignore[no-untyped-def]
     """Each line blurred by three taps; the ends repeat.
 
     Parameters

@@ -86,7 +86,8 @@ def ct_plate(run: Run) -> Plate:
         run,
         "Simulated CT slices before and after the injection in three planes; cement is white.",
         f"Simulated CT before (top) and after (bottom) in three planes through the middle of the cement. Bone "
-        f"window, width {width:.0f} HU, level {level:.0f} HU; cement is white.",
+        f"window, width {width:.0f} HU, level {level:.0f} HU; cement is white. The axial slices are reconstructed from "
+        "simulated rays, with the streaks and the blooming that cement causes; the others are quick ones without.",
     )
 
 
