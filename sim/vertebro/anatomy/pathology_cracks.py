@@ -222,7 +222,7 @@ def tear_disc(anatomy: Anatomy, cells: NDArray[np.bool_]) -> None:
 
 
 def tear_tissue(anatomy: Anatomy, cells: NDArray[np.bool_]) -> None:
-    """Loosen the soft tissue that a broken wall's edges have torn, as before a breach; bone, veins, dura stay (in place).
+    """Loosen the soft tissue that a broken wall has torn, as before a breach; bone, veins, dura stay (in place).
 
     Without it a fissure ends in intact muscle or fat (1e-12, 1e-11 m²): its own lumen outside, at most 0.03 mL, fills
     and nothing more leaks.
