@@ -267,8 +267,9 @@ plt.show()
 #
 # Each leak of some patients is judged on the last frontal and lateral film (needles out; Rose's criterion and a
 # contrast above the overlying anatomy's) and on CT (a voxel that rises by 200 HU). The stored readings are of six
-# patients of an older population, with medium cement. Yeom 2003: CT found 1.5 times as many leaks (74 to 49); 93 % of B and 86 %
-# of S were missed or underestimated on the lateral film. Ours counts missed only: underestimation is not simulated.
+# patients of an older population, with medium cement; `FULL=1` reads 24 of the present one. Yeom 2003: CT found 1.5
+# times as many leaks (74 to 49); 93 % of B and 86 % of S were missed or underestimated on the lateral film. Ours counts
+# missed only: underestimation is not simulated.
 
 # %%
 if FULL:
