@@ -259,6 +259,7 @@ panel.axvline(1, color="0.7", lw=1, zorder=0)
 panel.set_yticks(range(len(forest)), [line[0] for line in forest])
 panel.set(xscale="log", xlabel="ratio of shares; dots ours, diamonds published", ylim=(len(forest) - 0.5, -0.5))
 panel.set_xticks([0.25, 0.5, 1, 2, 4, 8], ["0.25", "0.5", "1", "2", "4", "8"])
+panel.minorticks_off()
 figure.tight_layout()
 plt.show()
 
