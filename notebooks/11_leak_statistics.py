@@ -24,9 +24,9 @@
 # veins, pressure in them, marrow, form and grade of the fracture, cracks, one needle or two, volume, age of the cement.
 #
 # **Calibrated.** Three medians, the radii of the segmental and the basivertebral veins (0.26 and 0.95 mm, both narrow
-# for what anatomists measure) and the marrow's viscosity (2 Pa·s), were moved in pilots of ten members (one false start
-# of 16 and one of 20 included), and the smallest leak that counts was set to 0.02 ml, so that the share of any leak
-# without a cleft comes near that of published CT series, 76 to 82 %. Nothing else was tuned to a share.
+# for what anatomists measure) and the marrow's viscosity (2 Pa·s), were moved in four pilots of eight to sixteen
+# members, and the smallest leak that counts was set to 0.02 ml, so that the shares of any leak and of B without a cleft
+# come near those of published CT series. Nothing else was tuned to a share.
 #
 # **Changed after looking at misses**, each for a reason of its own: the usual cement is a low-viscosity one, as in the
 # control arms of the trials of viscous cement (it was a medium one); fissures of a wall gape as wide as a CT can show
@@ -151,7 +151,7 @@ def ratio(one, other, group, paired=False):
 
 plain, cleft, tumour = (shares[name] for name in ("no-cleft", "cleft", "metastases"))
 note("any leak, no cleft (calibrated)", "76.3 (IVC 2021) to 82 % (Martin 2012)", 0.763, 0.82, plain["any"])
-note("B, no cleft", "28.5, 31.7 % (Wang 2021, IVC 2021)", 0.285, 0.317, plain["B"])
+note("B, no cleft (looked at)", "28.5, 31.7 % (Wang 2021, IVC 2021)", 0.285, 0.317, plain["B"])
 note("S, no cleft", "34.3, 52.5 %", 0.343, 0.525, plain["S"])
 note("C, no cleft", "12.2, 24.4 %", 0.122, 0.244, plain["C"])
 note("D, no cleft", "6.5 % (IVC 2021) to 27 % (VERTOS II)", 0.065, 0.27, plain["D"])
@@ -293,7 +293,7 @@ for kind, value in {"B": 0.93, "S": 0.86}.items():
 # How to read the misses. *Agrees* can also mean that the interval is wide: with few members it shows little.
 #
 # - **Viscosity matters less than in meta-analyses**, and the table above says when it would matter as much: their 0.38
-#   to 0.47 asks for marrow of 10 Pa·s and more, while the median here is 2. Leaked volumes feel it more than shares do
+#   to 0.47 asks for marrow of at least 10 Pa·s, while the median here is 2. Leaked volumes feel it more than shares do
 #   (last line below). Thicker marrow with the same veins would make every patient leak; both together would ask for
 #   veins thinner than anatomists find. Washing out of cement that does not hold together is not simulated.
 # - **S is too frequent.** All beads along the four to eight segmental veins of a patient add up to one S; a reader of
