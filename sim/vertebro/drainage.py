@@ -26,13 +26,14 @@ def flow_vessels(anatomy: Anatomy, *, clot: float = BLOOD_VISCOSITY) -> VesselNe
     """Veins and cracks as the flow engine sees them; None without either.
 
     Ducts in bone exchange with the voxels of the body and the arch along them, slits with all that they cut but the
-    dura. Veins hold blood; what fills a crack, clot and marrow, has a viscosity of its own, `clot` [Pa·s].
+    dura. No duct opens into a fracture cleft: its wall is dead bone and scar (avascular necrosis, ivc_review). Veins
+    hold blood; what fills a crack, clot and marrow, has a viscosity of its own, `clot` [Pa·s].
     """
     network = anatomy.network
     if network is None:
         return None
     own, porous = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH)), anatomy.porosity > 0
-    ducts = couple(network, anatomy.grid, anatomy.permeability, own & porous)
+    ducts = couple(network, anatomy.grid, anatomy.permeability, own & porous & ~_cleft(anatomy))
     around = ~own & porous & (anatomy.tissue != Tissue.DURA)
     for way in anatomy.exits:  # held at a pressure; a crack that reaches the grid's rim gives to the cells before it
         around[tuple(way.cells.T)] = False
@@ -52,6 +53,12 @@ def flow_vessels(anatomy: Anatomy, *, clot: float = BLOOD_VISCOSITY) -> VesselNe
         blood=network.blood,
         viscosity=np.where(network.slit, clot, float(BLOOD_VISCOSITY)),
     )
+
+
+def _cleft(anatomy: Anatomy) -> NDArray[np.bool_]:
+    """(nr, na, ns) fracture clefts; the lake of a haemangioma looks alike on the grid and is full of vessels."""
+    kinds = {record["kind"] for record in anatomy.provenance.get("pathology", ())}
+    return np.asarray((anatomy.tissue == Tissue.CLEFT) & ("cleft" in kinds) & ("haemangioma" not in kinds))
 
 
 def vein_course(anatomy: Anatomy) -> VeinCourse | None:

@@ -191,6 +191,8 @@ SOURCES: dict[str, Source] = _table(
     ("li2008", "Li and Lee 2008, SPE Reserv Eval Eng 11:750-758, discrete fractures beside a coarse grid", ""),
     ("venmans2011", "Venmans et al. 2011, VERTOS II, leakage on CT of 80 vertebrae", "PMC3016147"),
     ("ivc2021", "Intravertebral cleft and leak routes, case-control, 139 + 139 patients", "PMC8449924"),
+    ("ivc_review", "Intravertebral vacuum cleft, review: avascular necrosis is the theory most supported", "PMC3669703"),
+    ("krauss2006", "Krauss et al. 2006, Eur Radiol 16:1015-1021, clefts open prone and fill wherever the needle is", "doi:10.1007/s00330-005-0056-6"),
     ("endplate2020", "Endplate contact of cement and recompression (2020)", "doi:10.1186/s12891-020-03568-9"),
     ("openrad", "OpenRad teaching text, vertebroplasty technique", ""),
     ("jp_tech", "Japanese technique paper: anterior quarter target, posterior-quarter stop", ""),

@@ -11,7 +11,8 @@ from anatomy.sick import sick
 from vertebro.anatomy.anatomy import Exit
 from vertebro.anatomy.network import CRACK_ROUTES
 from vertebro.anatomy.network_slits import couple_slits
-from vertebro.anatomy.pathology_records import EndplateCrack, WallFissure
+from vertebro.anatomy.pathology_cracks import HAEMATOMA, LOOSE_PERMEABILITY
+from vertebro.anatomy.pathology_records import Cleft, EndplateCrack, Haemangioma, WallFissure
 from vertebro.anatomy.store import load_anatomy, save_anatomy
 from vertebro.drainage import flow_vessels, vein_course, vein_grid, vein_raster
 from vertebro.quantity import Record
@@ -71,6 +72,25 @@ def test_nothing_enters_the_dura_and_bone_takes_only_what_lies_within() -> None:
     assert not np.any(one.tissue[tuple(vessels.coupling_cell.T)] == Tissue.DURA)
     assert set(vessels.viscosity[one.network.slit]) == {0.5}
     assert set(vessels.viscosity[~one.network.slit]) == {4e-3}
+
+
+def test_soft_tissue_is_torn_around_a_broken_wall_and_nowhere_else() -> None:
+    whole, broken = sick(), sick(SIDE)
+    soft = np.isin(broken.tissue, (Tissue.FAT, Tissue.MUSCLE))
+    torn = np.any(broken.permeability > 1.01 * whole.permeability, axis=0) & soft
+    assert torn.any()
+    assert broken.permeability[:, torn].min() >= LOOSE_PERMEABILITY
+    outer = broken.network.middle[broken.network.slit & ~broken.network.inside]
+    away = np.linalg.norm(broken.grid.world(np.argwhere(torn))[:, None] - outer[None], axis=2).min(axis=1)
+    assert away.max() < 6 * mm + HAEMATOMA
+
+
+def test_no_vein_opens_into_a_cleft_but_a_haemangiomas_lake_is_drained() -> None:
+    for record, drained in ((Cleft(up=0.1, depth=30 * mm), False), (Haemangioma(lake=4e-6), True)):
+        one = sick(record)
+        cavity = one.tissue == Tissue.CLEFT
+        assert cavity.any()
+        assert bool(np.any(cavity[tuple(flow_vessels(one).coupling_cell.T)])) is drained
 
 
 def test_a_mirrored_crack_is_the_mirror_image() -> None:

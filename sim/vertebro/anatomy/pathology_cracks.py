@@ -35,6 +35,7 @@ TORN_POROSITY = Constant(0.25, "1", 0.1, 0.6, "vertebro", "ours", "of the fissur
 SACRAL_TEAR = 2 * mm  # soft tissue torn in front of a sacral crack
 S2_MIDDLE = 0.42  # from the lower end of S1 to the middle of S2, share of the height of S1
 TORN_REACH = 12 * mm  # how far from the crack the disc is fissured
+HAEMATOMA = Constant(5e-3, "m", 2e-3, 10e-3, "vertebro", "ours", "soft tissue torn around a fissure of a wall, outside")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -225,6 +226,22 @@ def tear_disc(anatomy: Anatomy, cells: NDArray[np.bool_]) -> None:
     torn = disc & (away < TORN_REACH) & (anatomy.tissue == Tissue.DISC)
     anatomy.permeability[:, torn] = np.maximum(anatomy.permeability[:, torn], float(TORN_DISC))
     anatomy.porosity[torn] = np.maximum(anatomy.porosity[torn], np.float32(TORN_POROSITY))
+
+
+def tear_tissue(anatomy: Anatomy, cells: NDArray[np.bool_]) -> None:
+    """Loosen the soft tissue that a broken wall has torn, as before a breach; bone, veins, dura stay (in place).
+
+    Without it a fissure ends in intact muscle or fat (1e-12, 1e-11 m²): its own lumen outside, at most 0.03 mL, fills
+    and nothing more leaks.
+    """
+    own = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
+    outside = cells & ~own
+    if not outside.any():
+        return
+    away = ndimage.distance_transform_edt(~outside, sampling=anatomy.grid.spacing)
+    torn = (away < float(HAEMATOMA)) & np.isin(anatomy.tissue, (Tissue.FAT, Tissue.MUSCLE)) & ~own
+    anatomy.permeability[:, torn] = np.maximum(anatomy.permeability[:, torn], float(LOOSE_PERMEABILITY))
+    anatomy.porosity[torn] = np.maximum(anatomy.porosity[torn], np.float32(LOOSE_POROSITY))
 
 
 def open_faces(anatomy: Anatomy, cells: NDArray[np.bool_], normal: Array | None = None) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.network import VeinNetwork
-from vertebro.anatomy.pathology_cracks import Crack, tear_disc
+from vertebro.anatomy.pathology_cracks import Crack, tear_disc, tear_tissue
 from vertebro.sources import Constant
 from vertebro.tissue import Compartment, Tissue
 
@@ -38,18 +38,20 @@ Float = NDArray[np.float64]
 
 
 def with_slits(anatomy: Anatomy, cracks: Sequence[Crack]) -> Anatomy:
-    """The anatomy with these cracks in its network; the disc beside them is fissured.
+    """The anatomy with these cracks in its network; the disc beside them is fissured, soft tissue torn.
 
     Parameters
     ----------
     anatomy : Anatomy
-        Its permeability and porosity are changed in place where a disc is torn.
+        Its permeability and porosity are changed in place where disc or soft tissue is torn.
     cracks : sequence of Crack
         Each with a way out.
     """
     network = anatomy.network
     for crack in cracks:
-        tear_disc(anatomy, crack.share(anatomy.grid) > 0)
+        cells = crack.share(anatomy.grid) > 0
+        tear_disc(anatomy, cells)
+        tear_tissue(anatomy, cells)
         for strip in _strips(anatomy, crack):
             network = _joined(network, strip)
     return replace(anatomy, network=network)
