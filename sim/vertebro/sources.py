@@ -193,6 +193,7 @@ SOURCES: dict[str, Source] = _table(
     ("ivc2021", "Intravertebral cleft and leak routes, case-control, 139 + 139 patients", "PMC8449924"),
     ("endplate2020", "Endplate contact of cement and recompression (2020)", "doi:10.1186/s12891-020-03568-9"),
     ("openrad", "OpenRad teaching text, vertebroplasty technique", ""),
+    ("heary2004", "Heary et al. 2004, grading of thoracic pedicle screws by place of the breach", ""),
     ("jp_tech", "Japanese technique paper: anterior quarter target, posterior-quarter stop", ""),
     ("gangi2008", "Gangi et al. 2008, percutaneous vertebroplasty: indications, technique, leak drill", ""),
     ("acr_qct", "Guidelines for QCT of the spine: osteopenia 80-120 mg/cm3, osteoporosis below 80 mg/cm3", "PMC7495321 table 2"),
