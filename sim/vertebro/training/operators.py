@@ -293,8 +293,9 @@ class Operator:
             for name in list(session.observation().readouts["needles"]):
                 _do(session, kind="withdraw", needle=name)
         if habits.counts:
-            self._view(session, "ap")
-            _look(session)
+            for plane in ("lateral", "ap") if habits.two_planes else ("ap",):
+                self._view(session, plane)
+                _look(session)
             _do(session, kind="ct", centre_mm=(0.0, 0.0, 0.0))
             _do(session, kind="report", leaks=sorted(set(session.observation().leaks) & set(REPORTABLE)))
             for item in session.scenario.checklist:
