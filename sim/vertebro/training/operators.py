@@ -251,7 +251,11 @@ class Operator:
                 break
             if done >= habits.volume or seen.readouts["cement"]["state"] == "set":
                 break
-            if seen.readouts["syringe"]["injecting"] is not None and seen.readouts["syringe"]["rate_ml_min"] <= 0.0 and beat > 2:
+            if (
+                seen.readouts["syringe"]["injecting"] is not None
+                and seen.readouts["syringe"]["rate_ml_min"] <= 0.0
+                and beat > 2
+            ):
                 break
             if habits.checks and habits.watches == "lateral" and done - checked >= 1.5:
                 checked = done
@@ -325,5 +329,3 @@ def _look(session: Session) -> None:
 
 def _advance(session: Session, name: str, distance: float) -> None:
     _do(session, kind="advance", needle=name, distance_mm=distance)
-
-
