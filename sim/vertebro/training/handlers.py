@@ -17,7 +17,6 @@ from vertebro.procedure.schedule import Stylet as PushStylet
 from vertebro.procedure.schedule import Withdraw as TakeOut
 from vertebro.sources import Constant
 from vertebro.training import actions as act
-from vertebro.training.arm import Frame
 from vertebro.training.eyes import on_skin
 from vertebro.training.log import TICKS
 from vertebro.training.needles import Track, direction

@@ -120,6 +120,7 @@ class Session:
             windows=self.scenario.windows.model_dump(),
             questions=[q.model_dump(include={"id", "rule", "critical"}) for q in self.scenario.questions],
             checklist=[item.model_dump(include={"id", "rule"}) for item in self.scenario.checklist],
+            rules=list(self.scenario.rules),
             needles={level: list(site.names) for level, site in self.sites.items()},
         )
         self.log.flush()
@@ -188,7 +189,7 @@ class Session:
         """What the monitors show: the held or live picture of each plane, and the last CT slice."""
         shown = self.arm.frames()
         if "axial" in self.slices:
-            grey = window_level(self.slices["axial"]).astype(np.uint16) << 8
+            grey = np.asarray(window_level(self.slices["axial"]), np.uint16) * np.uint16(257)
             shown.append(
                 Frame(
                     pane="ct", seq=-1, time=self.time, display16=grey, live=False, orbital_deg=0.0, cranial_deg=0.0,

@@ -276,7 +276,7 @@ def region(compartment: str, route: str) -> str:
     for part in ("foramen", "disc"):
         if name.startswith(part):
             return part
-    return "vein" if name.startswith("vein") or route == "segmental" and name == "beyond" else "paravertebral"
+    return "vein" if name.startswith("vein") or (route == "segmental" and name == "beyond") else "paravertebral"
 
 
 def track_of(needle: Needle, side: str) -> Track:
