@@ -16,7 +16,9 @@ from vertebro.training.score import score
 def broken(lines) -> set[str]:
     """Rules of conduct that lost more than half of their points; results (E) follow from conduct."""
     return {
-        row["id"] for row in score(lines)["rules"] if row["share"] is not None and row["share"] < 0.5 and row["id"][0] != "E"
+        row["id"]
+        for row in score(lines)["rules"]
+        if row["share"] is not None and row["share"] < 0.5 and row["id"][0] != "E"
     }
 
 

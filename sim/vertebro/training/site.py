@@ -33,6 +33,7 @@ CONTRAST_VISCOSITY = Constant(
 CONTRAST_RATE = Constant(2e-7, "m^3/s", 5e-8, 5e-7, "vertebro", "ours", "12 mL/min by hand")
 WASHOUT = Constant(15.0, "s", 3.0, 60.0, "vertebro", "ours", "time constant with which contrast leaves the marrow")
 SHUNT = Constant(0.15, "1", 0.05, 0.5, "vertebro", "ours", "share of the contrast outside bone that speaks of a shunt")
+CT_VOLUME = Constant(0.02 * ml, "m^3", 0.005 * ml, 0.1 * ml, "yeom2003", "ours", "leak that a control CT shows")
 REGIONS = {"epidural": "canal", "canal": "canal", "beyond": "vein", "joint": "joint", "track": "track"}
 
 
@@ -65,6 +66,7 @@ class Site:
         self.traced = 0
         self.known: set[int] = set()
         self.visible: dict[int, int] = {}
+        self.on_ct: set[int] = set()
         self.spotted_at: dict[str, int] = {}
         self.margin_seen: float | None = None
         self.percepts: dict[str, dict[str, dict[str, float]]] = {}
@@ -190,6 +192,11 @@ class Site:
         if engine is None:
             raise SessionError("no injection has begun", where="leak")
         return engine.witness.leaked(leak, self.subject.fraction)  # type: ignore[arg-type]
+
+    def read_ct(self) -> None:
+        """Note the leaks that a CT of now shows."""
+        if self.engine is not None:
+            self.on_ct |= {leak.key for leak in self.engine.leaks() if leak.volume >= CT_VOLUME}
 
     def refresh(self) -> None:
         """Bring the cement in the beam up to date."""
