@@ -68,9 +68,8 @@ def row(log: Log, t: float, rate: float, total: float, ages: dict[str, float], *
 
 
 def leak(log: Log, t: float, *, key: int = 1, region: str = "disc", volume: float = 0.02) -> None:
-    event(
-        log, t, "leak", key=key, kind="D", region=region, volume_ml=volume, t_leak_s=t, words="a place", compartment=region
-    )  # fmt: skip
+    facts = {"key": key, "kind": "D", "region": region, "compartment": region, "words": "a place"}
+    event(log, t, "leak", volume_ml=volume, t_leak_s=t, **facts)
 
 
 def visible(log: Log, t: float, *, key: int = 1, region: str = "disc", volume: float = 0.05) -> None:

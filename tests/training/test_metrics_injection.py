@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from training import lines as made
 
+from training import lines as made
 from vertebro.training.metrics import measure
 from vertebro.training.metrics_result import window_gap
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from training import lines as made
 
+from training import lines as made
 from vertebro.training.metrics import METRICS, measure
 from vertebro.training.metrics_reaction import leak_table
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from training.conftest import SEED
 
+from training.conftest import SEED
 from vertebro.errors import DataError, SessionError
 from vertebro.training.debrief import debrief
 from vertebro.training.replay import CHANGES, replay, same, summary, what_if

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from pydantic import ValidationError
-from training import lines as made
 
+from training import lines as made
 from vertebro.errors import CaseError
 from vertebro.training.metrics import METRICS
 from vertebro.training.score import Part, Rubric, explain, load_rubric, score

@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from training.conftest import fresh
 
+from training.conftest import fresh
 from vertebro.errors import GeometryError, SessionError
 from vertebro.training.actions import ACTIONS, parse_action
 from vertebro.training.handlers import HANDLERS

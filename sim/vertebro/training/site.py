@@ -67,7 +67,7 @@ class Site:
         self.known: set[int] = set()
         self.visible: dict[int, int] = {}
         self.on_ct: set[int] = set()
-        self.spotted_at: dict[str, int] = {}
+        self.spotted_at: dict[str, tuple[Any, ...]] = {}
         self.margin_seen: float | None = None
         self.percepts: dict[str, dict[str, dict[str, float]]] = {}
 
