@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from training import lines as made
 from typer.testing import CliRunner
 
+from training import lines as made
 from vertebro.cli.main import app
 from vertebro.errors import CaseError, DataError
 

@@ -121,6 +121,17 @@ class Operator:
 
     def run(self, session: Session) -> None:
         """Do the whole case, to `finish`."""
+        self._access(session)
+        self._cement(session)
+        self._end(session)
+
+    def ready(self, session: Session) -> None:
+        """Do it up to the mixed cement, lateral view set."""
+        self._access(session)
+        _do(session, kind="mix")
+        self._view(session, "lateral")
+
+    def _access(self, session: Session) -> None:
         self._prepare(session)
         for level in session.telemetry()["levels"]:
             if level != session.observation().level:
@@ -128,8 +139,6 @@ class Operator:
             self._aim(session)
             for name in session.observation().plan["needles"]:
                 self._needle(session, name)
-        self._cement(session)
-        self._end(session)
 
     # before ---------------------------------------------------------------------------------------------------------
 

@@ -69,6 +69,7 @@ class Site:
         self.on_ct: set[int] = set()
         self.spotted_at: dict[str, tuple[Any, ...]] = {}
         self.margin_seen: float | None = None
+        self._plan: dict[str, Any] = {}
         self.percepts: dict[str, dict[str, dict[str, float]]] = {}
 
     @property
@@ -78,6 +79,8 @@ class Site:
 
     def plan(self) -> dict[str, Any]:
         """What the planning CT told: entry, angles and depth of each needle, and the poses that see it squarely."""
+        if self._plan:
+            return self._plan
         rows = {}
         for name in self.names:
             needle = self.plan_needles[name]
@@ -90,7 +93,8 @@ class Site:
                 "length_mm": needle.length / mm,
                 "gauge": needle.gauge,
             }
-        return {"level": self.level, "needles": rows, "views": self.views()}
+        self._plan = {"level": self.level, "needles": rows, "views": self.views()}
+        return self._plan
 
     def views(self) -> dict[str, dict[str, float]]:
         """Angles and table of the true AP and lateral, as the planning CT tells them."""
