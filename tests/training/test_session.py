@@ -105,6 +105,22 @@ def test_how_time_is_cut_into_steps_changes_nothing(anatomies) -> None:
     assert logs[0] == logs[1] == logs[2]
 
 
+def test_injection_does_not_depend_on_the_steps_either(anatomies) -> None:
+    logs = []
+    for dt in (10.0, 0.7):
+        session = fresh(anatomies)
+        needle_in(session)
+        do(session, "mix")
+        do(session, "wait", seconds=180)
+        for kind, seconds in (("inject", 5), ("stop", 40)):
+            do(session, kind)
+            goal = session.tick + 60 * seconds
+            while session.tick < goal:
+                session.step(min(dt, (goal - session.tick) / 60))
+        logs.append(session.log.lines)
+    assert logs[0] == logs[1]
+
+
 def test_needle_meets_bone_wall_and_medial_line_in_order(session) -> None:
     do(session, "anaesthetise", needle="left")
     needle_in(session)

@@ -93,6 +93,11 @@ def _mix(session: Session, action: act.Mix) -> None:
     preset = action.preset or session.site.case.cement.preset
     cement(preset)
     again = session.mixed is not None
+    if preset != session.preset and any(site.engine is not None for site in session.sites.values()):
+        raise SessionError(
+            "another cement on top of the first", where="mix.preset", value=preset, allowed=session.preset,
+            hint="a fresh batch of the same one",
+        )  # fmt: skip
     session.preset, session.mixed = preset, session.tick
     session.spend(float(MIXING))
     session.tell("cement mixed", preset=preset, again=again)

@@ -78,7 +78,7 @@ def telemetry(session: Session) -> dict[str, Any]:
     -------
     dict
         ``time_s, scenario, mode, level, levels, phase, finished, arm, dose, needles, syringe, cement, vitals, voice,
-        pictures, hints, marks, answers, checked``. In an exam ``hints`` is empty.
+        pictures, hints, marks, saved, answers, checked``. In an exam ``hints`` is empty.
     """
     shown = _readouts(session)
     shown["hints"] = hints(session) if session.mode == "coach" else []
@@ -130,6 +130,7 @@ def _readouts(session: Session) -> dict[str, Any]:
         "voice": list(patient.voice),
         "pictures": {pane: frame.seq for pane, frame in arm.held.items()},
         "marks": session.marks,
+        "saved": len(session.saved),
         "answers": dict(session.answers),
         "checked": sorted(session.checked),
     }

@@ -96,7 +96,6 @@ class Session:
         self.mixed: int | None = None
         self.preset = self.site.case.cement.preset
         self.injecting: tuple[str, float, str] | None = None  # needle, rate [m³/s], level
-        self.stopped = 0  # tick of the last injecting round
         self.looks: dict[str, dict[str, Any]] = {}
         self.answers: dict[str, str] = {}
         self.checked: set[str] = set()
@@ -312,7 +311,7 @@ class Session:
             return 1 << 60
         interval = max(1, round(site.case.flow.interval * TICKS))
         if self.injecting is None or self.injecting[2] != site.level:
-            interval *= REST_ROUNDS[(self.tick - self.stopped) / TICKS > QUIET]
+            interval *= REST_ROUNDS[(self.tick - site.stopped) / TICKS > QUIET]
         return max(site.tick + interval, self.tick)
 
     def rounds(self) -> None:
@@ -329,13 +328,14 @@ class Session:
         if self.injecting is not None and self.injecting[2] == site.level:
             name, rate, _ = self.injecting
             push = engine.push(name, rate, dt)
-            self.stopped = self.tick
+            site.stopped = self.tick
             self.arm.changed = self.tick
         else:
             engine.rest(dt)
         site.refresh()
         book(self, site, dt, push)
-        self._live(engine.state.injected_volume, engine.monitor.embolic_volume)
+        engines = [other.engine for other in self.sites.values() if other.engine is not None]
+        self._live(self.injected(), sum(each.monitor.embolic_volume for each in engines))
 
     def _live(self, injected: float, embolic: float) -> None:
         self.patient.live((self.tick - self._lived) / TICKS, injected, embolic)

@@ -60,6 +60,7 @@ class Site:
         self.engine: Bedside | None = None
         self.began = 0  # tick at which the engine's clock was 0
         self.tick = 0  # up to which the engine has come
+        self.stopped = 0  # tick of the last round with cement flowing
         self.moved: set[str] = set()
         self.used: set[str] = set()
         self.tracer: Tracer | None = None
