@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -162,7 +163,7 @@ def _confirm(session: Session, action: act.Confirm) -> None:
     session.tell("needle confirmed", **session.site.needle_facts(action.needle))
 
 
-NEEDLE_HANDLERS = {
+NEEDLE_HANDLERS: dict[str, Callable[[Session, Any], None]] = {
     "anaesthetise": _anaesthetise,
     "place": _place,
     "rotate": _rotate,
