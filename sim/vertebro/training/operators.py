@@ -103,7 +103,7 @@ OPERATORS: dict[str, Habits] = {
         drill=False,
     ),
     "too-early": Habits(starts_at=-0.45),
-    "never-lateral": Habits(two_planes=False, watches="ap", stops=True),
+    "never-lateral": Habits(two_planes=False, watches="ap", volume=1.2),  # nothing tells them where it goes
 }
 
 
