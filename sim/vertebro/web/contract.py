@@ -2,49 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-PANES = ("ap", "lateral", "ct")  # where a picture is shown; its place here is its number in binary messages
+PANES = ("ap", "lateral", "ct")
 
 
 class Picture(Protocol):
-    """One picture a session hands out.
+    """One picture a session shows.
 
     Attributes
     ----------
     pane : str
         One of `PANES`.
-    image : (rows, cols) array
-        uint8 (fluoroscopy, dense = dark) or int16 (CT, HU).
-    meta : mapping
-        Plain JSON values that belong to this picture: ``time_s``, ``number``, ``letters`` (left, right, top, bottom),
-        ``orbital_deg``, ``cranial_deg``, ``mm_per_pixel`` at the isocentre, ...
+    seq : int
+        Another number, another picture.
+    time : float [s]
+    live : bool
+        Whether the beam is on; else the last image is held.
+    display : (rows, cols) uint8 array
+        Dense things dark.
+    orbital_deg, cranial_deg : float
+    mm_per_pixel : float
+        At the isocentre.
     """
 
     @property
     def pane(self) -> str: ...
     @property
-    def image(self) -> NDArray[np.generic]: ...
+    def seq(self) -> int: ...
     @property
-    def meta(self) -> Mapping[str, Any]: ...
+    def time(self) -> float: ...
+    @property
+    def live(self) -> bool: ...
+    @property
+    def display(self) -> NDArray[np.uint8]: ...
+    @property
+    def orbital_deg(self) -> float: ...
+    @property
+    def cranial_deg(self) -> float: ...
+    @property
+    def mm_per_pixel(self) -> float: ...
 
 
-@runtime_checkable
 class TrainerSession(Protocol):
-    """A session: commands in, pictures, read-outs and events out."""
+    """A session: commands in, pictures and read-outs out."""
 
-    def command(self, command: dict[str, Any], /) -> None:
-        """Apply an action: its ``kind`` and fields. An action at the wrong moment is a `SessionError`."""
+    def command(self, command: dict[str, Any], /) -> Any:
+        """Apply an action: its ``kind`` and fields. An action at the wrong moment is a `VertebroError`."""
 
-    def step(self, dt: float, /) -> None:
+    def step(self, dt: float, /) -> Any:
         """Let the one clock run on by a time [s]."""
 
-    def frames(self) -> Sequence[Any]:
-        """Pictures since the last call."""
+    def frames(self) -> Sequence[Picture]:
+        """What the monitors show now."""
 
     def telemetry(self) -> dict[str, Any]:
         """All read-outs as plain JSON values."""

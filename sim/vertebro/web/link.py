@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from vertebro.web import worker
+from vertebro.web.actions import held_releases
 from vertebro.web.journal import Journal
 
 SAME_PLACE = 60  # ticks: a second death this near to the first one has the same cause
 STEP_BACK = 30  # ticks before such a place the session goes on
 MOST_DEATHS = 5  # restarts of one session
-RELEASE = ({"kind": "pedal", "on": False}, {"kind": "inject", "on": False})
 Listener = Callable[[tuple[Any, ...]], None]
 
 
@@ -75,8 +75,8 @@ class WorkerLink:
 
     def release(self) -> None:
         """Nobody holds the pedal or the syringe any more."""
-        for command in RELEASE:
-            self.send(dict(command))
+        for command in held_releases():
+            self.send(command)
 
     def stop(self) -> None:
         """End the worker."""

@@ -1,8 +1,9 @@
-"""Session pictures become binary messages: 8-bit greys as JPEG, CT numbers as int16."""
+"""What the monitors show becomes binary messages: greys as JPEG."""
 
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from vertebro.errors import SessionError
 from vertebro.web.contract import PANES, Picture
-from vertebro.web.protocol import Format, Kind, pack
+from vertebro.web.protocol import Kind, pack
 
 QUALITY = 90  # 1 ms and 78 KiB for a noisy 512 x 512 picture (measured)
 
@@ -29,19 +30,21 @@ def message(picture: Picture) -> bytes:
     Raises
     ------
     SessionError
-        If the pane is unknown or the picture has neither 8-bit greys nor int16 CT numbers.
+        If the pane is unknown.
     """
     if picture.pane not in PANES:
         raise SessionError("a picture for an unknown pane", where="pane", value=picture.pane, allowed=", ".join(PANES))
-    about: dict[str, Any] = {"pane": picture.pane, **picture.meta}
-    rows, cols = picture.image.shape
-    facts = {"time_ms": round(1000 * about.get("time_s", 0.0)), "number": int(about.get("number", 0))}
-    if picture.image.dtype == np.int16:
-        block = np.ascontiguousarray(picture.image, "<i2").tobytes()
-        return pack(Kind.SLICE, 0, about, [block], size=(cols, rows), coding=Format.INT16, **facts)
-    if picture.image.dtype != np.uint8:
-        raise SessionError(
-            "a picture nobody can show", where="image", value=str(picture.image.dtype), allowed="uint8 or int16"
-        )
-    block = jpeg(np.ascontiguousarray(picture.image).view(np.uint8))
-    return pack(Kind.FLUOROSCOPY, 0, about, [block], size=(cols, rows), **facts)
+    rows, cols = picture.display.shape
+    return pack(
+        Kind.FLUOROSCOPY, 0, about(picture), [jpeg(picture.display)], size=(cols, rows),
+        time_ms=round(1000 * picture.time), number=picture.seq,
+    )  # fmt: skip
+
+
+def about(picture: Picture) -> dict[str, Any]:
+    """What the page writes on a picture."""
+    facts: dict[str, Any] = {"pane": picture.pane, "time_s": round(picture.time, 3), "live": bool(picture.live)}
+    for name in ("orbital_deg", "cranial_deg", "mm_per_pixel"):
+        value = float(getattr(picture, name))
+        facts[name] = round(value, 4) if math.isfinite(value) else None
+    return facts

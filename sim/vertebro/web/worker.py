@@ -15,6 +15,7 @@ from typing import Any
 
 from vertebro.errors import VertebroError
 from vertebro.web.contract import TrainerSession
+from vertebro.web.journal import MARK
 from vertebro.web.pace import TICK, Pace
 
 TELEMETRY = 0.2  # s between read-outs nobody asked for
@@ -77,6 +78,7 @@ class Loop:
         self.tick, self.told, self.echo = 0, -1.0, 0
         self.pace = Pace(time.monotonic())
         self._events, self._urgent = 0, ""
+        self._shown: dict[str, tuple[int, bool]] = {}  # number of the last picture of each pane, and whether live
         self._running = True
 
     def run(self, journal: Sequence[JournalLine] = ()) -> None:
@@ -93,26 +95,24 @@ class Loop:
 
     def _replay(self, journal: Sequence[JournalLine]) -> None:
         last = journal[-1][0] if journal else 0
-        latest: dict[str, Any] = {}
         for tick, command in journal:
             while self.tick < tick:
-                self._step(latest)
+                self._step()
                 if self.tick % 60 == 0:
                     self.connection.send(("progress", "restoring the session", self.tick / max(last, 1)))
-            if command["kind"] != "mark_tick":
+            if command["kind"] != MARK:
                 self._apply(command, again=True)
-        self._send_pictures(list(latest.values()))
+        self._send_pictures()
         self._send_events()
 
     def _round(self) -> None:
         if self.connection.poll(self.pace.wait(time.monotonic())):
             self._orders()
-        latest: dict[str, Any] = {}
         for _ in range(self.pace.due(time.monotonic())):
-            self._step(latest)
+            self._step()
             if self.connection.poll(0):  # a key is heard between two ticks
                 self._orders()
-        self._send_pictures(list(latest.values()))
+        self._send_pictures()
         self._send_events()
         state = self.session.telemetry()
         urgent = repr([state.get(name) for name in URGENT])
@@ -120,11 +120,9 @@ class Loop:
             self._urgent = urgent
             self._tell(state)
 
-    def _step(self, latest: dict[str, Any]) -> None:
+    def _step(self) -> None:
         self.session.step(TICK)
         self.tick += 1
-        for picture in self.session.frames():
-            latest[picture.pane] = picture
 
     def _orders(self) -> None:
         """Every waiting order; the read-outs follow at once."""
@@ -151,11 +149,15 @@ class Loop:
         if not again:
             self.connection.send(("applied", self.tick, action))
 
-    def _send_pictures(self, pictures: Sequence[Any]) -> None:
+    def _send_pictures(self) -> None:
+        """What the monitors show and did not show before."""
         from vertebro.web.pictures import message
 
-        for picture in pictures:
-            self.connection.send(("picture", message(picture)))
+        for picture in self.session.frames():
+            mark = (picture.seq, picture.live)
+            if self._shown.get(picture.pane) != mark:
+                self._shown[picture.pane] = mark
+                self.connection.send(("picture", message(picture)))
 
     def _send_events(self) -> None:
         events = getattr(self.session, "events", ())
