@@ -32,6 +32,7 @@ from vertebro.imaging import (
     needle_path,
     tissue_layers,
 )
+from vertebro.imaging.projector import Quality
 from vertebro.materials.attenuation import MATERIALS, Material, cement_material
 from vertebro.materials.cement import Cement
 from vertebro.procedure import Needle
@@ -187,8 +188,18 @@ class Camera:
             self._views[name], self._needles[name] = prepared, steel_path(prepared, self.needles_shown)
         return self._views[name]
 
-    def prepare(self, pose: CArm) -> FluoroView:
-        """A view of any pose, collimated to what the anatomy covers; not kept."""
+    def prepare(
+        self, pose: CArm, *, opening: tuple[int, int, int, int] | None = None, quality: Quality = "exact"
+    ) -> FluoroView:
+        """A view of any pose, collimated to what the anatomy covers; not kept.
+
+        Parameters
+        ----------
+        pose : CArm
+        opening : (row, row, col, col) of int, optional
+            The operator's own collimation, within that.
+        quality : {"exact", "preview"}
+        """
         vertebra = self.scene.anatomy
         if self._layers is None:
             self._layers = tissue_layers(
@@ -197,8 +208,8 @@ class Camera:
                 surround_hu=vertebra.surround.hu,
                 surround_grid=vertebra.surround.grid,
             )
-        collimation = covered_field(pose.geometry, vertebra.surround.grid)
-        return self.fluoroscope.prepare(pose, self._layers, collimation=collimation)
+        covered = covered_field(pose.geometry, vertebra.surround.grid)
+        return self.fluoroscope.prepare(pose, self._layers, collimation=_within(covered, opening), quality=quality)
 
     def cement_line(
         self, prepared: FluoroView, cement_fraction: NDArray[np.float32], veins: NDArray[np.floating] | None = None
@@ -223,6 +234,15 @@ class Camera:
         """From now on the pictures show these needles (one was pulled back or taken out)."""
         self.needles_shown = needles
         self._needles = {name: steel_path(view, needles) for name, view in self._views.items()}
+
+
+def _within(covered: tuple[int, int, int, int], opening: tuple[int, int, int, int] | None) -> tuple[int, int, int, int]:
+    """The part of an opening that the anatomy covers."""
+    if opening is None:
+        return covered
+    top, bottom, left, right = covered
+    up, down, west, east = opening
+    return max(top, up), min(bottom, down), max(left, west), min(right, east)
 
 
 def steel_path(

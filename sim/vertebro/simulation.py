@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.build import build, flow_problem, leak_monitor, well_of
+from vertebro.build import Scene, build, flow_problem, leak_monitor, well_of
 from vertebro.case import Case
 from vertebro.delivery import Push
 from vertebro.drainage import gone, vein_cement
@@ -24,7 +24,7 @@ from vertebro.flow.vessels import QUICK
 from vertebro.handling import Handling, planned_duration
 from vertebro.interrupts import Interrupts
 from vertebro.observe import Camera
-from vertebro.procedure import Inject, Step, Wait
+from vertebro.procedure import Inject, Needle, Step, Wait
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
 from vertebro.record import Run
 from vertebro.summary import manifest, summarise
@@ -51,6 +51,8 @@ class Simulation:
         Take fluoroscopy frames on the way.
     sketch : bool
         Generate what lies around the bone coarsely: for runs without pictures that will not be saved.
+    scene : Scene, optional
+        Use this one instead of building the case's; its needles may lie where no case could put them.
 
     Examples
     --------
@@ -68,12 +70,13 @@ class Simulation:
         progress: Callable[[str, float], None] | None = None,
         pictures: bool = True,
         sketch: bool = False,
+        scene: Scene | None = None,
     ) -> None:
         self.case = case
         self.progress = progress or (lambda stage, fraction: None)
         self.progress("building the anatomy", 0.0)
         start = wall_clock.perf_counter()
-        self.scene = build(case, base=base, anatomy=anatomy, sketch=sketch and not pictures)
+        self.scene = scene or build(case, base=base, anatomy=anatomy, sketch=sketch and not pictures)
         self.seconds = dict.fromkeys(("build", "flow", "heat", "leakage", "imaging"), 0.0)
         self.seconds["build"] = wall_clock.perf_counter() - start
         self.handling = Handling(self.scene)
@@ -206,12 +209,16 @@ class Simulation:
         event, facts, moved = self.handling.pull(step, self.state.saturation)
         self._happens(event, **facts)
         if moved is not None:
-            well = well_of(moved, self.scene.anatomy)
-            self.problem = self.problem.with_well(moved.name, cells=well.cells, radius=well.radius)
-            self.stepper = self._new_stepper(self.problem)
-            self._wells[moved.name] = (0.0, 0.0)
+            self._open_at(moved)
         if self.camera is not None:
             self.camera.show_needles(tuple(self.handling.needles.values()))
+
+    def _open_at(self, needle: Needle) -> None:
+        """From now on cement comes out where this needle's openings are."""
+        well = well_of(needle, self.scene.anatomy)
+        self.problem = self.problem.with_well(needle.name, cells=well.cells, radius=well.radius)
+        self.stepper = self._new_stepper(self.problem)
+        self._wells[needle.name] = (0.0, 0.0)
 
     def _left(self, step: Inject, start: float, begun: float) -> tuple[float, float]:
         """Volume [m³] and time [s] that the step's limits leave."""
@@ -235,14 +242,17 @@ class Simulation:
         if step.release:
             self.handling.release()
         while end - self.state.time > 1e-9:
-            dt = min(self._round(), end - self.state.time)
-            flowing = self.handling.afterflow(dt, self._wells)
-            if flowing is None:
-                self._advance(None, 0.0, dt)
-                continue
-            needle, push = flowing
-            self._advance(needle, push.rate, dt, push)
-            self._stop(needle)
+            self._rest(min(self._round(), end - self.state.time))
+
+    def _rest(self, dt: float) -> None:
+        """One round with all plungers still; a soft syringe goes on pushing."""
+        flowing = self.handling.afterflow(dt, self._wells)
+        if flowing is None:
+            self._advance(None, 0.0, dt)
+            return
+        needle, push = flowing
+        self._advance(needle, push.rate, dt, push)
+        self._stop(needle)
 
     def _plan(self, step: Inject, dt: float, cap: float) -> Push:
         """What the plunger reaches in the coming round, against the bone as the last round found it."""

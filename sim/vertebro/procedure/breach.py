@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ GRADE_STEP = Constant(
     2 * mm, "m", 2 * mm, 2 * mm, "gertzbein1990", "recalled", "A none, B < 2, C < 4, D < 6, E >= 6 mm"
 )
 UNRESOLVED = Constant(0.35, "1", 0.0, 0.5, "vertebro", "ours", "intrusion below this share of a voxel is not seen")
+REVISE = Constant(4 * mm, "m", 3 * mm, 6 * mm, "gertzbein1990", "seen", "deficits were reported beyond 4 mm")
 BONE = (Compartment.BODY, Compartment.ARCH, Compartment.TRACK)
 _NEVER = (
     Compartment.CANAL,
@@ -64,6 +66,17 @@ def gertzbein_robbins_1990(depth: float) -> Grade:
         return "A"
     grades: tuple[Grade, ...] = ("B", "C", "D", "E")
     return grades[min(math.floor(depth / GRADE_STEP + 1e-9), 3)]
+
+
+def heary_2004(tip_compartment: str, breaches: Sequence[Breach]) -> int:
+    """Grade of a needle by where it breaches (heary2004): 1 none, 2 lateral with the tip in the body, 3 the tip outside
+    in front or beside, 4 medial or inferior, 5 so deep that it must be revised at once."""
+    nerve = [b.depth for b in breaches if b.compartment in ("canal", "foramen_left", "foramen_right")]
+    if nerve:
+        return 5 if max(nerve) >= REVISE - 1e-9 else 4
+    if tip_compartment not in ("body", "arch", "track"):
+        return 3
+    return 2 if breaches else 1
 
 
 def find_breaches(

@@ -73,7 +73,13 @@ class Placement:
 
 
 def check_placement(
-    needle: Needle, grid: VoxelGrid, compartment: Int, *, anterior_wall: float, posterior_wall: float
+    needle: Needle,
+    grid: VoxelGrid,
+    compartment: Int,
+    *,
+    anterior_wall: float,
+    posterior_wall: float,
+    anywhere: bool = False,
 ) -> Placement:
     """Judge a needle against the compartments it crosses.
 
@@ -84,11 +90,13 @@ def check_placement(
     compartment : (…) integer array of `Compartment`
     anterior_wall, posterior_wall : float [m]
         a-coordinates of the walls.
+    anywhere : bool
+        Judge a needle whose tip is not (yet) in the body as well.
 
     Raises
     ------
     PlacementError
-        If the tip lies outside the grid or outside the vertebral body.
+        If the tip lies outside the grid or outside the vertebral body, unless it may lie anywhere.
     GeometryError
         If the array does not fit the grid or the walls are out of order.
     """
@@ -98,7 +106,11 @@ def check_placement(
             "walls out of order", where="walls", value=(posterior_wall, anterior_wall), allowed="rising"
         )
     compartment = _without_veins(compartment)
-    tip_compartment = _check_tip(needle, grid, compartment)
+    if anywhere:
+        place = int(labels_at(needle.tip, grid, compartment))
+        tip_compartment = "outside" if place < 0 else Compartment(place).name.lower()
+    else:
+        tip_compartment = _check_tip(needle, grid, compartment)
     count = station_count(needle, grid)
     axis = needle.entry + ((np.arange(count) + 0.5) * needle.length / count)[:, None] * needle.direction
     labels = labels_at(axis, grid, compartment)

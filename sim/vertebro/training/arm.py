@@ -1,0 +1,299 @@
+"""The C-arm in a session: motors on the session's clock, pedal, pulses, the picture that is held in each plane.
+
+Pictures come on the pulses of the pedal; a pose is projected once and kept. Everything is counted on the session's
+ticks, so the same commands at the same ticks give the same pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertebro.aim import lying
+from vertebro.anatomy.anatomy import Anatomy
+from vertebro.errors import GeometryError
+from vertebro.imaging import CArm, DoseLedger, Fluoroscope, FluoroView, Gantry, Position, Spotter, Stream, collimation
+from vertebro.imaging.gantry_parts import AXES
+from vertebro.observe import Camera, steel_path
+from vertebro.procedure import Needle
+from vertebro.training.log import TICKS
+from vertebro.units import deg, mm
+
+Image = NDArray[np.float32]
+KEPT = 6  # poses ready
+WASTED_AFTER = 2.0  # s of beam without anything new to see
+ROUND_ANGLE, ROUND_PLACE = 0.1 * deg, 0.2 * mm  # poses nearer than this share a projection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frame:
+    """One picture of a pane.
+
+    Attributes
+    ----------
+    pane : str
+        ``"ap"``, ``"lateral"`` or ``"ct"``.
+    seq : int
+        Rises with every new picture of the session.
+    time : float [s]
+    display16 : (rows, cols) uint16 array
+        0 black to 65535 white.
+    live : bool
+        The beam is on in this pane now; else the last image is held.
+    orbital_deg, cranial_deg : float
+    mm_per_pixel : float
+        At the isocentre.
+    geometry : ProjectionGeometry or None
+        None for a CT slice.
+    """
+
+    pane: str
+    seq: int
+    time: float
+    display16: NDArray[np.uint16]
+    live: bool
+    orbital_deg: float
+    cranial_deg: float
+    mm_per_pixel: float
+    geometry: Any = None
+
+    @property
+    def display(self) -> NDArray[np.uint8]:
+        """The picture in 8 bits."""
+        return (self.display16 >> 8).astype(np.uint8)
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A pose that has been projected, with what runs on it."""
+
+    view: FluoroView
+    stream: Stream
+    spotter: Spotter | None = None
+    cement: tuple[int, Image] | None = None
+    steel: tuple[int, Image] | None = None
+    shots: int = 0
+
+
+@dataclass(slots=True)
+class Subject:
+    """What is in the beam now. `number` changes with the cement, `steel` with the needles."""
+
+    anatomy: Anatomy
+    camera: Camera
+    level: str
+    number: int = 0
+    steel: int = 0
+    fraction: NDArray[np.float32] | None = None
+    veins: NDArray[np.floating] | None = None
+    contrast: NDArray[np.float32] | None = None
+    needles: tuple[Needle, ...] = ()
+    outside: tuple[float, ...] = ()
+
+
+class Arm:
+    """The C-arm of a session; changes with commands and ticks.
+
+    Parameters
+    ----------
+    rows : int
+        Rows and columns of the pictures.
+    seed : int
+        Of the noise.
+    """
+
+    def __init__(self, *, rows: int, seed: int) -> None:
+        self.gantry = Gantry.angiography()
+        self.rows, self.seed = rows, seed
+        self.position = self.target = self._origin = Position(field=1)
+        self._set_out = 0
+        self.rate = 7.5
+        self.pedal = False
+        self._down = 0
+        self.opening: tuple[float, float] | None = None
+        self.ledger = DoseLedger()
+        self.held: dict[str, Frame] = {}
+        self.last: dict[str, int] = {}  # tick of the last picture by plane
+        self.seq = 0
+        self.beam = 0.0
+        self.wasted = 0.0
+        self.open_area = 0.0  # opened share times beam time
+        self.changed = 0  # tick of the last thing worth looking at
+        self._ready: dict[tuple[Any, ...], _Ready] = {}
+
+    @property
+    def plane(self) -> str:
+        """The pane that the arm's pictures go to."""
+        return "ap" if abs(math.sin(self.position.orbital)) < math.sin(45 * deg) else "lateral"
+
+    @property
+    def moving(self) -> bool:
+        """Whether a motor runs."""
+        return self.position != self.target
+
+    def send(self, changes: dict[str, float], tick: int) -> float:
+        """Set out for a place; returns the seconds it takes.
+
+        Raises
+        ------
+        GeometryError
+            If it cannot be reached.
+        """
+        goal = replace(self.position, **changes)  # type: ignore[arg-type]
+        seconds = self.gantry.move_time(self.position, goal)
+        self._origin = replace(self.position, field=goal.field)
+        self.position, self.target, self._set_out = self._origin, goal, tick
+        return seconds
+
+    def halt(self) -> None:
+        """Stop all motors."""
+        self.target = self.position
+
+    def roll(self, tick: int) -> None:
+        """Let the motors run until a tick."""
+        if not self.moving:
+            return
+        place = self.gantry.on_the_way(self._origin, self.target, (tick - self._set_out) / TICKS)
+        try:
+            self.gantry.check(place)
+        except GeometryError:
+            self.target = self.position
+            return
+        near = all(abs(getattr(place, axis) - getattr(self.target, axis)) < 1e-9 for axis in AXES)
+        self.position = self.target if near else place
+        self.changed = tick
+
+    def press(self, down: bool, tick: int) -> None:
+        """Pedal down or up."""
+        if down and not self.pedal:
+            self._down = tick
+        self.pedal = down
+
+    def next_pulse(self, tick: int) -> int:
+        """Tick of the next pulse after a tick; far away while the pedal is up."""
+        if not self.pedal:
+            return 1 << 60
+        period = self._period()
+        return self._down + ((tick - self._down) // period + 1) * period
+
+    def pulse_due(self, tick: int) -> bool:
+        """Whether a pulse falls on this tick."""
+        return self.pedal and (tick - self._down) % self._period() == 0
+
+    def _period(self) -> int:
+        return round(TICKS / self.rate)
+
+    def pose(self, anatomy: Anatomy) -> CArm:
+        """Where source and detector stand in the vertebra's world."""
+        place = self.position
+        if self.moving:  # while it turns, poses on a coarse raster share their projection
+            place = replace(
+                place,
+                **{
+                    axis: round(getattr(place, axis) / step) * step
+                    for axis in AXES
+                    for step in [10 * ROUND_ANGLE if axis in ("orbital", "cranial") else 10 * ROUND_PLACE]
+                    if axis != "source_detector"
+                },
+            )
+        arm = self.gantry.carm(place, lying=lying(anatomy))
+        size = self.gantry.field(place.field).size
+        return replace(arm, rows=self.rows, cols=self.rows, pitch=size / self.rows)
+
+    def ready(self, subject: Subject) -> _Ready:
+        """The projected pose of now."""
+        pose = self.pose(subject.anatomy)
+        key = (subject.level, pose, self.opening)
+        if key not in self._ready:
+            while len(self._ready) >= KEPT:
+                self._ready.pop(next(iter(self._ready)))
+            camera = subject.camera
+            camera.fluoroscope = self._scope()
+            shutters = None if self.opening is None else collimation(pose.geometry, *self.opening)
+            view = camera.prepare(pose, opening=shutters, quality="preview" if self.moving else "exact")
+            self._ready[key] = _Ready(view=view, stream=Stream(view, seed=self.seed))
+        return self._ready[key]
+
+    def _scope(self) -> Fluoroscope:
+        base = Fluoroscope()
+        return replace(base, detector_dose=base.detector_dose * self.gantry.dose_factor(self.position.field))
+
+    def shoot(self, subject: Subject, tick: int, *, phase: str, single: bool = False) -> Frame:
+        """Take the picture of this tick and hold it."""
+        ready, time = self.ready(subject), tick / TICKS
+        camera: Camera = subject.camera
+        layers: dict[str, Any] = {
+            "cement_line": self.cement_line(ready, subject),
+            "needle_line": self.needle_line(ready, subject),
+            "contrast_line": None
+            if subject.contrast is None
+            else ready.view.cement_line(subject.contrast, subject.anatomy.grid),
+            "cement": camera.cement,
+        }
+        if single:
+            ready.shots += 1
+            picture = ready.view.frame(**layers, seed=self.seed + 1, number=ready.shots)
+        else:
+            picture = ready.stream.frame(**layers, time=time)
+        seconds = 0.0 if single else 1.0 / self.rate
+        self.ledger.add(picture.dose, phase=phase, seconds=seconds, time=time)
+        self._count(ready.view, seconds, tick)
+        self.seq += 1
+        plane, geometry = self.plane, picture.geometry
+        frame = Frame(
+            pane=plane,
+            seq=self.seq,
+            time=time,
+            display16=picture.display16,
+            live=self.pedal,
+            orbital_deg=self.position.orbital / deg,
+            cranial_deg=self.position.cranial / deg,
+            mm_per_pixel=geometry.pitch[0] / geometry.magnification(geometry.isocentre) / mm,
+            geometry=geometry,
+        )
+        self.held[plane], self.last[plane] = frame, tick
+        return frame
+
+    def _count(self, view: FluoroView, seconds: float, tick: int) -> None:
+        self.beam += seconds
+        self.open_area += seconds * float(view.opening.mean())
+        if (tick - self.changed) / TICKS > WASTED_AFTER:
+            self.wasted += seconds
+
+    def cement_line(self, ready: _Ready, subject: Subject) -> Image | None:
+        """Path through cement in a pose, made once for each state of the cement."""
+        if subject.fraction is None:
+            return None
+        if ready.cement is None or ready.cement[0] != subject.number:
+            line = subject.camera.cement_line(ready.view, subject.fraction, subject.veins)
+            ready.cement = (subject.number, line)
+        return ready.cement[1]
+
+    def needle_line(self, ready: _Ready, subject: Subject) -> Image | None:
+        """Path through steel in a pose, made once for each state of the needles."""
+        if not subject.needles:
+            return None
+        if ready.steel is None or ready.steel[0] != subject.steel:
+            ready.steel = (subject.steel, steel_path(ready.view, subject.needles))
+        return ready.steel[1]
+
+    def spotter(self, ready: _Ready) -> Spotter:
+        """The eye for one pose."""
+        if ready.spotter is None:
+            ready.spotter = Spotter(ready.view)
+        return ready.spotter
+
+    def age(self, plane: str, tick: int) -> float:
+        """Age [s] of the picture of a plane; infinite without one."""
+        return math.inf if plane not in self.last else (tick - self.last[plane]) / TICKS
+
+    def frames(self, keep: Callable[[Frame], bool] = lambda frame: True) -> list[Frame]:
+        """What the monitors show."""
+        now = self.plane
+        return [replace(frame, live=self.pedal and pane == now) for pane, frame in self.held.items() if keep(frame)]
+

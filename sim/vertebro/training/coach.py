@@ -1,0 +1,51 @@
+"""Hints of the coach: what a senior beside the trainee would say now. Each comes once a session and then fades."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vertebro.materials.presets import cement
+from vertebro.training.log import TICKS
+
+if TYPE_CHECKING:
+    from vertebro.training.session import Session
+
+SHOWN = 20.0  # s that a hint stays
+
+
+def hints(session: Session) -> list[str]:
+    """Hints of this moment, the newest first."""
+    shown = []
+    for hint in _candidates(session):
+        since = session.hinted.setdefault(hint, session.tick)
+        if session.tick - since <= SHOWN * TICKS:
+            shown.append(hint)
+    return shown[:2]
+
+
+def _candidates(session: Session) -> list[str]:
+    site, looks = session.site, session.looks
+    found = []
+    if site.engine is not None and site.visible and session.injecting is not None:
+        found.append("You can see cement where it should not be: stop, wait 30 s, look again.")
+    if site.margin_seen is not None and site.margin_seen < 0.35 and session.injecting is not None:
+        found.append("The cement comes near the posterior quarter.")
+    if session.injecting is not None and session.arm.plane != "lateral":
+        found.append("Inject under lateral view; look at AP in between.")
+    if session.injecting is not None and not session.arm.pedal:
+        found.append("You are injecting blind.")
+    if not site.tracks and min((look["score"] for look in looks.values()), default=0.0) < 0.5:
+        found.append("Bring the level into a true AP and a true lateral first.")
+    if site.tracks and session.mixed is None and not site.field.numb:
+        found.append("The periosteum is not numb yet.")
+    tips = site.percepts.get("ap", {}), site.percepts.get("lateral", {})
+    for name in site.tracks:
+        medial, past = tips[0].get(name, {}).get("to_medial_mm"), tips[1].get(name, {}).get("past_wall_mm")
+        if medial is not None and past is not None and medial < 2.0 and past < 0.0:
+            found.append("Near the medial line: is the tip past the posterior wall on lateral?")
+    age = session.cement_age()
+    if age is not None and session.injecting is None:
+        drips = cement(session.preset).state_word(age, temperature=site.case.cement.temperature) == "liquid"
+        if drips:
+            found.append("The cement still drips: wait.")
+    return found

@@ -1,0 +1,410 @@
+"""What each action does to a session."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vertebro.errors import SessionError
+from vertebro.materials.presets import cement
+from vertebro.observe import ct_planes
+from vertebro.procedure.schedule import FreshBatch, Retract
+from vertebro.procedure.schedule import Stylet as PushStylet
+from vertebro.procedure.schedule import Withdraw as TakeOut
+from vertebro.sources import Constant
+from vertebro.training import actions as act
+from vertebro.training.arm import Frame
+from vertebro.training.eyes import on_skin
+from vertebro.training.log import TICKS
+from vertebro.training.needles import Track, direction
+from vertebro.training.needles import advance as advance_track
+from vertebro.training.needles import rotate as rotate_track
+from vertebro.units import deg, ml, mm
+
+if TYPE_CHECKING:
+    from vertebro.training.session import Session
+
+NUMBING = Constant(45.0, "s", 15.0, 120.0, "vertebro", "ours", "infiltrate skin and periosteum, wait for it to work")
+PUNCTURE = Constant(10.0, "s", 3.0, 60.0, "vertebro", "ours", "take the needle, aim, puncture the skin")
+TURN = Constant(3.0, "s", 1.0, 10.0, "vertebro", "ours", "redirect a needle")
+MIXING = Constant(45.0, "s", 20.0, 90.0, "vertebro", "ours", "mix and fill syringes; the age counts from its start")
+SCAN = Constant(15.0, "s", 5.0, 60.0, "vertebro", "ours", "drive in, one sequence of slices, drive out")
+SCAN_DLP = Constant(12.0, "mGy.cm", 3.0, 40.0, "shepherd2011", "ours", "one short low-dose sequence")
+PULLING = Constant(5.0, "s", 1.0, 20.0, "vertebro", "ours", "twist and take out")
+STYLET_RATE = 3e-8  # m³/s
+Handler = Callable[["Session", Any], None]
+
+
+def _arm(session: Session, action: act.MoveArm) -> None:
+    scales = {
+        "orbital_deg": ("orbital", deg),
+        "cranial_deg": ("cranial", deg),
+        "table_lateral_mm": ("lateral", mm),
+        "table_height_mm": ("height", mm),
+        "table_longitudinal_mm": ("longitudinal", mm),
+    }
+    changes: dict[str, float] = {
+        axis: value * scale for name, (axis, scale) in scales.items() if (value := getattr(action, name)) is not None
+    }
+    if action.magnification is not None:
+        changes["field"] = action.magnification
+    seconds = session.arm.send(changes, session.tick)
+    session.tell("arm sets out", seconds=seconds)
+
+
+def _arm_stop(session: Session, action: act.StopArm) -> None:
+    session.arm.halt()
+
+
+def _collimate(session: Session, action: act.Collimate) -> None:
+    size = (action.width_mm * mm, action.height_mm * mm)
+    session.arm.opening = size if min(size) > 0 else None
+
+
+def _pulse_rate(session: Session, action: act.PulseRate) -> None:
+    session.arm.rate = action.rate
+
+
+def _pedal(session: Session, action: act.Pedal) -> None:
+    was = session.arm.pedal
+    session.arm.press(action.down, session.tick)
+    if action.down and not was:
+        session.tell("beam on", plane=session.arm.plane)
+        session.shoot()
+    elif was and not action.down:
+        session.beam_off()
+
+
+def _expose(session: Session, action: act.Expose) -> None:
+    session.shoot(single=True)
+
+
+def _save(session: Session, action: act.SaveImage) -> None:
+    if action.plane not in session.arm.held:
+        raise SessionError("there is no picture of this plane yet", where="save.plane", value=action.plane)
+    session.saved.append(session.arm.held[action.plane])
+
+
+def _way(session: Session, action: act.Anaesthetise | act.Place) -> tuple[np.ndarray, np.ndarray]:
+    """Entry (3,) [m] on the skin and direction (3,) of an action; the planned ones where it names none."""
+    site, name = session.site, action.needle
+    plan = site.plan_needles.get(name)
+    if plan is None:
+        raise SessionError("no such needle", where="needle", value=name, allowed=", ".join(site.plan_needles))
+    side = "right" if "right" in name else "left"
+    if isinstance(action, act.Place) and action.pixel is not None:
+        held = session.arm.held.get("ap")
+        if held is None or held.geometry is None:
+            raise SessionError("no AP picture to point at", where="place.pixel", hint="take one first")
+        entry = site.field.skin(*on_skin(held.geometry, action.pixel, site.anatomy.landmarks.posterior_skin))
+    elif action.entry_mm is not None:
+        entry = site.field.skin(action.entry_mm[0] * mm, action.entry_mm[1] * mm)
+    else:
+        entry = plan.entry
+    if action.convergence_deg is None or action.caudal_deg is None:
+        return entry, plan.direction
+    return entry, direction(side, action.convergence_deg * deg, action.caudal_deg * deg)
+
+
+def _anaesthetise(session: Session, action: act.Anaesthetise) -> None:
+    entry, way = _way(session, action)
+    contact = session.site.field.first_bone(entry, way)
+    session.spend(float(NUMBING))
+    if contact is not None:
+        session.site.field.numb.append(contact)
+    session.patient.pain = 0.0
+    session.tell("anaesthetic given", needle=action.needle, periosteum=contact is not None)
+
+
+def _place(session: Session, action: act.Place) -> None:
+    site = session.site
+    entry, way = _way(session, action)
+    if action.needle in site.tracks and site.tracks[action.needle].depth > 1.5 * mm:
+        raise SessionError("this needle is in already", where="needle", value=action.needle, hint="withdraw it first")
+    session.decide("skin puncture", needle=action.needle)
+    gauge = action.gauge or site.plan_needles[action.needle].gauge
+    side = "right" if "right" in action.needle else "left"
+    track = Track(name=action.needle, side=side, gauge=gauge, entry=entry, direction=way, depth=2 * mm)
+    site.tracks[action.needle] = track
+    site.moved.add(action.needle)
+    session.spend(float(PUNCTURE))
+    session.tell("needle placed", needle=action.needle, gauge=gauge, entry_mm=entry / mm)
+    site.show()
+
+
+def _rotate(session: Session, action: act.Rotate) -> None:
+    site, track = session.site, session.site.track(action.needle)
+    facts = rotate_track(track, action.convergence_deg * deg, action.caudal_deg * deg, site.field)
+    session.spend(float(TURN))
+    for event, details in facts:
+        session.tell(event, **details)
+    _has_moved(session, track)
+
+
+def _advance(session: Session, action: act.Advance) -> None:
+    site, track = session.site, session.site.track(action.needle)
+    if action.distance_mm < 0 and action.needle in site.used:
+        _pull(session, Retract(needle=action.needle, distance=-action.distance_mm * mm))
+        return
+    if site.engine is not None and action.needle == session.injecting_needle:
+        raise SessionError("stop injecting before the needle is moved", where="advance", value=action.needle)
+    for seconds, facts in advance_track(track, action.distance_mm * mm, site.field):
+        session.arm.changed = session.tick
+        site.subject.steel += 1
+        site.show()
+        _hand(session, seconds)
+        session.spend(seconds)
+        for event, details in facts:
+            session.met(track, event, details)
+    _has_moved(session, track)
+
+
+def _hand(session: Session, seconds: float) -> None:
+    """Count the time that the hand is in the beam: it holds the hub while the beam comes from behind or front."""
+    if session.arm.pedal and session.arm.plane == "ap":
+        session.hand_seconds += seconds
+
+
+def _has_moved(session: Session, track: Track) -> None:
+    site = session.site
+    site.moved.add(track.name)
+    site.show()
+    session.arm.changed = session.tick
+    session.tell(
+        "needle moved",
+        needle=track.name,
+        depth_mm=track.depth / mm,
+        blind_mm={plane: way / mm for plane, way in track.blind.items()},
+    )
+
+
+def _pull(session: Session, step: Retract | TakeOut) -> None:
+    site, name = session.site, step.needle
+    track, engine = site.track(name), site.engine
+    session.rounds()
+    if name == session.injecting_needle:
+        raise SessionError("stop injecting before the needle is moved", where="needle", value=name)
+    if engine is None:
+        raise SessionError("nothing was injected", where="needle", value=name)
+    site.settle_needles()
+    facts = engine.handle(step)
+    details = {key: value for key, value in facts.items() if key not in ("time_s", "event")}
+    age = session.cement_age()
+    session.spend(float(PULLING))
+    state = None if age is None else cement(session.preset).state_word(age)
+    session.tell(facts["event"], **details, state=state)
+    if facts["event"] == "needle stuck in the cement":
+        return
+    if isinstance(step, TakeOut) or name not in engine.handling.needles:
+        site.tracks.pop(name, None)
+    else:
+        track.depth -= step.distance
+        site.moved.discard(name)
+    site.show()
+
+
+def _withdraw(session: Session, action: act.Withdraw) -> None:
+    site = session.site
+    site.track(action.needle)
+    if action.needle in site.used:
+        _pull(session, TakeOut(needle=action.needle))
+        return
+    session.spend(float(PULLING))
+    site.tracks.pop(action.needle)
+    session.tell("needle withdrawn", needle=action.needle, tail_mm=0.0, tail_ml=0.0, state=None)
+    site.show()
+
+
+def _confirm(session: Session, action: act.Confirm) -> None:
+    session.decide("confirm", needle=action.needle)
+    session.tell("needle confirmed", **session.site.needle_facts(action.needle))
+
+
+def _contrast(session: Session, action: act.Contrast) -> None:
+    site = session.site
+    site.may_inject(action.needle)
+    facts = site.trace(action.needle, action.volume_ml * ml, session.tick)
+    session.spend(action.volume_ml * 5.0)
+    site.subject.contrast = site.contrast_now(session.tick)
+    site.traced = session.tick
+    session.arm.changed = session.tick
+    session.tell("contrast injected", **facts)
+
+
+def _mix(session: Session, action: act.Mix) -> None:
+    preset = action.preset or session.site.case.cement.preset
+    cement(preset)
+    again = session.mixed is not None
+    session.preset, session.mixed = preset, session.tick
+    session.spend(float(MIXING))
+    session.tell("cement mixed", preset=preset, again=again)
+    for site in session.sites.values():
+        if site.engine is not None:
+            session.rounds()
+            for name in sorted(site.engine.handling.needles):
+                site.engine.handle(FreshBatch(needle=name, age=float(MIXING)))
+
+
+def _inject(session: Session, action: act.Inject) -> None:
+    site = session.site
+    site.may_inject(action.needle)
+    age = session.cement_age()
+    if age is None:
+        raise SessionError("there is no cement", where="inject", hint="mix it first")
+    session.rounds()
+    if session.injecting is None or session.injecting[0] != action.needle:
+        session.decide("injection", needle=action.needle)
+        _say_start(session, action.needle, age)
+    if site.engine is None:
+        site.begin(session.tick, age=age, preset=session.preset)
+    site.settle_needles()
+    site.used.add(action.needle)
+    session.injecting = (action.needle, action.rate_ml_min * ml / 60.0, site.level)
+    session.arm.changed = session.tick
+
+
+def _say_start(session: Session, name: str, age: float) -> None:
+    card, room = cement(session.preset), session.site.case.cement.temperature
+    first, last = card.working_window_at(room)
+    session.tell(
+        "injection starts",
+        needle=name,
+        age_s=age,
+        window_s=[first, last],
+        viscosity_pa_s=float(card.zero_shear_viscosity(age, temperature=room)),
+        state=card.state_word(age, temperature=room),
+        findings=session.site.needle_facts(name),
+    )
+
+
+def _stop(session: Session, action: act.Stop) -> None:
+    if session.injecting is None:
+        return
+    session.rounds()
+    name, _, level = session.injecting
+    site = session.sites[level]
+    if site.engine is not None:
+        site.engine.stop(name)
+        site.engine.release()
+    session.injecting = None
+    margin = None if site.engine is None else site.engine.witness.risks.posterior_margin
+    session.tell("injection stops", needle=name, margin=margin, injected_ml=session.injected() / ml)
+
+
+def _stylet(session: Session, action: act.Stylet) -> None:
+    site = session.site
+    track = site.track(action.needle)
+    if site.engine is None or action.needle not in site.used or session.injecting is not None:
+        raise SessionError("a stylet pushes after an injection has been stopped", where="stylet", value=action.needle)
+    session.rounds()
+    before = site.engine.state.time
+    facts = site.engine.handle(PushStylet(needle=track.name, rate=STYLET_RATE))
+    took = site.engine.state.time - before
+    site.tick = session.tick + math.ceil(took * TICKS)
+    session.spend(math.ceil(took * TICKS) / TICKS)
+    session.tell("stylet pushed", needle=track.name, volume_ml=facts.get("volume_ml", 0.0))
+
+
+def _wait(session: Session, action: act.Wait) -> None:
+    session.spend(action.seconds)
+
+
+def _ct(session: Session, action: act.CtSlice) -> None:
+    site = session.site
+    session.rounds()
+    session.spend(float(SCAN))
+    scene = site.planned if site.engine is None else site.engine.scene
+    scene = _with_needles(scene, site.subject.needles)
+    centre = tuple(x * mm for x in action.centre_mm)
+    slices = ct_planes(scene, site.subject.fraction, needles=bool(site.subject.needles), centre=centre)  # type: ignore[arg-type]
+    session.slices = {plane: found.hu for plane, found in slices.items()}
+    session.dlp += float(SCAN_DLP)
+    session.tell("ct", after_cement=site.engine is not None, needles=len(site.subject.needles), dlp_mgy_cm=SCAN_DLP)
+
+
+def _with_needles(scene: Any, needles: tuple[Any, ...]) -> Any:
+    return dataclasses.replace(scene, needles=needles) if needles else scene
+
+
+def _mark(session: Session, action: act.MarkLeak) -> None:
+    session.marks += 1
+
+
+def _level(session: Session, action: act.Level) -> None:
+    if action.level not in session.sites:
+        raise SessionError("no such level", where="level", value=action.level, allowed=", ".join(session.sites))
+    if session.injecting is not None:
+        raise SessionError("stop injecting before you leave the level", where="level", value=action.level)
+    session.level = action.level
+    session.arm.held.clear()
+    session.arm.last.clear()
+    session.looks.clear()
+    session.spend(5.0)
+
+
+def _answer(session: Session, action: act.Answer) -> None:
+    question = next((q for q in session.scenario.questions if q.id == action.question), None)
+    if question is None or action.answer not in question.options:
+        allowed = "; ".join(f"{q.id}: {', '.join(q.options)}" for q in session.scenario.questions)
+        raise SessionError("no such question or answer", where="answer", value=action.question, allowed=allowed)
+    session.answers[question.id] = action.answer
+    session.tell("answered", question=question.id, rule=question.rule, right=action.answer in question.right)
+
+
+def _check(session: Session, action: act.Check) -> None:
+    if action.item not in {item.id for item in session.scenario.checklist}:
+        allowed = ", ".join(item.id for item in session.scenario.checklist)
+        raise SessionError("no such item", where="check", value=action.item, allowed=allowed)
+    session.checked.add(action.item)
+    session.tell("checked", item=action.item, pictures=sorted(session.arm.held))
+
+
+def _call(session: Session, action: act.Call) -> None:
+    if action.whom == "oxygen":
+        session.patient.on_oxygen = True
+    if action.whom == "analgesia":
+        session.patient.pain = 0.0
+    session.tell("called", whom=action.whom)
+
+
+def _report(session: Session, action: act.Report) -> None:
+    session.tell("leaks reported", leaks=sorted(set(action.leaks)))
+
+
+def _finish(session: Session, action: act.Finish) -> None:
+    session.end()
+
+
+HANDLERS: dict[str, Handler] = {
+    "arm": _arm,
+    "arm_stop": _arm_stop,
+    "collimate": _collimate,
+    "pulse_rate": _pulse_rate,
+    "pedal": _pedal,
+    "expose": _expose,
+    "save": _save,
+    "anaesthetise": _anaesthetise,
+    "place": _place,
+    "rotate": _rotate,
+    "advance": _advance,
+    "withdraw": _withdraw,
+    "confirm": _confirm,
+    "contrast": _contrast,
+    "mix": _mix,
+    "inject": _inject,
+    "stop": _stop,
+    "stylet": _stylet,
+    "wait": _wait,
+    "ct": _ct,
+    "mark_leak": _mark,
+    "level": _level,
+    "answer": _answer,
+    "check": _check,
+    "call": _call,
+    "report": _report,
+    "finish": _finish,
+}

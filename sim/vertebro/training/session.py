@@ -1,0 +1,416 @@
+"""`Session`: commands in, pictures and telemetry out; one clock for physics, curing, C-arm and dose; one log.
+
+The clock counts ticks of 1/60 s. Commands act on the tick they come at, rounds of the injection and pulses fall on
+ticks, so how the caller cuts time into steps changes nothing, and a log replayed gives the same session.
+
+>>> session = Session("first-steps", seed=11)                          # doctest: +SKIP
+>>> session.command({"kind": "pedal", "down": True})                   # doctest: +SKIP
+>>> session.step(1.0); [frame.pane for frame in session.frames()]      # doctest: +SKIP
+['ap']
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from vertebro import __version__
+from vertebro.anatomy.anatomy import Anatomy
+from vertebro.errors import SessionError, VertebroError
+from vertebro.imaging import window_level
+from vertebro.sources import Constant
+from vertebro.training import panel
+from vertebro.training.actions import Act, parse_action
+from vertebro.training.arm import Arm, Frame
+from vertebro.training.handlers import HANDLERS
+from vertebro.training.log import TICKS, Log
+from vertebro.training.needles import Track
+from vertebro.training.patient import NERVE_VOLUME, Patient
+from vertebro.training.scenario import Scenario, load_scenario
+from vertebro.training.site import Site
+from vertebro.units import ml, mm
+
+Mode = Literal["coach", "exam"]
+QUIET = 30.0  # s without injecting after which the injection is followed in longer rounds
+REST_ROUNDS = (4, 20)  # of the case's interval: at first, and when all is quiet
+FLINCH = Constant(4e-3, "m", 1e-3, 15e-3, "vertebro", "ours", "how far a patient who is hurt moves")
+
+
+class Session:
+    """One training session.
+
+    Parameters
+    ----------
+    scenario : str or Scenario
+    seed : int, optional
+        Of the anatomy and the noise; by default the scenario's first.
+    mode : {"coach", "exam"}
+        A coach gives hints.
+    settings : dict, optional
+        Dotted keys of the case to change, such as a coarser grid.
+    log : Path, optional
+        File for the log as it comes.
+    anatomies : mapping of level to Anatomy, optional
+        Ready made ones of the same scenario, seed and settings.
+    progress : callable, optional
+        ``progress(stage, fraction)`` while the anatomy is built.
+
+    Raises
+    ------
+    SessionError
+        If the scenario or the mode is unknown.
+    """
+
+    def __init__(
+        self,
+        scenario: str | Scenario,
+        seed: int | None = None,
+        mode: Mode = "coach",
+        *,
+        settings: dict[str, Any] | None = None,
+        log: Path | None = None,
+        anatomies: Mapping[str, Anatomy] | None = None,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> None:
+        if mode not in ("coach", "exam"):
+            raise SessionError("unknown mode", where="mode", value=mode, allowed="coach, exam")
+        self.scenario, self.mode, self.settings = load_scenario(scenario), mode, dict(settings or {})
+        self.seed = self.scenario.seeds[0] if seed is None else seed
+        self.sites: dict[str, Site] = {}
+        for number in range(len(self.scenario.sites)):
+            case = self.scenario.case(self.seed, number, self.settings)
+            if progress is not None:
+                progress(f"building {case.anatomy.level}", number / len(self.scenario.sites))
+            self.sites[case.anatomy.level] = Site(case, (anatomies or {}).get(case.anatomy.level))
+        self.level = next(iter(self.sites))
+        self.arm = Arm(rows=self.site.case.imaging.rows, seed=self.seed)
+        self.patient = Patient(seed=self.seed)
+        self.tick, self.finished = 0, False
+        self._left = 0.0  # s, not yet a tick
+        self.mixed: int | None = None
+        self.preset = self.site.case.cement.preset
+        self.injecting: tuple[str, float, str] | None = None  # needle, rate [m³/s], level
+        self.stopped = 0  # tick of the last injecting round
+        self.looks: dict[str, dict[str, Any]] = {}
+        self.answers: dict[str, str] = {}
+        self.checked: set[str] = set()
+        self.saved: list[Frame] = []
+        self.slices: dict[str, np.ndarray] = {}
+        self.marks, self.dlp, self.hand_seconds = 0, 0.0, 0.0
+        self.last_round: dict[str, Any] = {}
+        self.said: set[str] = set()
+        self.hinted: dict[str, int] = {}
+        self._lived = 0
+        self.log = Log(log)
+        self.log.add(
+            "start",
+            0,
+            version=__version__,
+            scenario=self.scenario.id,
+            scenario_version=self.scenario.version,
+            digest=self.scenario.digest,
+            seed=self.seed,
+            mode=mode,
+            settings=self.settings,
+            windows=self.scenario.windows.model_dump(),
+            questions=[q.model_dump(include={"id", "rule", "critical"}) for q in self.scenario.questions],
+            checklist=[item.model_dump(include={"id", "rule"}) for item in self.scenario.checklist],
+            needles={level: list(site.names) for level, site in self.sites.items()},
+        )
+        self.log.flush()
+
+    # for the app --------------------------------------------------------------------------------------------------
+
+    @property
+    def time(self) -> float:
+        """Seconds on the session's clock."""
+        return self.tick / TICKS
+
+    @property
+    def site(self) -> Site:
+        """The level in the beam."""
+        return self.sites[self.level]
+
+    def command(self, action: Act | dict[str, Any]) -> None:
+        """Do something now.
+
+        Raises
+        ------
+        SessionError
+            If the action is unknown, or not possible at this moment.
+        """
+        wish = parse_action(action)
+        if self.finished:
+            raise SessionError("the session is over", where="action", value=wish.kind)  # type: ignore[attr-defined]
+        line = self.log.add("action", self.tick, level=self.level, action=wish.model_dump())
+        try:
+            HANDLERS[wish.kind](self, wish)  # type: ignore[attr-defined]
+        except VertebroError as error:
+            line["refused"] = error.message
+            raise
+        finally:
+            if self.arm.changed < self.tick and wish.kind != "pedal":  # type: ignore[attr-defined]
+                self.arm.changed = self.tick
+            self.log.flush()
+
+    def step(self, dt: float) -> None:
+        """Let time pass [s]; at 1x the caller's own, at another speed more or less of it."""
+        if not (math.isfinite(dt) and dt >= 0.0):
+            raise SessionError("impossible step", where="dt", value=dt, allowed=">= 0 s")
+        if self.finished:
+            return
+        self._left += dt * TICKS
+        whole = math.floor(self._left + 1e-9)
+        self._left = max(self._left - whole, 0.0)
+        self._to(self.tick + whole)
+        self.log.flush()
+
+    def frames(self) -> list[Frame]:
+        """What the monitors show: the held or live picture of each plane, and the last CT slice."""
+        shown = self.arm.frames()
+        if "axial" in self.slices:
+            grey = window_level(self.slices["axial"]).astype(np.uint16) << 8
+            shown.append(
+                Frame(
+                    pane="ct", seq=-1, time=self.time, display16=grey, live=False, orbital_deg=0.0, cranial_deg=0.0,
+                    mm_per_pixel=160.0 / grey.shape[0],
+                )
+            )  # fmt: skip
+        return shown
+
+    def telemetry(self) -> dict[str, Any]:
+        """Read-outs as plain JSON values; see `vertebro.training.panel`."""
+        return panel.telemetry(self)
+
+    def observation(self) -> panel.Observation:
+        """What an operator could perceive now."""
+        return panel.observation(self)
+
+    # for the handlers ---------------------------------------------------------------------------------------------
+
+    def tell(self, event: str, /, **facts: Any) -> None:
+        """Note an event of now."""
+        self.log.add("event", self.tick, event=event, **({"level": self.level} | facts))
+
+    def spend(self, seconds: float) -> None:
+        """Let the time pass that an action takes."""
+        self._to(self.tick + round(seconds * TICKS))
+
+    def cement_age(self) -> float | None:
+        """Age [s] of the cement; None before it is mixed."""
+        return None if self.mixed is None else (self.tick - self.mixed) / TICKS
+
+    def injected(self) -> float:
+        """Cement injected so far, all levels [m³]."""
+        return sum(site.engine.state.injected_volume for site in self.sites.values() if site.engine is not None)
+
+    @property
+    def injecting_needle(self) -> str | None:
+        """The needle of this level that is being injected through."""
+        return self.injecting[0] if self.injecting is not None and self.injecting[2] == self.level else None
+
+    @property
+    def phase(self) -> str:
+        """What the dose is booked on: position, needle, cement, after."""
+        if self.mixed is not None:
+            used = any(site.used for site in self.sites.values())
+            return "after" if used and not any(site.tracks for site in self.sites.values()) else "cement"
+        return "needle" if self.site.tracks else "position"
+
+    def shoot(self, *, single: bool = False) -> None:
+        """Take a picture, and look at it."""
+        site = self.site
+        if site.tracer is not None:
+            site.subject.contrast = site.contrast_now(self.tick)
+        frame = self.arm.shoot(site.subject, self.tick, phase=self.phase, single=single)
+        self._look(frame, single)
+
+    def decide(self, point: str, **facts: Any) -> None:
+        """Note how well the operator could see at a moment that mattered."""
+        seen = {
+            plane: {"age_s": self.arm.age(plane, self.tick), "score": self.looks[plane]["score"]}
+            for plane in ("ap", "lateral")
+            if plane in self.looks
+        }
+        self.tell("decision point", point=point, seen=seen, **facts)
+
+    def met(self, track: Track, event: str, facts: dict[str, Any]) -> None:
+        """What the tip has met."""
+        if event == "posterior wall crossed":
+            self.decide("posterior wall", needle=track.name)
+        self.tell(event, **facts)
+        if event == "bone contact" and not facts["numb"]:
+            self.patient.say("Ouch! That hurts.", pain=7.0)
+            turn = np.random.default_rng((self.seed, self.tick)).uniform(0.0, 2 * math.pi)
+            place = self.arm.position
+            moved = replace(
+                place,
+                lateral=place.lateral + float(FLINCH) * math.cos(turn),
+                longitudinal=place.longitudinal + float(FLINCH) * math.sin(turn),
+            )
+            if not self.arm.moving:
+                self.arm.position = self.arm.target = moved
+            self.tell("patient in pain", needle=track.name, moved_mm=FLINCH / mm)
+
+    def beam_off(self) -> None:
+        """Book the beam since the pedal went down."""
+        arm = self.arm
+        share = arm.open_area / arm.beam if arm.beam else 1.0
+        facts = {"beam_s": arm.beam, "wasted_s": arm.wasted, "open_share": share, "hand_s": self.hand_seconds}
+        self.tell("beam off", **facts, dap_gy_cm2=arm.ledger.total.dose_area_product * 1e4)
+
+    def end(self) -> None:
+        """Close the session: final findings into the log."""
+        if self.injecting is not None:
+            HANDLERS["stop"](self, None)
+        self.rounds()
+        self.arm.press(False, self.tick)
+        self.beam_off()
+        self.decide("end")
+        self.finished = True
+        total = self.arm.ledger
+        self.log.add("end", self.tick, dose=total.to_dict(), dlp_mgy_cm=self.dlp, levels=panel.truth(self))
+        self.log.close()
+
+    # the clock ----------------------------------------------------------------------------------------------------
+
+    def _to(self, goal: int) -> None:
+        """Go to a tick; rounds and pulses on the way fall where they are due."""
+        while self.tick < goal:
+            stops = [goal, self.arm.next_pulse(self.tick), *(self._round_due(site) for site in self.sites.values())]
+            self.tick = min(stop for stop in stops if stop > self.tick)
+            self.arm.roll(self.tick)
+            for site in self.sites.values():
+                if self.tick >= self._round_due(site):
+                    self._round(site)
+            if self.arm.pulse_due(self.tick):
+                self.shoot()
+
+    def _round_due(self, site: Site) -> int:
+        if site.engine is None:
+            return 1 << 60
+        interval = max(1, round(site.case.flow.interval * TICKS))
+        if self.injecting is None or self.injecting[2] != site.level:
+            interval *= REST_ROUNDS[(self.tick - self.stopped) / TICKS > QUIET]
+        return max(site.tick + interval, self.tick)
+
+    def rounds(self) -> None:
+        """Bring every injection up to now."""
+        for site in self.sites.values():
+            self._round(site)
+
+    def _round(self, site: Site) -> None:
+        engine, ticks = site.engine, self.tick - site.tick
+        if engine is None or ticks <= 0:
+            return
+        dt, push = ticks / TICKS, None
+        site.tick = self.tick
+        if self.injecting is not None and self.injecting[2] == site.level:
+            name, rate, _ = self.injecting
+            push = engine.push(name, rate, dt)
+            self.stopped = self.tick
+            self.arm.changed = self.tick
+        else:
+            engine.rest(dt)
+        site.refresh()
+        self._book(site, dt, push)
+        self._live(engine.state.injected_volume, engine.monitor.embolic_volume)
+
+    def _live(self, injected: float, embolic: float) -> None:
+        self.patient.live((self.tick - self._lived) / TICKS, injected, embolic)
+        self._lived = self.tick
+        if self.patient.alarming and "alarm" not in self.said:
+            self.said.add("alarm")
+            self.tell("vital signs alarming", map_mmhg=self.patient.map_now, spo2=self.patient.oxygen)
+
+    def _book(self, site: Site, dt: float, push: Any) -> None:
+        engine = site.engine
+        if engine is None:
+            return
+        for leak in engine.leaks():
+            if leak.key not in site.known:
+                site.known.add(leak.key)
+                self.tell("leak", **(site.leak_facts(leak) | {"level": site.level}))
+        risks, latest = engine.witness.risks, engine.witness.history[-1]
+        nerve = risks.foramen_volume + engine.monitor.compartment_volumes().get("canal", 0.0)
+        if nerve > NERVE_VOLUME and f"leg {site.level}" not in self.said:
+            self.said.add(f"leg {site.level}")
+            self.patient.say("Something shoots into my leg!", pain=6.0)
+            self.tell("radicular pain", level=site.level)
+        self.last_round = {
+            "level": site.level,
+            "dt": dt,
+            "needle": None if push is None else self.injecting and self.injecting[0],
+            "rate_ml_s": 0.0 if push is None else push.rate / ml,
+            "capped": bool(push is not None and push.capped),
+            "syringe_kpa": 0.0 if push is None else push.pressure / 1e3,
+            "force_n": 0.0 if push is None else latest["plunger_force_n"],
+            "viscosity_pa_s": latest["viscosity_pa_s"],
+            "injected_ml": engine.state.injected_volume / ml,
+            "by_needle_ml": {name: volume / ml for name, volume in engine.state.injected.items() if volume > 0.0},
+            "margin": risks.posterior_margin,
+            "canal": risks.canal_encroachment,
+            "embolic_ml": engine.monitor.embolic_volume / ml,
+            "leaks_ml": {str(leak.key): leak.volume / ml for leak in engine.leaks()},
+            "ages_s": {
+                plane: age for plane in ("ap", "lateral") if math.isfinite(age := self.arm.age(plane, self.tick))
+            },
+            "beam": self.arm.pedal,
+            "alarming": self.patient.alarming,
+        }
+        self.log.add("row", self.tick, **self.last_round)
+
+    # looking ------------------------------------------------------------------------------------------------------
+
+    def _look(self, frame: Frame, single: bool) -> None:
+        site, plane, ready = self.site, frame.pane, self.arm.ready(self.site.subject)
+        for track in site.tracks.values():
+            track.blind[plane] = 0.0
+        pose = (frame.orbital_deg, frame.cranial_deg, site.level)
+        known = self.looks.get(plane)
+        if known is None or known["pose"] != pose:
+            quality = site.eyes.quality(frame.geometry, plane)
+            self.looks[plane] = {"pose": pose} | quality
+            self.tell(
+                "image", plane=plane, orbital_deg=frame.orbital_deg, cranial_deg=frame.cranial_deg, single=single,
+                **quality,
+            )  # fmt: skip
+        site.percepts[plane] = {name: site.eyes.read(frame.geometry, plane, track) for name, track in site.tracks.items()}
+        if site.engine is None or site.spotted_at.get(plane) == site.subject.number:
+            return
+        site.spotted_at[plane] = site.subject.number
+        if plane == "lateral":
+            site.margin_seen = site.engine.witness.risks.posterior_margin
+        self._spot(site, ready, plane)
+
+    def _spot(self, site: Site, ready: Any, plane: str) -> None:
+        """Note the leaks that the picture on display shows for the first time."""
+        engine = site.engine
+        if engine is None:
+            return
+        camera, grid, fraction = site.subject.camera, site.anatomy.grid, site.subject.fraction
+        for leak in engine.leaks():
+            if leak.key in site.visible or fraction is None:
+                continue
+            leaked = site.leaked(leak)
+            if not leaked.any():
+                continue
+            seen = self.arm.spotter(ready).look(
+                ready.view.cement_line(leaked, grid),
+                cement_line=ready.view.cement_line(fraction - leaked, grid),
+                needle_line=self.arm.needle_line(ready, site.subject),
+                cement=camera.cement,
+            )
+            if seen.visible:
+                site.visible[leak.key] = self.tick
+                facts = {"snr": seen.snr, "clutter_ratio": seen.clutter_ratio, "contrast": seen.contrast}
+                self.tell(
+                    "leak visible", key=leak.key, plane=plane, volume_ml=leak.volume / ml,
+                    region=site.leak_facts(leak)["region"], injected_ml=engine.state.injected_volume / ml, **facts,
+                )  # fmt: skip
+
