@@ -1,0 +1,242 @@
+"""From metrics to points: the rubric is data (``rubric.toml``), an unvalidated draft.
+
+Gates before points: a critical error and the case is not passed, whatever the points. A rule that cannot apply is
+taken out and the rest is rescaled.
+
+>>> sum(rule.points for rule in load_rubric().rules)
+100.0
+>>> load_rubric().rule("C3").title
+'Wall rule'
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from vertebro.errors import CaseError
+from vertebro.sources import SOURCES
+from vertebro.training.log import Line
+from vertebro.training.metrics import METRICS, Metrics, measure
+
+RUBRIC = Path(__file__).parent / "rubric.toml"
+CAP = 49.0  # points shown with a critical error
+PASS, GOOD, LEAST = 60.0, 80.0, 0.5
+
+
+class Piece(BaseModel):
+    """Base of the records below."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Part(Piece):
+    """One metric of a rule: all points at `full`, none at `none`, straight in between."""
+
+    metric: str
+    full: float
+    none: float
+
+    def score(self, value: float) -> float:
+        """0 to 1."""
+        return min(max((value - self.none) / (self.full - self.none), 0.0), 1.0)
+
+
+class Rule(Piece):
+    """A rule of the rubric."""
+
+    id: str
+    title: str
+    points: float
+    parts: tuple[Part, ...] = Field(min_length=1)
+    combine: Literal["mean", "least"] = "mean"
+    missing: Literal["skip", "none"]
+    sources: tuple[str, ...]
+    say: str
+    do: str
+
+
+class Gate(Piece):
+    """A critical error: the metric above the limit."""
+
+    id: str
+    metric: str
+    above: float
+    text: str
+    sources: tuple[str, ...]
+
+
+class Domain(Piece):
+    """A group of rules with its weight."""
+
+    name: str
+    points: float
+
+
+class Rubric(Piece):
+    """All rules; weights add up to 100, per domain and in all."""
+
+    version: str
+    status: str
+    domains: dict[str, Domain]
+    rules: tuple[Rule, ...]
+    critical: tuple[Gate, ...]
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Rubric:
+        for key, domain in self.domains.items():
+            total = sum(rule.points for rule in self.rules if rule.id.startswith(key))
+            if abs(total - domain.points) > 1e-9:
+                raise ValueError(f"the rules of domain {key} have {total} points, not {domain.points}")
+        if abs(sum(domain.points for domain in self.domains.values()) - 100.0) > 1e-9:
+            raise ValueError("the domains' points do not add up to 100")
+        named = {part.metric for rule in self.rules for part in rule.parts} | {gate.metric for gate in self.critical}
+        cited = {key for entry in (*self.rules, *self.critical) for key in entry.sources}
+        if named - set(METRICS) or cited - set(SOURCES):
+            raise ValueError(f"unknown metrics or sources: {sorted((named - set(METRICS)) | (cited - set(SOURCES)))}")
+        return self
+
+    def rule(self, name: str) -> Rule | Gate:
+        """A rule or a gate by id.
+
+        Raises
+        ------
+        CaseError
+            If there is none.
+        """
+        for entry in (*self.rules, *self.critical):
+            if entry.id == name:
+                return entry
+        allowed = ", ".join(entry.id for entry in (*self.rules, *self.critical))
+        raise CaseError("no such rule", where="rule", value=name, allowed=allowed)
+
+    @property
+    def digest(self) -> str:
+        """Of everything in it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+@functools.cache
+def load_rubric() -> Rubric:
+    """The rubric that comes with the package."""
+    return Rubric.model_validate(tomllib.loads(RUBRIC.read_text(encoding="utf-8")))
+
+
+def score(lines: Sequence[Line], rubric: Rubric | None = None) -> dict[str, Any]:
+    """What a session was worth, from its log.
+
+    Returns
+    -------
+    dict
+        ``points`` (0 to 100, capped at 49 with a critical error), ``raw_points, label, critical, domains, rules,
+        metrics, rubric``. Plain JSON values.
+    """
+    rubric = rubric or load_rubric()
+    metrics = measure(lines)
+    rows = [_row(rule, metrics) for rule in rubric.rules]
+    critical = [
+        {"id": gate.id, "text": gate.text, "value": metrics[gate.metric], "above": gate.above}
+        for gate in rubric.critical
+        if metrics[gate.metric] is not None and metrics[gate.metric] > gate.above
+    ]
+    domains = {key: _domain(rubric, key, rows) for key in rubric.domains}
+    possible = sum(row["possible"] for row in rows)
+    raw = 100.0 * sum(row["points"] for row in rows) / possible if possible else 0.0
+    return {
+        "points": round(min(raw, CAP) if critical else raw, 6),
+        "raw_points": round(raw, 6),
+        "label": _label(raw, critical, domains),
+        "critical": critical,
+        "domains": domains,
+        "rules": rows,
+        "metrics": metrics,
+        "rubric": {"version": rubric.version, "status": rubric.status, "digest": rubric.digest},
+    }
+
+
+def _row(rule: Rule, metrics: Metrics) -> dict[str, Any]:
+    values = [metrics[part.metric] for part in rule.parts]
+    row: dict[str, Any] = {"id": rule.id, "title": rule.title, "values": dict(zip(_names(rule), values, strict=True))}
+    if any(value is None for value in values):
+        skip = rule.missing == "skip"
+        return row | {
+            "share": None if skip else 0.0,
+            "points": 0.0,
+            "possible": 0.0 if skip else rule.points,
+            "say": "Does not apply to this run." if skip else "Not done, so it could not be measured.",
+            "do": rule.do,
+        }
+    shares = [part.score(float(value)) for part, value in zip(rule.parts, values, strict=True)]
+    share = min(shares) if rule.combine == "least" else sum(shares) / len(shares)
+    return row | {
+        "share": share,
+        "points": rule.points * share,
+        "possible": rule.points,
+        "say": _say(rule.say, metrics),
+        "do": rule.do,
+    }
+
+
+def _names(rule: Rule) -> list[str]:
+    return [part.metric for part in rule.parts]
+
+
+def _say(text: str, metrics: Metrics) -> str:
+    """The rule's sentence with its numbers; a number that is missing is said to be."""
+    known = {name: (float("nan") if value is None else value) for name, value in metrics.items()}
+    return text.format(**known).replace("nan", "unknown")
+
+
+def _domain(rubric: Rubric, key: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    own = [row for row in rows if row["id"].startswith(key)]
+    possible, points = sum(row["possible"] for row in own), sum(row["points"] for row in own)
+    return {
+        "name": rubric.domains[key].name,
+        "points": points,
+        "possible": possible,
+        "share": points / possible if possible else None,
+    }
+
+
+def _label(raw: float, critical: Sequence[Any], domains: dict[str, Any]) -> str:
+    if critical:
+        return "critical error"
+    weak = any(found["share"] is not None and found["share"] < LEAST for found in domains.values())
+    if raw < PASS or weak:
+        return "not yet"
+    return "competent in this case" if raw < GOOD else "at expert level in this run"
+
+
+def explain(key: str) -> dict[str, Any]:
+    """A rule (``rule.C3``), a critical error (``rule.K4``) or a metric (``metric.N5``) in plain words.
+
+    Raises
+    ------
+    CaseError
+        If there is none of that name.
+    """
+    head, _, name = key.partition(".")
+    rubric = load_rubric()
+    if head == "metric":
+        if name not in METRICS:
+            raise CaseError("no such metric", where="explain", value=key, allowed=", ".join(METRICS))
+        users = [rule.id for rule in rubric.rules if name in _names(rule)]
+        users += [gate.id for gate in rubric.critical if gate.metric == name]
+        return {"key": key, "meaning": METRICS[name], "rules": users}
+    entry = rubric.rule(name)
+    status = {"status": rubric.status, "sources": [SOURCES[source].text for source in entry.sources]}
+    if isinstance(entry, Gate):
+        formula = f"{entry.metric} > {entry.above:g}: {METRICS[entry.metric]}"
+        return {"key": key, "meaning": entry.text, "formula": formula, "effect": f"capped at {CAP:g} points"} | status
+    bands = [
+        {"metric": part.metric, "meaning": METRICS[part.metric], "full": f"full at {part.full:g}", "none": f"none at {part.none:g}"}
+        for part in entry.parts
+    ]
+    facts = {"key": key, "meaning": entry.title, "points": entry.points, "combine": entry.combine, "bands": bands}
+    return facts | {"missing": entry.missing, "advice": entry.do} | status
