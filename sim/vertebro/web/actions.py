@@ -1,7 +1,7 @@
 """The one table of what a trainee can do: keys, buttons, help sheet and commands of the page are read from it.
 
-A field of a command may be taken from the read-outs or from the page: ``{"from": "needle.name"}``, and may be moved
-from there: ``{"from": "arm.target.orbital_deg", "add": 5}``.
+A field of a command may be taken from the read-outs or from the page: ``{"from": "page.needle"}``, and may be moved
+from there: ``{"from": "page.target.orbital_deg", "add": 5}``.
 
 >>> {action.id: action.key for action in ACTIONS}["xray.pedal"]
 'Space'
@@ -69,7 +69,7 @@ def _arm() -> list[Action]:
     group = "C-arm and table"
 
     def move(name: str, label: str, key: str, axis: str, add: float) -> Action:
-        command = {"kind": "arm", axis: _from(f"arm.target.{axis}", add)}
+        command = {"kind": "arm", axis: _from(f"page.target.{axis}", add)}
         return Action(id=f"arm.{name}", group=group, label=label, key=key, command=command, repeats=True)
 
     return [
@@ -103,7 +103,7 @@ def _needle() -> list[Action]:
     return [
         Action(id="needle.other", group=group, label="Other needle", key="n"),
         act("numb", "Local anaesthetic", "l", "anaesthetise"),
-        Action(id="needle.place", group=group, label="Put on the skin (then click AP, or Enter)", key="p"),
+        Action(id="needle.place", group=group, label="Aim at the skin; again: puncture", key="p"),
         step("advance", "Advance 0.5 mm", "ArrowUp", "advance", "distance_mm", 0.5),
         step("withdraw", "Pull back 0.5 mm", "ArrowDown", "advance", "distance_mm", -0.5),
         step("advance5", "Advance 5 mm", "Shift+ArrowUp", "advance", "distance_mm", 5.0),

@@ -48,8 +48,18 @@ class Picture(Protocol):
     def mm_per_pixel(self) -> float: ...
 
 
+class Lines(Protocol):
+    """A session's log: ``lines`` with ``type``, ``tick`` and ``t``; those of type ``event`` are told to the page."""
+
+    @property
+    def lines(self) -> list[dict[str, Any]]: ...
+
+
 class TrainerSession(Protocol):
-    """A session: commands in, pictures and read-outs out."""
+    """A session: commands in, pictures, read-outs and a log out."""
+
+    @property
+    def log(self) -> Lines: ...
 
     def command(self, command: dict[str, Any], /) -> Any:
         """Apply an action: its ``kind`` and fields. An action at the wrong moment is a `VertebroError`."""

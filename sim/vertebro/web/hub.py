@@ -106,6 +106,7 @@ class Hub:
         self.state: dict[str, Any] = {}
         self.pictures: dict[str, bytes] = {}
         self.events: deque[Any] = deque(maxlen=500)
+        self.debrief: dict[str, Any] | None = None
         self.status: dict[str, Any] = {"type": "status", "phase": "choose", "text": "", "fraction": 0.0}
 
     # ---- from the worker -------------------------------------------------------------------------------------
@@ -119,13 +120,17 @@ class Hub:
         elif kind == "event":
             self.events.append(message[1])
             self.tell({"type": "event", "event": message[1]})
+        elif kind == "debrief":
+            self.debrief = message[1]
+            self.tell({"type": "debrief", "debrief": self.debrief})
         elif kind == "refused":
             self.tell({"type": "refused", "command": message[1], "error": message[2]})
         elif kind in ("progress", "ready", "failed", "status"):
             self._status(message)
 
     def _picture(self, picture: bytes) -> None:
-        pane = str(unpack(picture).about["pane"])
+        about = unpack(picture).about
+        pane = f"{about['pane']} {about.get('plane', '')}"
         self.pictures[pane] = picture
         for client in self.clients:
             client.show(pane, picture)
@@ -155,6 +160,7 @@ class Hub:
         """Another session begins: nothing of the last one is shown any more."""
         self.state, self.pictures = {}, {}
         self.events.clear()
+        self.debrief = None
         self.status = {"type": "status", "phase": "prepare", "text": "starting", "fraction": 0.0}
         self.tell({"type": "reset"})
         self.tell(self.status)
@@ -173,6 +179,8 @@ class Hub:
             client.tell({"type": "past", "events": list(self.events)})
         if self.state:
             client.state = {**self.state, "echo": 0}
+        if self.debrief is not None:
+            client.tell({"type": "debrief", "debrief": self.debrief})
         for pane, picture in self.pictures.items():
             client.show(pane, picture)
         client.wake.set()

@@ -73,6 +73,16 @@ class WorkerLink:
         self.speed = speed
         self._order(("speed", speed))
 
+    def look(self, plane: str, offset_mm: float) -> None:
+        """Ask for a slice of the planning CT."""
+        if self.ready:
+            self._order(("look", plane, offset_mm))
+
+    def debrief(self) -> None:
+        """Ask for the debrief."""
+        if self.ready:
+            self._order(("debrief",))
+
     def release(self) -> None:
         """Nobody holds the pedal or the syringe any more."""
         for command in held_releases():

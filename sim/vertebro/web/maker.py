@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from vertebro.web.contract import TrainerSession
 
 
-def make_session(scenario: str, seed: int, mode: str, report: Callable[[str, float], None]) -> TrainerSession:
+def make_session(scenario: str, seed: int, mode: Any, report: Callable[[str, float], None]) -> TrainerSession:
     """A session of a scenario, its kernels ready.
 
     Parameters
@@ -18,7 +19,25 @@ def make_session(scenario: str, seed: int, mode: str, report: Callable[[str, flo
     report : callable
         ``report(stage, fraction)``.
     """
+    report("loading the simulator", 0.02)
     from vertebro.training.session import Session
 
-    report("building the patient", 0.1)
-    return Session(scenario, seed=seed, mode=mode)
+    _warm(report)
+    session = Session(scenario, seed=seed, mode=mode, progress=lambda stage, share: report(stage, 0.5 + 0.3 * share))
+    report("first picture", 0.85)
+    session.arm.ready(session.site.subject)  # projected before the pedal is touched
+    return session
+
+
+def _warm(report: Callable[[str, float], None]) -> None:
+    """Compile the kernels if nobody has done it for these sources on this machine."""
+    from vertebro import _jit
+    from vertebro.paths import cache_root
+    from vertebro.warm import warm_all
+
+    done = cache_root() / "kernels" / _jit.kernel_hash() / "warm"
+    if done.exists():
+        return
+    warm_all(lambda stage, share: report(f"preparing the simulator, once: {stage}", 0.02 + 0.48 * share))
+    done.parent.mkdir(parents=True, exist_ok=True)
+    done.touch()

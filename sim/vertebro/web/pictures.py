@@ -47,4 +47,34 @@ def about(picture: Picture) -> dict[str, Any]:
     for name in ("orbital_deg", "cranial_deg", "mm_per_pixel"):
         value = float(getattr(picture, name))
         facts[name] = round(value, 4) if math.isfinite(value) else None
+    facts["letters"] = letters(float(picture.orbital_deg), float(picture.cranial_deg))
     return facts
+
+
+def letters(orbital_deg: float, cranial_deg: float) -> list[str]:
+    """What lies at the left, right, top and bottom of a picture: the stronger direction first.
+
+    At 0 degrees the patient's right is on the left, at 90 degrees the front is.
+
+    >>> letters(0, 0), letters(90, 0)
+    (['R', 'L', 'H', 'F'], ['A', 'P', 'H', 'F'])
+    >>> letters(-30, 0)[0]
+    'RP'
+    """
+    turn, tilt = math.radians(orbital_deg), math.radians(cranial_deg)
+    left = _words({"R": math.cos(turn), "A": math.sin(turn)})
+    top = _words({"H": math.cos(tilt), "P": -math.sin(tilt) * math.cos(turn), "R": math.sin(tilt) * math.sin(turn)})
+    return [left, _opposite(left), top, _opposite(top)]
+
+
+OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "H": "F", "F": "H"}
+NAMED = 0.3  # share of a direction below which it gets no letter
+
+
+def _words(parts: dict[str, float]) -> str:
+    strong = sorted(((abs(share), name, share) for name, share in parts.items() if abs(share) > NAMED), reverse=True)
+    return "".join(name if share > 0 else OPPOSITE[name] for _, name, share in strong)
+
+
+def _opposite(word: str) -> str:
+    return "".join(OPPOSITE[letter] for letter in word)

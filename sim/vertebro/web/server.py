@@ -55,12 +55,19 @@ class Trainer:
         Where sessions are kept; default: the user's cache folder.
     maker : str
         What makes a session in the worker.
+    default_mode : str
+        Of a session the page starts without naming one.
     """
 
     def __init__(
-        self, catalogue: Sequence[dict[str, Any]], *, folder: Path | None = None, maker: str = MAKER
+        self,
+        catalogue: Sequence[dict[str, Any]],
+        *,
+        folder: Path | None = None,
+        maker: str = MAKER,
+        default_mode: str = "coach",
     ) -> None:
-        self.catalogue, self.maker = list(catalogue), maker
+        self.catalogue, self.maker, self.default_mode = list(catalogue), maker, default_mode
         self.folder = folder or cache_root() / "sessions"
         self.hub = Hub(self)
         self.link: WorkerLink | None = None
@@ -71,8 +78,8 @@ class Trainer:
         """The loop the worker's messages are handed to."""
         self._loop = loop
 
-    def begin(self, scenario: str, seed: int, mode: str) -> None:
-        """Start a session, ending the one before.
+    def begin(self, scenario: str, seed: int | None, mode: str) -> None:
+        """Start a session, ending the one before; without a seed with the case's first anatomy.
 
         Raises
         ------
@@ -80,6 +87,10 @@ class Trainer:
             If scenario or mode is unknown.
         """
         check_choice(self.catalogue, scenario, mode)
+        if seed is None:
+            seed = next(entry["seeds"][0] for entry in self.catalogue if entry["name"] == scenario)
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise SessionError("not a seed", where="seed", value=seed, allowed="an integer from 0")
         self.end()
         self.chosen = {"scenario": scenario, "seed": seed, "mode": mode}
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -103,14 +114,19 @@ class Trainer:
         """A command of the page in control: for the clock, for the choice of a case, or for the session."""
         kind = command["kind"]
         if kind == "begin":
-            self.begin(
-                str(command.get("scenario", "")), int(command.get("seed", 0)), str(command.get("mode", "coach"))
-            )
+            seed = command.get("seed")
+            self.begin(str(command.get("scenario", "")), seed, str(command.get("mode", self.default_mode)))
             self.hub.tell({"type": "about", **self.about()})
         elif self.link is None:
             raise SessionError("no session is running", where=kind, hint="choose a case first")
         elif kind == "speed":
             self.link.set_speed(_speed(command.get("factor")))
+        elif kind == "look_ct":
+            self.link.look(str(command.get("plane")), _number(command.get("offset_mm")))
+        elif kind == "debrief":
+            self.link.debrief()
+        elif kind == "setting":
+            self.link.journal.note(f"setting {command.get('name')} is {command.get('value')}")
         else:
             self.link.send(command)
 
@@ -121,7 +137,7 @@ class Trainer:
 
     def about(self) -> dict[str, Any]:
         """What a page is told first."""
-        return {"catalogue": self.catalogue, "chosen": self.chosen}
+        return {"catalogue": self.catalogue, "chosen": self.chosen, "mode": self.default_mode}
 
 
 def check_choice(catalogue: Sequence[dict[str, Any]], scenario: str, mode: str) -> None:
@@ -137,6 +153,12 @@ def check_choice(catalogue: Sequence[dict[str, Any]], scenario: str, mode: str) 
         raise SessionError("unknown scenario", where="scenario", value=scenario, allowed=", ".join(names))
     if mode not in ("coach", "exam"):
         raise SessionError("unknown mode", where="mode", value=mode, allowed="coach, exam")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SessionError("not a number", where="offset_mm", value=value, allowed="a number")
+    return float(value)
 
 
 def _speed(factor: Any) -> float:

@@ -1,7 +1,8 @@
 """The worker process: owns the session and every kernel, so that the server and the page never wait for a solver.
 
 Messages to the worker: ``("start", scenario, seed, mode, journal)``, ``("command", command)``, ``("speed", factor)``,
-``("stop",)``. Messages from it: ``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs)``,
+``("look", plane, offset)``,
+``("debrief",)``, ``("stop",)``. Messages from it: ``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs)``,
 ``("picture", bytes)``, ``("event", event)``, ``("applied", tick, command)``, ``("refused", command, error)``,
 ``("failed", tick, error)``.
 """
@@ -19,7 +20,7 @@ from vertebro.web.journal import MARK
 from vertebro.web.pace import TICK, Pace
 
 TELEMETRY = 0.2  # s between read-outs nobody asked for
-URGENT = ("beam", "phase", "alarms", "finished", "injecting")  # a change of these is told at once
+URGENT = (("arm", "pedal"), ("arm", "plane"), ("phase",), ("finished",), ("syringe", "injecting"), ("vitals", "alarm"))  # a change of these is told at once
 Send = Callable[[tuple[Any, ...]], None]
 JournalLine = tuple[int, dict[str, Any]]
 
@@ -64,6 +65,13 @@ def _made(maker: str, send: Send, scenario: str, seed: int, mode: str) -> Traine
     return None
 
 
+def _at(state: dict[str, Any], path: Sequence[str]) -> Any:
+    value: Any = state
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 class Loop:
     """The worker's loop: commands as they come, ticks as they are due.
 
@@ -79,6 +87,7 @@ class Loop:
         self.pace = Pace(time.monotonic())
         self._events, self._urgent = 0, ""
         self._shown: dict[str, tuple[int, bool]] = {}  # number of the last picture of each pane, and whether live
+        self._slices: dict[str, int] = {}
         self._running = True
 
     def run(self, journal: Sequence[JournalLine] = ()) -> None:
@@ -115,7 +124,7 @@ class Loop:
         self._send_pictures()
         self._send_events()
         state = self.session.telemetry()
-        urgent = repr([state.get(name) for name in URGENT])
+        urgent = repr([_at(state, path) for path in URGENT])
         if urgent != self._urgent or time.monotonic() - self.told >= TELEMETRY:
             self._urgent = urgent
             self._tell(state)
@@ -132,6 +141,10 @@ class Loop:
                 self._running = False
             elif order[0] == "speed":
                 self.pace.set_speed(float(order[1]))
+            elif order[0] == "look":
+                self._look(order[1], order[2])
+            elif order[0] == "debrief":
+                self._debrief()
             elif order[0] == "command":
                 self._apply(order[1])
         self._tell()
@@ -152,18 +165,41 @@ class Loop:
     def _send_pictures(self) -> None:
         """What the monitors show and did not show before."""
         from vertebro.web.pictures import message
+        from vertebro.web.sections import taken
 
+        for section in taken(self.session, self._slices):
+            self.connection.send(("picture", section))
         for picture in self.session.frames():
+            if picture.pane == "ct":  # goes as CT numbers, see above
+                continue
             mark = (picture.seq, picture.live)
             if self._shown.get(picture.pane) != mark:
                 self._shown[picture.pane] = mark
                 self.connection.send(("picture", message(picture)))
 
+    def _look(self, plane: str, offset_mm: float) -> None:
+        """A slice of the planning CT: reading it is no action and costs neither time nor dose."""
+        from vertebro.web.sections import planning
+
+        found = planning(self.session, plane, offset_mm)
+        if found is not None:
+            self.connection.send(("picture", found))
+
     def _send_events(self) -> None:
-        events = getattr(self.session, "events", ())
-        for event in events[self._events :]:
-            self.connection.send(("event", event))
-        self._events = len(events)
+        lines = self.session.log.lines
+        for line in lines[self._events :]:
+            if line["type"] == "event":
+                self.connection.send(("event", line))
+        self._events = len(lines)
+
+    def _debrief(self) -> None:
+        """What there is to learn, once the session is over."""
+        from vertebro.web.lesson import lesson
+
+        try:
+            self.connection.send(("debrief", lesson(self.session)))
+        except VertebroError as error:
+            self.connection.send(("refused", {"kind": "debrief"}, error.to_dict()))
 
     def _tell(self, state: dict[str, Any] | None = None) -> None:
         state = dict(self.session.telemetry() if state is None else state)

@@ -116,7 +116,7 @@ export class Pane {
     for (let i = 0; i < words.length; i += 1) this.grey[i] = words[i] & 255;
     Object.assign(this, { width, height, about: message.about, number: message.number });
     this.empty.hidden = true;
-    this.marks = [];
+    if (!store.page.placing) this.marks = [];
     this.draw();
     this.drawn += 1;
   }
