@@ -125,8 +125,8 @@ class Hub:
             self.tell({"type": "debrief", "debrief": self.debrief})
         elif kind == "refused":
             self.tell({"type": "refused", "command": message[1], "error": message[2]})
-        elif kind in ("progress", "ready", "failed", "status"):
-            self._status(message)
+        elif kind in ("progress", "ready", "status") or (kind == "failed" and message[1] < 0):
+            self._status(message)  # a worker that failed later is brought back by its link
 
     def _picture(self, picture: bytes) -> None:
         about = unpack(picture).about
@@ -147,7 +147,7 @@ class Hub:
         if kind == "progress":
             change = {"phase": "prepare", "text": message[1], "fraction": round(float(message[2]), 3)}
         elif kind == "ready":
-            change = {"phase": "run", "text": "", "fraction": 1.0}
+            change = {"phase": "run", "text": "", "fraction": 1.0, "plan": message[1].get("plan", {})}
         elif kind == "failed":
             change = {"phase": "failed", "error": message[2], "text": message[2].get("message", "")}
         else:

@@ -72,6 +72,13 @@ def _at(state: dict[str, Any], path: Sequence[str]) -> Any:
     return value
 
 
+def _plan(session: Any) -> dict[str, Any]:
+    """Entry, angles and length of each needle as planned on the CT, where the session has a plan."""
+    observe = getattr(session, "observation", None)
+    plan: dict[str, Any] = {} if observe is None else dict(observe().plan)
+    return plan
+
+
 class Loop:
     """The worker's loop: commands as they come, ticks as they are due.
 
@@ -94,7 +101,7 @@ class Loop:
         """Replay the journal, then serve."""
         try:
             self._replay(journal)
-            self.connection.send(("ready", {"tick": self.tick, "replayed": len(journal)}))
+            self.connection.send(("ready", {"tick": self.tick, "plan": _plan(self.session)}))
             self._tell()
             self.pace = Pace(time.monotonic())
             while self._running:

@@ -61,7 +61,7 @@ function send(command) {
 
 /** @param {keyof typeof latency} what @param {number} sent */
 function note(what, sent) {
-  if (noted[what] === sent) return; // only the first answer counts
+  if (noted[what] === sent || !socket.mine(sent)) return; // only the first answer counts
   noted[what] = sent;
   const list = latency[what];
   list.push((performance.now() - sent + 2 ** 32) % 2 ** 32);
@@ -116,8 +116,17 @@ function status(message) {
     $("cover").hidden = true;
     for (const pane of Object.values(panes)) pane.fit();
     if (message.text) announce(message.text);
+    planned(message.plan ?? {});
     open();
   }
+}
+
+/** Angles to start from: what was planned on the CT. @param {any} plan */
+function planned(plan) {
+  store.plan = plan;
+  const mine = plan.needles?.[$page.needle] ?? Object.values(plan.needles ?? {})[0];
+  if (mine && !$page.placing) Object.assign($page, { convergence: Math.round(mine.convergence_deg ?? $page.convergence), caudal: Math.round(mine.caudal_deg ?? $page.caudal) });
+  record(send);
 }
 
 /** Briefing first, for a session that has not begun. */

@@ -13,7 +13,7 @@ export function sized(canvas) {
 }
 
 export class Trace {
-  /** @param {HTMLCanvasElement} canvas @param {number} span @param {{name: string, unit: string, colour: string, low: number, high: number, grow?: boolean, digits?: number}[]} lines */
+  /** @param {HTMLCanvasElement} canvas @param {number} span @param {{name: string, unit: string, colour: string, low: number, high: number, grow?: boolean, digits?: number, silent?: boolean}[]} lines */
   constructor(canvas, span, lines) {
     Object.assign(this, { canvas, span, lines });
     this.canvas = canvas; this.span = span; this.lines = lines;
@@ -52,7 +52,7 @@ export class Trace {
       context.stroke();
       context.fillStyle = line.colour;
       context.textAlign = index % 2 ? "right" : "left";
-      context.fillText(`${line.name} ${values.length ? values[values.length - 1].toFixed(line.digits ?? 0) : "–"} ${line.unit}`, index % 2 ? width - 4 : 4, 13);
+      if (!line.silent) context.fillText(`${line.name} ${values.length ? values[values.length - 1].toFixed(line.digits ?? 0) : "–"} ${line.unit}`, index % 2 ? width - 4 : 4, 13);
     });
   }
 }

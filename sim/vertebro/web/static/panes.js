@@ -31,7 +31,8 @@ export class Pane {
   overlay(root) {
     const text = (/** @type {string} */ place) => make("span", { class: `txt ${place}` });
     this.text = { tl: text("tl"), tr: text("tr"), bl: text("bl"), br: text("br"), l: text("letter l"), r: text("letter r"), t: text("letter t"), b: text("letter b") };
-    this.scale = make("span", { class: "scale", "aria-hidden": "true" });
+    this.scale = make("span", { class: "scale", "aria-hidden": "true", hidden: true });
+    this.held = ""; // what a picture is that is not the newest
     this.empty = make("p", { class: "empty", text: this.plane === "ap" ? "FRONTAL\nno picture yet: hold the pedal" : "LATERAL\nno picture yet" });
     this.spots = make("div", { "aria-hidden": "true" });
     root.append(this.canvas, this.spots, ...Object.values(this.text), this.scale, this.empty);
@@ -178,7 +179,7 @@ export class Pane {
       ...view.inverted ? [" ", make("b", { class: "tag ref", text: "INVERTED" })] : [], ...this.mask ? [" ", make("b", { class: "tag ref", text: "SUBTRACTED" })] : [],
       ...this.held ? [" ", make("b", { class: "tag ref", text: this.held })] : []);
     text.tr.textContent = this.plane === "ap" ? "FRONTAL" : "LATERAL";
-    text.bl.textContent = this.width ? `${angle(this.orbital(), ["LAO", "RAO"])}  ${angle(about.cranial_deg ?? 0, ["CRA", "CAU"])}\n${(about.time_s ?? 0).toFixed(1)} s` : "";
+    text.bl.textContent = this.width ? `ORB ${this.orbital().toFixed(0)}°  ${angle(about.cranial_deg ?? 0, ["CRA", "CAU"])}\n${(about.time_s ?? 0).toFixed(1)} s` : "";
     text.br.textContent = this.width ? `20 mm at isocentre\nW ${Math.round(view.high - view.low)} L ${Math.round((view.high + view.low) / 2)}${view.zoom > 1 ? `  ×${view.zoom.toFixed(1)}` : ""}` : "";
     const letters = this.width ? this.letters() : ["", "", "", ""];
     [text.l, text.r, text.t, text.b].forEach((node, i) => { node.textContent = letters[i]; });

@@ -30,7 +30,7 @@ const WORDS = /** @type {Record<string, (e: any) => string>} */ ({
 export class Side {
   constructor() {
     this.trend = new Trace(/** @type {HTMLCanvasElement} */ ($("trend")), 180, [
-      { name: "mean pressure", unit: "mmHg", colour: "#ff9a8d", low: 40, high: 120 }, { name: "SpO₂", unit: "%", colour: "#6fd6ef", low: 80, high: 101 }]);
+      { name: "mean pressure", unit: "mmHg", colour: "#ff9a8d", low: 40, high: 120, silent: true }, { name: "SpO₂", unit: "%", colour: "#6fd6ef", low: 80, high: 101, silent: true }]);
     this.voice = "";
     this.tabs();
     $("orders").replaceChildren(button("call.analgesia", "Analgesia"), button("call.oxygen", "Oxygen"), button("call.surgeon", "Surgeon"), button("call.emergency", "Emergency"));

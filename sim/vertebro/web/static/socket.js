@@ -31,6 +31,7 @@ export class Socket {
   constructor(listener) {
     this.listener = listener;
     this.sent = 0; // commands of the trainee, for the test that window and level cause none
+    /** @type {Set<number>} */ this.times = new Set();
     this.received = 0;
     this.open = 0;
     this.mostOpen = 0;
@@ -86,7 +87,12 @@ export class Socket {
   send(command) {
     if (!this.alive) return false;
     this.sent += 1;
-    this.raw({ ...command, sent: Math.round(performance.now()) });
+    const now = Math.round(performance.now());
+    this.times.add(now);
+    this.raw({ ...command, sent: now });
     return true;
   }
+
+  /** Whether this page sent a command at that time. @param {number} time */
+  mine(time) { return this.times.has(time); }
 }

@@ -10,6 +10,7 @@ export const store = {
   /** @type {any[]} */ actions: [],
   /** @type {any} */ chosen: {},
   /** @type {any[]} */ catalogue: [],
+  /** @type {any} */ plan: {},
   control: true,
 };
 
