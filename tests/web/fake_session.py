@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -151,7 +152,7 @@ class FakeSession:
         }  # fmt: skip
 
 
-def make(scenario: str, seed: int, mode: str, report: Callable[[str, float], None]) -> FakeSession:
+def make(scenario: str, seed: int, mode: str, report: Callable[[str, float], None], folder: Path) -> FakeSession:
     report("drawing a square", 0.5)
     if scenario == "circle":
         raise SessionError("circles cannot be squared", where="scenario", hint="take the square")

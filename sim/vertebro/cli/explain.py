@@ -13,7 +13,9 @@ from vertebro.errors import CaseError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="cement.NAME, source.NAME or a case key.")]
+KeyArgument = Annotated[
+    str, typer.Argument(metavar="KEY", help="cement.NAME, source.NAME, rule.ID, metric.ID or a case key.")
+]
 
 PlotOption = Annotated[
     Path | None, typer.Option("--plot", help="Draw a cement's viscosity into this file (.png, .svg or .pdf).")
@@ -26,15 +28,23 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(key: KeyArgument, plot: PlotOption = None, as_json: JsonOption = False) -> None:
-    """Explain a cement card (cement.kyphon-hvr), a source (source.yeom2003) or a case key (needles.gauge)."""
+    """Explain a cement (cement.kyphon-hvr), a source (source.yeom2003), a rule (rule.C3) or a case key (needles.gauge)."""
     head, _, tail = key.partition(".")
     if head == "cement" and not _is_case_key(key):
         _explain_cement(tail, plot, as_json)
         return
     if plot is not None:
         raise CaseError("only cements have a plot", where="--plot", value=key, allowed="keys such as cement.kyphon-hvr")
-    facts = _source(tail) if head == "source" else _case_key(key)
+    facts = _facts(key, head, tail)
     emit(facts, _text(facts), as_json)
+
+
+def _facts(key: str, head: str, tail: str) -> dict[str, Any]:
+    if head in ("rule", "metric"):
+        from vertebro.training.score import explain as explain_rule
+
+        return explain_rule(key)
+    return _source(tail) if head == "source" else _case_key(key)
 
 
 def _explain_cement(name: str, plot: Path | None, as_json: bool) -> None:

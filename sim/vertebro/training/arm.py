@@ -296,4 +296,3 @@ class Arm:
         """What the monitors show."""
         now = self.plane
         return [replace(frame, live=self.pedal and pane == now) for pane, frame in self.held.items() if keep(frame)]
-

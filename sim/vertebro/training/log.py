@@ -71,7 +71,9 @@ def read_log(path: str | Path) -> list[Line]:
     try:
         texts = place.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the log: {error}", where=str(place), hint="the events.jsonl of a session") from None
+        raise DataError(
+            f"cannot read the log: {error}", where=str(place), hint="the events.jsonl of a session"
+        ) from None
     lines: list[Line] = []
     for number, text in enumerate(texts):
         try:

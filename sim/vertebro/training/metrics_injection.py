@@ -87,7 +87,9 @@ def _overshoot(lines: Sequence[Line]) -> float | None:
 def _withdrawal(lines: Sequence[Line]) -> float | None:
     """Mean of: cement firm at withdrawal, no tail, every needle of the level injected before one came out."""
     names = ("needle withdrawn", "cement tail in the track", "needle stuck in the cement")
-    injected = {(line["level"], line["needle"]): line["t"] for line in reversed(list(events(lines, "injection starts")))}
+    injected = {
+        (line["level"], line["needle"]): line["t"] for line in reversed(list(events(lines, "injection starts")))
+    }
     if not injected:
         return None
     out = [line for line in events(lines, *names) if (line["level"], line["needle"]) in injected]

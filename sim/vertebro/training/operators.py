@@ -251,7 +251,11 @@ class Operator:
                 break
             if done >= habits.volume or seen.readouts["cement"]["state"] == "set":
                 break
-            if seen.readouts["syringe"]["injecting"] is not None and seen.readouts["syringe"]["rate_ml_min"] <= 0.0 and beat > 2:
+            if (
+                seen.readouts["syringe"]["injecting"] is not None
+                and seen.readouts["syringe"]["rate_ml_min"] <= 0.0
+                and beat > 2
+            ):
                 break
             if habits.checks and habits.watches == "lateral" and done - checked >= 1.5:
                 checked = done
@@ -293,8 +297,9 @@ class Operator:
             for name in list(session.observation().readouts["needles"]):
                 _do(session, kind="withdraw", needle=name)
         if habits.counts:
-            self._view(session, "ap")
-            _look(session)
+            for plane in ("lateral", "ap") if habits.two_planes else ("ap",):
+                self._view(session, plane)
+                _look(session)
             _do(session, kind="ct", centre_mm=(0.0, 0.0, 0.0))
             _do(session, kind="report", leaks=sorted(set(session.observation().leaks) & set(REPORTABLE)))
             for item in session.scenario.checklist:
@@ -324,5 +329,3 @@ def _look(session: Session) -> None:
 
 def _advance(session: Session, name: str, distance: float) -> None:
     _do(session, kind="advance", needle=name, distance_mm=distance)
-
-

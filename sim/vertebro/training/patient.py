@@ -16,7 +16,9 @@ from vertebro.units import ml
 MEAN_DROP = Constant(9.0, "mmHg", 0.0, 20.0, "albers", "seen", "mean fall of arterial pressure after an injection")
 DROP_SPREAD = Constant(5.0, "mmHg", 0.0, 10.0, "albers", "ours", "half the published spread, as it may not rise")
 FULL_DROP = Constant(4e-6, "m^3", 1e-6, 1e-5, "vertebro", "ours", "volume with which that fall is reached")
-EMBOLUS_DROP = Constant(40.0 / ml, "mmHg/m^3", 5.0 / ml, 100.0 / ml, "vertebro", "ours", "fall with cement in the lungs")
+EMBOLUS_DROP = Constant(
+    40.0 / ml, "mmHg/m^3", 5.0 / ml, 100.0 / ml, "vertebro", "ours", "fall with cement in the lungs"
+)
 EMBOLUS_OXYGEN = Constant(12.0 / ml, "%/m^3", 1.0 / ml, 30.0 / ml, "vertebro", "ours", "saturation lost with it")
 ANSWER = Constant(20.0, "s", 5.0, 60.0, "vertebro", "ours", "time constant of the circulation's answer")
 NERVE_VOLUME = Constant(0.2 * ml, "m^3", 0.05 * ml, 1.0 * ml, "vertebro", "ours", "in canal or foramen: new leg pain")

@@ -124,7 +124,9 @@ class Scenario(Part):
 def scenario_names() -> tuple[str, ...]:
     """Names of all scenarios, in teaching order."""
     found = [(path.stem, _read(path)) for path in FOLDER.glob("*.toml")]
-    return tuple(name for name, _ in sorted(found, key=lambda pair: (pair[1].kind != "case", pair[1].difficulty, pair[0])))
+    return tuple(
+        name for name, _ in sorted(found, key=lambda pair: (pair[1].kind != "case", pair[1].difficulty, pair[0]))
+    )
 
 
 def load_scenario(name: str | Scenario) -> Scenario:

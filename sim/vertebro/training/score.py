@@ -235,7 +235,12 @@ def explain(key: str) -> dict[str, Any]:
         formula = f"{entry.metric} > {entry.above:g}: {METRICS[entry.metric]}"
         return {"key": key, "meaning": entry.text, "formula": formula, "effect": f"capped at {CAP:g} points"} | status
     bands = [
-        {"metric": part.metric, "meaning": METRICS[part.metric], "full": f"full at {part.full:g}", "none": f"none at {part.none:g}"}
+        {
+            "metric": part.metric,
+            "meaning": METRICS[part.metric],
+            "full": f"full at {part.full:g}",
+            "none": f"none at {part.none:g}",
+        }
         for part in entry.parts
     ]
     facts = {"key": key, "meaning": entry.title, "points": entry.points, "combine": entry.combine, "bands": bands}

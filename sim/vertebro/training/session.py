@@ -170,6 +170,20 @@ class Session:
         self._to(self.tick + whole)
         self.log.flush()
 
+    def go(self, tick: int) -> None:
+        """Go to a tick of the clock, as a replay does.
+
+        Raises
+        ------
+        SessionError
+            If it has passed.
+        """
+        if tick < self.tick:
+            raise SessionError("the clock does not run backwards", where="tick", value=tick, allowed=f">= {self.tick}")
+        self._to(tick)
+        self._left = 0.0
+        self.log.flush()
+
     def frames(self) -> list[Frame]:
         """What the monitors show: the held or live picture of each plane, and the last CT slice."""
         shown = self.arm.frames()
@@ -380,7 +394,9 @@ class Session:
                 "image", plane=plane, orbital_deg=frame.orbital_deg, cranial_deg=frame.cranial_deg, single=single,
                 **quality,
             )  # fmt: skip
-        site.percepts[plane] = {name: site.eyes.read(frame.geometry, plane, track) for name, track in site.tracks.items()}
+        site.percepts[plane] = {
+            name: site.eyes.read(frame.geometry, plane, track) for name, track in site.tracks.items()
+        }
         if site.engine is None or site.spotted_at.get(plane) == site.subject.number:
             return
         site.spotted_at[plane] = site.subject.number
@@ -413,4 +429,3 @@ class Session:
                     "leak visible", key=leak.key, plane=plane, volume_ml=leak.volume / ml,
                     region=site.leak_facts(leak)["region"], injected_ml=engine.state.injected_volume / ml, **facts,
                 )  # fmt: skip
-

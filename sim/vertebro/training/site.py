@@ -27,7 +27,9 @@ from vertebro.training.log import TICKS
 from vertebro.training.needles import BONE, Field, Track
 from vertebro.units import deg, ml, mm
 
-CONTRAST_VISCOSITY = Constant(0.01, "Pa.s", 0.005, 0.03, "vertebro", "ours", "iohexol 300 at body temperature and blood")
+CONTRAST_VISCOSITY = Constant(
+    0.01, "Pa.s", 0.005, 0.03, "vertebro", "ours", "iohexol 300 at body temperature and blood"
+)
 CONTRAST_RATE = Constant(2e-7, "m^3/s", 5e-8, 5e-7, "vertebro", "ours", "12 mL/min by hand")
 WASHOUT = Constant(15.0, "s", 3.0, 60.0, "vertebro", "ours", "time constant with which contrast leaves the marrow")
 SHUNT = Constant(0.15, "1", 0.05, 0.5, "vertebro", "ours", "share of the contrast outside bone that speaks of a shunt")
@@ -200,7 +202,9 @@ class Site:
 
     def trace(self, name: str, volume: float, tick: int) -> dict[str, Any]:
         """Inject contrast [m³]; returns where it went."""
-        scene = dataclasses.replace(self.planned, needles=(self._needle(name),), placements=(), steps=self.planned.steps)
+        scene = dataclasses.replace(
+            self.planned, needles=(self._needle(name),), placements=(), steps=self.planned.steps
+        )
         self.tracer = Tracer(scene, name, viscosity=CONTRAST_VISCOSITY)
         self.tracer.push(float(CONTRAST_RATE), volume / float(CONTRAST_RATE))
         self.traced = tick

@@ -123,6 +123,8 @@ class Hub:
         elif kind == "debrief":
             self.debrief = message[1]
             self.tell({"type": "debrief", "debrief": self.debrief})
+        elif kind == "alternative":
+            self.tell({"type": "alternative", "alternative": message[1]})
         elif kind == "refused":
             self.tell({"type": "refused", "command": message[1], "error": message[2]})
         elif kind in ("progress", "ready", "status") or (kind == "failed" and message[1] < 0):

@@ -1,4 +1,8 @@
-"""What was done when: one line per applied command, on disk at once, so that a crash of the solver loses nothing."""
+"""What was done when: one line per applied command, on disk at once, so that a crash of the solver loses nothing.
+
+The session's own log (``events.jsonl``, for score and ``vertebro replay``) is written by the worker and dies with it;
+this one belongs to the server and makes the next worker write it again.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+NAME = "commands.jsonl"
 MARK = "mark_tick"  # a line without an action: the session had come this far
 
 
 class Journal:
-    """Applied commands with their ticks, and the session's events, in one ``events.jsonl``.
+    """Applied commands with their ticks, and the session's events, in one file.
 
     Parameters
     ----------
@@ -29,7 +34,7 @@ class Journal:
 
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.path = folder, folder / "events.jsonl"
+        self.folder, self.path = folder, folder / NAME
         self.lines: list[tuple[int, dict[str, Any]]] = []
         self.tick = 0
         self._file = self.path.open("a", encoding="utf-8")
@@ -70,7 +75,7 @@ class Journal:
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]]:
-    """Scenario, seed, mode and commands of an ``events.jsonl``; cuts ("continued from here") are obeyed."""
+    """Scenario, seed, mode and commands of a journal; cuts ("continued from here") are obeyed."""
     about: dict[str, Any] = {}
     lines: list[tuple[int, dict[str, Any]]] = []
     for text in path.read_text("utf-8").splitlines():

@@ -60,7 +60,7 @@ class WorkerLink:
         theirs.close()
         self._connection = ours
         journal = self.journal.until() if self.journal.tick or self.journal.lines else []
-        ours.send(("start", *self.start_with, journal))
+        ours.send(("start", self.journal.folder, *self.start_with, journal))
         threading.Thread(target=self._listen, args=(ours,), name="vertebro-listen", daemon=True).start()
 
     def send(self, command: dict[str, Any]) -> None:
@@ -78,10 +78,10 @@ class WorkerLink:
         if self.ready:
             self._order(("look", plane, offset_mm))
 
-    def debrief(self) -> None:
-        """Ask for the debrief."""
+    def debrief(self, change: str | None = None) -> None:
+        """Ask for the debrief, or for what a change would have made of the session."""
         if self.ready:
-            self._order(("debrief",))
+            self._order(("debrief", change))
 
     def release(self) -> None:
         """Nobody holds the pedal or the syringe any more."""

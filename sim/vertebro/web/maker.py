@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from vertebro.web.contract import TrainerSession
 
 
-def make_session(scenario: str, seed: int, mode: Any, report: Callable[[str, float], None]) -> TrainerSession:
+def make_session(
+    scenario: str, seed: int, mode: Any, report: Callable[[str, float], None], folder: Path
+) -> TrainerSession:
     """A session of a scenario, its kernels ready.
 
     Parameters
@@ -18,15 +21,22 @@ def make_session(scenario: str, seed: int, mode: Any, report: Callable[[str, flo
     mode : str
     report : callable
         ``report(stage, fraction)``.
+    folder : Path
+        Of the session's log.
     """
     report("loading the simulator", 0.02)
+    from vertebro.training.log import NAME
     from vertebro.training.session import Session
 
     _warm(report)
-    session = Session(scenario, seed=seed, mode=mode, progress=lambda stage, share: report(stage, 0.5 + 0.3 * share))
+    session = Session(scenario, seed=seed, mode=mode, log=folder / NAME, progress=_later(report))
     report("first picture", 0.85)
     session.arm.ready(session.site.subject)  # projected before the pedal is touched
     return session
+
+
+def _later(report: Callable[[str, float], None]) -> Callable[[str, float], None]:
+    return lambda stage, share: report(stage, 0.5 + 0.3 * share)
 
 
 def _warm(report: Callable[[str, float], None]) -> None:

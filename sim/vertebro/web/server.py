@@ -125,6 +125,8 @@ class Trainer:
             self.link.look(str(command.get("plane")), _number(command.get("offset_mm")))
         elif kind == "debrief":
             self.link.debrief()
+        elif kind == "what_if":
+            self.link.debrief(str(command.get("change")))
         elif kind == "setting":
             self.link.journal.note(f"setting {command.get('name')} is {command.get('value')}")
         else:
@@ -191,9 +193,10 @@ def create_app(trainer: Trainer, *, token: str, hosts: Sequence[str] = ()) -> St
         return JSONResponse(table())
 
     async def log(request: Request) -> Response:
-        if not guard.knows(request) or trainer.link is None:
+        path = None if trainer.link is None else trainer.link.journal.folder / "events.jsonl"
+        if not guard.knows(request) or path is None or not path.exists():
             return PlainTextResponse("404: no session here", 404)
-        return FileResponse(trainer.link.journal.path, media_type="application/x-ndjson", filename="events.jsonl")
+        return FileResponse(path, media_type="application/x-ndjson", filename="events.jsonl")
 
     async def talk(websocket: WebSocket) -> None:
         if not (guard.knows(websocket) and guard.same_origin(websocket)):

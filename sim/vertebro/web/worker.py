@@ -1,8 +1,8 @@
 """The worker process: owns the session and every kernel, so that the server and the page never wait for a solver.
 
-Messages to the worker: ``("start", scenario, seed, mode, journal)``, ``("command", command)``, ``("speed", factor)``,
+Messages to the worker: ``("start", folder, scenario, seed, mode, journal)``, ``("command", command)``, ``("speed", factor)``,
 ``("look", plane, offset)``,
-``("debrief",)``, ``("stop",)``. Messages from it: ``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs)``,
+``("debrief", change)``, ``("stop",)``. Messages from it: ``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs)``,
 ``("picture", bytes)``, ``("event", event)``, ``("applied", tick, command)``, ``("refused", command, error)``,
 ``("failed", tick, error)``.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from vertebro.errors import VertebroError
@@ -32,21 +33,21 @@ def main(connection: Connection, maker: str) -> None:
     ----------
     connection : Connection
     maker : str
-        ``"module:function"`` that makes a session from scenario, seed, mode and a progress report.
+        ``"module:function"`` that makes a session from scenario, seed, mode, a progress report and a folder.
     """
     try:
         order = connection.recv()
         if order[0] != "start":
             return
-        _, scenario, seed, mode, journal = order
-        session = _made(maker, connection.send, scenario, seed, mode)
+        _, folder, scenario, seed, mode, journal = order
+        session = _made(maker, connection.send, folder, scenario, seed, mode)
         if session is not None:
             Loop(session, connection).run(journal)
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         return
 
 
-def _made(maker: str, send: Send, scenario: str, seed: int, mode: str) -> TrainerSession | None:
+def _made(maker: str, send: Send, folder: Path, scenario: str, seed: int, mode: str) -> TrainerSession | None:
     """The session, or None after its failure was told."""
     import importlib
 
@@ -58,7 +59,7 @@ def _made(maker: str, send: Send, scenario: str, seed: int, mode: str) -> Traine
         def report(stage: str, fraction: float) -> None:
             send(("progress", stage, fraction))
 
-        session: TrainerSession = make(scenario, seed, mode, report)
+        session: TrainerSession = make(scenario, seed, mode, report, folder)
         return session
     except VertebroError as error:
         send(("failed", -1, error.to_dict()))
@@ -151,7 +152,7 @@ class Loop:
             elif order[0] == "look":
                 self._look(order[1], order[2])
             elif order[0] == "debrief":
-                self._debrief()
+                self._debrief(order[1])
             elif order[0] == "command":
                 self._apply(order[1])
         self._tell()
@@ -199,12 +200,15 @@ class Loop:
                 self.connection.send(("event", line))
         self._events = len(lines)
 
-    def _debrief(self) -> None:
-        """What there is to learn, once the session is over."""
-        from vertebro.web.lesson import lesson
+    def _debrief(self, change: str | None) -> None:
+        """What there is to learn, once the session is over; with a change, what might have been."""
+        from vertebro.web.lesson import alternative, lesson
 
         try:
-            self.connection.send(("debrief", lesson(self.session)))
+            if change is None:
+                self.connection.send(("debrief", lesson(self.session)))
+            else:
+                self.connection.send(("alternative", alternative(self.session, change)))
         except VertebroError as error:
             self.connection.send(("refused", {"kind": "debrief"}, error.to_dict()))
 

@@ -1,0 +1,72 @@
+"""``vertebro replay LOG``: a training session again from its log, and what would have happened if."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from vertebro.cli.output import NOTICE, JsonOption, emit, progress
+
+LogArgument = Annotated[Path, typer.Argument(metavar="LOG", help="events.jsonl of a training session, or its folder.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command("replay")(replay)
+
+
+def replay(
+    log: LogArgument,
+    what_if: Annotated[
+        list[str] | None,
+        typer.Option("--what-if", help="stop-at-visible, thicker-cement, needle-further or wait-longer; may repeat."),
+    ] = None,
+    score_only: Annotated[bool, typer.Option("--score", help="Score the log without simulating again.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Replay a training session: the same log gives the same result; score and debrief."""
+    from vertebro.training import replay as again
+    from vertebro.training.debrief import debrief
+    from vertebro.training.log import read_log
+
+    lines = read_log(log)
+    facts: dict[str, Any] = {"log": str(log), "summary": again.summary(lines), "debrief": debrief(lines)}
+    anatomies = None
+    with progress("replay") as tell:
+        if not score_only:
+            tell("the session again", 0.1)
+            session = again.replay(lines)
+            anatomies = {level: site.anatomy for level, site in session.sites.items()}
+            facts["same"] = again.same(lines, session.log.lines)
+        for number, change in enumerate(what_if or []):
+            tell(f"what if: {change}", 0.5 + 0.5 * number / len(what_if or [""]))
+            facts.setdefault("what_if", []).append(again.what_if(lines, change, anatomies=anatomies))
+        tell("done", 1.0)
+    emit(facts, _text(facts), as_json)
+
+
+def _text(facts: dict[str, Any]) -> str:
+    told, worth = facts["debrief"], facts["summary"]["score"]
+    lines = [told["verdict"], f"  rubric {worth['rubric']['version']}: {worth['rubric']['status']}"]
+    if "same" in facts:
+        lines.append("  replayed: the same result" if facts["same"] else "  replayed: NOT the same result")
+    lines += [f"  next, at {step['t']:.0f} s: {step['text']} ({step['why']})" for step in told["next"]]
+    lines += [f"  leak {leak['region']} at {leak['t_leak_s']:.0f} s: {leak['words_seen']}" for leak in told["leaks"]]
+    for row in worth["rules"]:
+        points = "  -  " if row["share"] is None else f"{row['points']:.1f}/{row['possible']:.0f}"
+        lines.append(f"  {row['id']:<3} {points:>6}  {row['title']}: {row['say']}")
+    for answer in facts.get("what_if", []):
+        lines.append(f"  what if {answer['text']}: {_after(answer)}")
+    return "\n".join([*lines, f"  {NOTICE}"])
+
+
+def _after(answer: dict[str, Any]) -> str:
+    if not answer["applies"]:
+        return "does not apply to this session"
+    before, after = answer["before"], answer["after"]
+    return (
+        f"leaked {before['leaked_ml']:.2f} ml then, {after['leaked_ml']:.2f} ml now; "
+        f"injected {before['injected_ml']:.1f} ml, {after['injected_ml']:.1f} ml"
+    )
