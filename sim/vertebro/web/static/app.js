@@ -13,6 +13,7 @@ import { build, show } from "./strip.js";
 
 const SPEEDS = [0.5, 1, 2, 4, 8];
 const OPENINGS = [null, [120, 120], [90, 90], [60, 60], [40, 40]]; // mm at the isocentre
+const SKIN = 0.9; // the skin of the back lies nearer to the detector than the isocentre
 const PLUNGER = [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10]; // ml/min
 const VIEWS = { ap: 0, lateral: 90 };
 const latency = { read: /** @type {number[]} */ ([]), picture: /** @type {number[]} */ ([]) };
@@ -252,11 +253,18 @@ function place() {
   if (!pane.width) { refuse("Take an AP picture first: the needle is aimed on it"); return; }
   $page.placing = true;
   choose(pane);
-  pane.marks = [[pane.height * 0.45, pane.width * ($page.needle === "right" ? 0.38 : 0.62)]];
+  pane.marks = [start(pane)];
   pane.root.focus();
   pane.held = "AIM";
   pane.draw();
   announce("Click the entry on AP, or move the cross with Alt + arrows. ← → convergence, Shift ← → tilt. P punctures, Escape gives up.");
+}
+
+/** Where the cross starts: the entry planned on the CT as a straight view shows it, else beside the middle. @param {Pane} pane */
+function start(pane) {
+  const plan = store.plan.needles?.[$page.needle], scale = SKIN / (pane.about.mm_per_pixel || 0.5), middle = [(pane.height - 1) / 2, (pane.width - 1) / 2];
+  if (!plan || store.chosen.mode !== "coach") return [middle[0], middle[1] + (($page.needle === "right" ? -1 : 1) * 30) / (pane.about.mm_per_pixel || 0.5)];
+  return [middle[0] - plan.entry_mm[1] * scale, middle[1] - plan.entry_mm[0] * scale];
 }
 
 /** @param {string} id */

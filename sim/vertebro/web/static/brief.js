@@ -19,11 +19,21 @@ function checks(items, send) {
     make("input", { type: "checkbox", checked: store.state.checked?.includes(item.id), onchange: (/** @type {any} */ e) => { if (e.target.checked) { send({ kind: "check", item: item.id }); e.target.disabled = true; } } }), item.text));
 }
 
-/** @param {any[]} questions @param {(command: any) => void} send */
-function asked(questions, send) {
+/** @param {any[]} questions @param {(command: any) => void} send @param {string} [group] keeps the same question in two places apart */
+function asked(questions, send, group = "") {
   return questions.map((question) => make("fieldset", {}, make("legend", { text: question.text }),
     ...question.options.map((/** @type {string} */ option) => make("label", { class: "inline" },
-      make("input", { type: "radio", name: question.id, value: option, checked: store.state.answers?.[question.id] === option, onchange: () => send({ kind: "answer", question: question.id, answer: option }) }), option))));
+      make("input", { type: "radio", name: group + question.id, value: option, checked: store.state.answers?.[question.id] === option, onchange: () => send({ kind: "answer", question: question.id, answer: option }) }), option))));
+}
+
+/** What was planned on the CT. */
+function plan() {
+  const needles = Object.entries(store.plan.needles ?? {}), views = Object.entries(store.plan.views ?? {});
+  if (!needles.length) return [];
+  const degrees = (/** @type {number} */ x) => `${x.toFixed(0)}°`;
+  return [make("h3", { text: "Plan from the CT" }), make("dl", {}, ...needles.flatMap(([name, n]) => [make("dt", { text: `Needle ${name}` }),
+    make("dd", { text: `${n.gauge} G, ${degrees(n.convergence_deg)} to the midline, ${degrees(n.caudal_deg)} caudal, ${n.length_mm.toFixed(0)} mm from the skin` })]),
+  ...views.flatMap(([name, v]) => [make("dt", { text: `True ${name === "ap" ? "AP" : "lateral"}` }), make("dd", { text: `${degrees(v.orbital_deg)} / ${degrees(v.cranial_deg)}` })]))];
 }
 
 /** The record tab. @param {(command: any) => void} send */
@@ -31,7 +41,7 @@ export function record(send) {
   const entry = store.catalogue.find((each) => each.name === store.chosen.scenario);
   if (!entry) return;
   const before = entry.checklist.filter((/** @type {any} */ item) => BEFORE.has(item.rule)), after = entry.checklist.filter((/** @type {any} */ item) => !BEFORE.has(item.rule));
-  $("p-record").replaceChildren(facts(entry), make("h3", { text: "Decide" }), ...asked(entry.questions, send),
+  $("p-record").replaceChildren(facts(entry), ...plan(), make("h3", { text: "Decide" }), ...asked(entry.questions, send, "record-"),
     make("h3", { text: "Check-list" }), ...checks(before, send), make("h3", { text: "After-care" }), ...checks(after, send));
 }
 
