@@ -13,13 +13,14 @@ import { build, show } from "./strip.js";
 
 const SPEEDS = [0.5, 1, 2, 4, 8];
 const OPENINGS = [null, [120, 120], [90, 90], [60, 60], [40, 40]]; // mm at the isocentre
+const BUSY = 1000; // ms without read-outs after which the page says that the simulator is working
 const SKIN = 0.9; // the skin of the back lies nearer to the detector than the isocentre
 const PLUNGER = [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10]; // ml/min
 const VIEWS = { ap: 0, lateral: 90 };
 const latency = { read: /** @type {number[]} */ ([]), picture: /** @type {number[]} */ ([]) };
 const noted = { read: 0, picture: 0 };
 const $page = store.page;
-let phase = "", speed = 1, briefed = "", commanded = 0, hinted = "";
+let told = 0, phase = "", speed = 1, briefed = "", commanded = 0, hinted = "";
 
 store.actions = await (await fetch("keys.json")).json();
 build();
@@ -55,9 +56,9 @@ const hands = new Hands(begin, end);
 
 /** @param {any} command */
 function send(command) {
-  if (!store.control) { refuse("This page watches. “Take control” is in the settings."); return; }
+  if (!store.control) { refuse("This page watches. “Take control” is in the settings."); return false; }
   commanded = performance.now();
-  socket.send(command);
+  return socket.send(command);
 }
 
 /** @param {keyof typeof latency} what @param {number} sent */
@@ -145,6 +146,7 @@ function open() {
 function state(now) {
   const before = store.state;
   store.state = now;
+  told = performance.now();
   if (now.echo) note("read", now.echo);
   aim(performance.now() - commanded > 700 && !now.arm?.moving);
   speed = now.speed;
@@ -187,14 +189,29 @@ function begin(action) {
   if ($page.placing && placing(action.id)) return;
   const own = page[action.id];
   if (own) { own(); return; }
-  if (action.command) send(filled(action.command));
+  if (action.command) foresee(action.command, send(filled(action.command)));
   if (action.id === "xray.store") side.store(panes[$page.plane], recall);
   if (action.id === "cement.leak") leak();
   if (store.state.arm) show(store.state);
 }
 
 /** @param {any} action */
-function end(action) { if (action.release) send(filled(action.release)); }
+function end(action) { if (action.release) foresee(action.release, send(filled(action.release))); }
+
+/** Draw at once what a command will show; the next read-outs correct it. @param {any} command @param {boolean} sent */
+function foresee(command, sent) {
+  if (!sent || !store.state.arm) return;
+  const held = store.state.needles?.[$page.needle];
+  if (command.kind === "pedal") {
+    store.state.arm.pedal = command.down;
+    lamp(command.down);
+    for (const pane of Object.values(panes)) pane.words();
+  } else if (command.kind === "advance" && held) held.depth_mm = Math.max(0, held.depth_mm + command.distance_mm);
+  else if (command.kind === "rotate" && held) {
+    held.convergence_deg += command.convergence_deg ?? 0;
+    held.caudal_deg += command.caudal_deg ?? 0;
+  }
+}
 
 /** @type {Record<string, () => void>} */
 const page = {
@@ -350,5 +367,6 @@ addEventListener("keydown", (event) => {
   if (event.key === "Enter" && $page.placing && !(/** @type {Element} */ (event.target).closest("button"))) { event.preventDefault(); puncture(); }
 });
 $("c-needle").addEventListener("wheel", (event) => { event.preventDefault(); send({ kind: "advance", needle: $page.needle, distance_mm: event.deltaY < 0 ? 0.5 : -0.5 }); }, { passive: false });
+setInterval(() => { $("busy").hidden = phase !== "run" || performance.now() - told < BUSY; }, 250);
 addEventListener("resize", () => { for (const pane of Object.values(panes)) pane.fit(); });
 Object.assign(window, { trainer: { store, socket, panes, latency, hands, ct } }); // for the latency meter and the tests

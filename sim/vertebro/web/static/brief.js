@@ -30,7 +30,7 @@ function asked(questions, send, group = "") {
 function plan() {
   const needles = Object.entries(store.plan.needles ?? {}), views = Object.entries(store.plan.views ?? {});
   if (!needles.length) return [];
-  const degrees = (/** @type {number} */ x) => `${x.toFixed(0)}°`;
+  const degrees = (/** @type {number} */ x) => `${Math.round(x) || 0}°`;
   return [make("h3", { text: "Plan from the CT" }), make("dl", {}, ...needles.flatMap(([name, n]) => [make("dt", { text: `Needle ${name}` }),
     make("dd", { text: `${n.gauge} G, ${degrees(n.convergence_deg)} to the midline, ${degrees(n.caudal_deg)} caudal, ${n.length_mm.toFixed(0)} mm from the skin` })]),
   ...views.flatMap(([name, v]) => [make("dt", { text: `True ${name === "ap" ? "AP" : "lateral"}` }), make("dd", { text: `${degrees(v.orbital_deg)} / ${degrees(v.cranial_deg)}` })]))];
