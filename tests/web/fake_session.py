@@ -34,6 +34,9 @@ CATALOGUE = [
 ]  # fmt: skip
 
 
+NEEDLE = {"convergence_deg": 0.0, "caudal_deg": 0.0, "gauge": 11, "in_bone": False}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frame:
     pane: str
@@ -136,9 +139,7 @@ class FakeSession:
                 "pedal": self.pedal, "pulse_rate": 15.0, "collimation_mm": None,
             },
             "dose": {"fluoro_s": 0.0, "exposures": self.seq, "dap_gy_cm2": 0.0, "kerma_mgy": 0.0, "dlp_mgy_cm": 0.0},
-            "needles": {
-                "left": {"depth_mm": self.depth, "convergence_deg": 0.0, "caudal_deg": 0.0, "gauge": 11, "in_bone": False}
-            } if self.depth else {},
+            "needles": {"left": NEEDLE | {"depth_mm": self.depth}} if self.depth else {},
             "syringe": {
                 "injecting": "left" if self.rate else None, "injected_ml": self.injected, "session_ml": self.injected,
                 "force_n": 900 * self.rate, "pressure_kpa": 4000 * self.rate, "capped": False, "rate_ml_min": 0.0,

@@ -182,7 +182,7 @@ def test_a_second_tab_watches_and_can_take_over(page: Any, address: str) -> None
     waits(other, "window.trainer?.store.state.arm")
     waits(other, "trainer.store.control === false")
     assert "WATCHING" in other.inner_text("#notice")
-    other.evaluate("document.querySelector('#cover').hidden = true")
+    other.wait_for_selector("#cover", state="hidden")
     other.keyboard.press("F4")
     other.click("text=Take control")
     waits(other, "trainer.store.control === true")
@@ -250,14 +250,17 @@ def test_nothing_has_to_be_scrolled_on_a_small_laptop(page: Any) -> None:
 
 CONTRAST = """() => {
   const rgb = (c) => c.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => { const f = (v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4 };
+  const light = ([r, g, b]) => {
+    const f = (v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4 };
     return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b) };
   const ground = (n) => { for (; n; n = n.parentElement) { const c = rgb(getComputedStyle(n).backgroundColor);
     if (c.length < 4 || c[3] > 0.9) return c } return [13, 15, 17] };
-  return [...document.querySelectorAll('header *, .side *, .strip *')].filter(n => n.offsetParent && !n.closest('.pane') &&
+  const all = [...document.querySelectorAll('header *, .side *, .strip *')];
+  return all.filter(n => n.offsetParent && !n.closest('.pane') &&
     [...n.childNodes].some(c => c.nodeType === 3 && c.textContent.trim())).map(n => {
     const a = light(rgb(getComputedStyle(n).color)), b = light(ground(n));
-    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), n.outerHTML.slice(0, 90)] }).filter(([r]) => r < 4.5) }"""
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    return [ratio, n.outerHTML.slice(0, 90)] }).filter(([r]) => r < 4.5) }"""
 
 
 def test_texts_are_readable_labelled_and_in_order(page: Any) -> None:

@@ -70,7 +70,8 @@ def test_a_command_is_read() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "[1]", "null", "{}", '{"kind": 3}', '{"kind": "a b"}', '{"kind": "a", "x": NaN}', '{"kind": "a", "x": 1e400}',
+        "", "[1]", "null", "{}", '{"kind": 3}', '{"kind": "a b"}', '{"kind": "a", "x": NaN}',
+        '{"kind": "a", "x": 1e400}',
         '{"kind": "a", "x": [[[[1]]]]}', '{"kind": "a", "x": "\\u0000"}', '{"kind": "a", "x": 99999999999999999999}',
         json.dumps({"kind": "a", "x": "y" * TEXT_LIMIT}), '{"kind": "a"', "[" * 4000,
     ],

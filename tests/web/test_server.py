@@ -222,7 +222,9 @@ def test_a_killed_worker_comes_back_with_the_session(client: TestClient, trainer
         after = talk.state(lambda m: True)
         assert after["needles"]["left"]["depth_mm"] == 15
         assert after["time_s"] >= before["time_s"]
-        assert after["cement"]["age_s"] == pytest.approx(after["time_s"] - (before["time_s"] - before["cement"]["age_s"]))
+        assert after["cement"]["age_s"] == pytest.approx(
+            after["time_s"] - (before["time_s"] - before["cement"]["age_s"])
+        )
 
 
 def test_a_solver_that_always_fails_at_one_place_is_paused_before_it(client: TestClient, trainer: Trainer) -> None:

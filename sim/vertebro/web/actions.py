@@ -96,9 +96,7 @@ def _needle() -> list[Action]:
         return Action(id=f"needle.{name}", group=group, label=label, key=key, command=command, repeats=True)
 
     def act(name: str, label: str, key: str, kind: str) -> Action:
-        return Action(
-            id=f"needle.{name}", group=group, label=label, key=key, command={"kind": kind, "needle": NEEDLE}
-        )
+        return Action(id=f"needle.{name}", group=group, label=label, key=key, command={"kind": kind, "needle": NEEDLE})
 
     return [
         Action(id="needle.other", group=group, label="Other needle", key="n"),

@@ -1,4 +1,4 @@
-"""Who is connected: one page steers, others watch; every page gets the newest state and never a queue of old pictures."""
+"""Who is connected: one page steers, others watch; every page gets the newest state, never a queue of old pictures."""
 
 from __future__ import annotations
 
@@ -222,8 +222,8 @@ class Hub:
         elif kind == "take_control":
             self._give(client)
         elif client is not self.controller:
-            error = SessionError("this page watches", where="control", hint="press Take control")
-            client.tell({"type": "refused", "command": command, "error": error.to_dict()})
+            watching = SessionError("this page watches", where="control", hint="press Take control")
+            client.tell({"type": "refused", "command": command, "error": watching.to_dict()})
         else:
             self._steer(client, command)
 
@@ -259,4 +259,3 @@ class Hub:
                 self.steer.release()
             silent = quiet
             client.tell({"type": "beat"})
-

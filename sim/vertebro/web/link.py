@@ -35,9 +35,7 @@ class WorkerLink:
         Gets the worker's messages and ``("status", text)``, from a thread of this link.
     """
 
-    def __init__(
-        self, maker: str, folder: Path, *, scenario: str, seed: int, mode: str, listener: Listener
-    ) -> None:
+    def __init__(self, maker: str, folder: Path, *, scenario: str, seed: int, mode: str, listener: Listener) -> None:
         self.maker, self.listener = maker, listener
         self.start_with = (scenario, seed, mode)
         self.journal = Journal(folder, {"scenario": scenario, "seed": seed, "mode": mode})

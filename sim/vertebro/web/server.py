@@ -1,4 +1,4 @@
-"""The local server: one page, one socket, one session in a worker process. Bound to this machine unless told otherwise."""
+"""The local server: one page, one socket, one session in a worker process; bound to this machine unless told else."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def create_app(trainer: Trainer, *, token: str, hosts: Sequence[str] = ()) -> St
 
 
 class _Guard:
-    """Who may talk to the server: the token, and a host name that is ours (else another site could point its own here)."""
+    """Who may talk to the server: who knows the token and calls us by a name that is ours (no site can point here)."""
 
     def __init__(self, token: str, hosts: set[str]) -> None:
         self.token, self.hosts = token, hosts

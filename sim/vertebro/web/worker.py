@@ -1,10 +1,10 @@
 """The worker process: owns the session and every kernel, so that the server and the page never wait for a solver.
 
-Messages to the worker: ``("start", folder, scenario, seed, mode, journal)``, ``("command", command)``, ``("speed", factor)``,
-``("look", plane, offset)``,
-``("debrief", change)``, ``("stop",)``. Messages from it: ``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs)``,
-``("picture", bytes)``, ``("event", event)``, ``("applied", tick, command)``, ``("refused", command, error)``,
-``("failed", tick, error)``.
+Messages to the worker: ``("start", folder, scenario, seed, mode, journal)``, ``("command", command)``,
+``("speed", factor)``, ``("look", plane, offset)``, ``("debrief", change)``, ``("stop",)``. Messages from it:
+``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs, echo)``, ``("picture", bytes)``,
+``("event", event)``, ``("applied", tick, command)``, ``("refused", command, error)``, ``("failed", tick, error)``,
+``("debrief", debrief)``, ``("alternative", outcome)``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ from vertebro.web.journal import MARK
 from vertebro.web.pace import TICK, Pace
 
 TELEMETRY = 0.2  # s between read-outs nobody asked for
-URGENT = (("arm", "pedal"), ("arm", "plane"), ("phase",), ("finished",), ("syringe", "injecting"), ("vitals", "alarm"))  # a change of these is told at once
+URGENT = (
+    ("arm", "pedal"),
+    ("arm", "plane"),
+    ("phase",),
+    ("finished",),
+    ("syringe", "injecting"),
+    ("vitals", "alarm"),
+)  # a change of these is told at once
 Send = Callable[[tuple[Any, ...]], None]
 JournalLine = tuple[int, dict[str, Any]]
 

@@ -136,7 +136,7 @@ function open() {
   const key = JSON.stringify(store.chosen);
   if (briefed === key || !store.state.dose) return;
   briefed = key;
-  if (store.state.dose.exposures === 0 && !Object.keys(store.state.needles ?? {}).length && !store.state.finished) {
+  if (store.control && store.state.dose.exposures === 0 && !Object.keys(store.state.needles ?? {}).length && !store.state.finished) {
     speedTo(0);
     briefing(send, () => { $("cover").hidden = true; speedTo(1); $("pane-ap").focus(); });
   }
