@@ -88,7 +88,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     found.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     found.on("pageerror", lambda error: faults.append(str(error)))
     found.goto(address)
-    found.click("#go", timeout=30000)
+    found.click("#go", timeout=120000)
     found.wait_for_selector("#cover", state="hidden")
     yield found
     context.close()

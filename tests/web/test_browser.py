@@ -194,7 +194,7 @@ def test_a_lost_server_is_told_and_nothing_is_held(browser: Any, trainer: Traine
     found = browser.new_context().new_page()
     with running(trainer) as address:
         found.goto(address)
-        found.click("#go", timeout=30000)
+        found.click("#go", timeout=120000)
         found.keyboard.down("Space")
         waits(found, "trainer.store.state.arm.pedal")
     waits(found, "document.querySelector('#cover-title').textContent === 'Connection lost'")
