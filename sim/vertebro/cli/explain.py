@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(key: KeyArgument, plot: PlotOption = None, as_json: JsonOption = False) -> None:
-    """Explain a cement (cement.kyphon-hvr), a source (source.yeom2003), a rule (rule.C3) or a case key (needles.gauge)."""
+    """Explain a cement (cement.kyphon-hvr), source (source.yeom2003), rule (rule.C3) or case key (needles.gauge)."""
     head, _, tail = key.partition(".")
     if head == "cement" and not _is_case_key(key):
         _explain_cement(tail, plot, as_json)

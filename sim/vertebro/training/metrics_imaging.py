@@ -37,8 +37,11 @@ def imaging_metrics(lines: Sequence[Line]) -> dict[str, Any]:
 
 
 def _squareness(lines: Sequence[Line], plane: str) -> float | None:
-    """Of the last picture before each skin puncture, the worst; 0 where there was none."""
-    points = [line for line in events(lines, "decision point") if line["point"] == "skin puncture"]
+    """Of the last picture before each first skin puncture, the worst; 0 where there was none. Without a puncture (a
+    drill) of the last picture at the end."""
+    decisions = list(events(lines, "decision point"))
+    points = [line for line in decisions if line["point"] == "skin puncture"]
+    points = points or [line for line in decisions if line["point"] == "end"]
     if not points:
         return None
     first = {line["level"]: line for line in reversed(points)}

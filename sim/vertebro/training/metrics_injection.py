@@ -46,7 +46,7 @@ def _start(lines: Sequence[Line]) -> dict[str, Any]:
 
 def _rate_of_share(flowing: Sequence[Line], share: float) -> float | None:
     """Rate [ml/min] at or below which that share of the cement went in."""
-    order = sorted(((row["rate_ml_s"], row["rate_ml_s"] * row["dt"]) for row in flowing))
+    order = sorted((row["rate_ml_s"], row["rate_ml_s"] * row["dt"]) for row in flowing)
     total, gone = sum(volume for _, volume in order), 0.0
     for rate, volume in order:
         gone += volume

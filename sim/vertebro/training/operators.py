@@ -51,8 +51,8 @@ class Habits:
         Stops for leaks and for the posterior quarter.
     rear : float
         Rearmost cement at which the operator stops.
-    volume : float [ml]
-        Wanted through each needle.
+    volume : float
+        Wanted in all, over the middle of the case's window; shared by the needles.
     waits : bool
         Waits for the cement to set before withdrawal.
     drill : bool
@@ -76,7 +76,7 @@ class Habits:
     checks: bool = True
     stops: bool = True
     rear: float = 0.29
-    volume: float = 4.0
+    volume: float = 1.0
     waits: bool = True
     drill: bool = True
 
@@ -98,7 +98,7 @@ OPERATORS: dict[str, Habits] = {
         live=0.5,
         checks=False,
         rear=0.1,
-        volume=6.0,
+        volume=1.6,
         waits=False,
         drill=False,
     ),
@@ -121,6 +121,17 @@ class Operator:
 
     def run(self, session: Session) -> None:
         """Do the whole case, to `finish`."""
+        self._access(session)
+        self._cement(session)
+        self._end(session)
+
+    def ready(self, session: Session) -> None:
+        """Do it up to the mixed cement, lateral view set."""
+        self._access(session)
+        _do(session, kind="mix")
+        self._view(session, "lateral")
+
+    def _access(self, session: Session) -> None:
         self._prepare(session)
         for level in session.telemetry()["levels"]:
             if level != session.observation().level:
@@ -128,8 +139,6 @@ class Operator:
             self._aim(session)
             for name in session.observation().plan["needles"]:
                 self._needle(session, name)
-        self._cement(session)
-        self._end(session)
 
     # before ---------------------------------------------------------------------------------------------------------
 
@@ -236,6 +245,7 @@ class Operator:
     def _inject(self, session: Session, name: str) -> None:
         habits, known = self.habits, len(session.observation().leaks)
         start = session.observation().readouts["syringe"]["injected_ml"]
+        wanted = self._share(session)
         checked = 0.0
         self._pedal(session, True)
         _do(session, kind="inject", needle=name, rate_ml_min=habits.rate)
@@ -249,7 +259,7 @@ class Operator:
             known = max(known, len(seen.leaks))
             if habits.stops and seen.rearmost is not None and seen.rearmost < habits.rear:
                 break
-            if done >= habits.volume or seen.readouts["cement"]["state"] == "set":
+            if done >= wanted or seen.readouts["cement"]["state"] == "set":
                 break
             if (
                 seen.readouts["syringe"]["injecting"] is not None
@@ -262,6 +272,12 @@ class Operator:
                 self._recheck(session, name)
         _do(session, kind="stop")
         self._pedal(session, False)
+
+    def _share(self, session: Session) -> float:
+        """Volume [ml] for one needle of one level."""
+        low, high = session.scenario.windows.volume_ml
+        count = len(session.observation().plan["needles"]) * len(session.sites)
+        return self.habits.volume * 0.5 * (low + high) / count
 
     def _leak(self, session: Session) -> bool:
         """A leak was seen: stop, mark, wait, look; true when the injection is over."""

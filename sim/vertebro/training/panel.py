@@ -33,7 +33,7 @@ class Observation:
     rearmost : float or None
         Rearmost cement on the last lateral picture: 0 posterior, 1 anterior wall.
     leaks : tuple of str
-        Regions in which a leak can be made out on the pictures shown so far.
+        Regions in which a leak can be made out on the pictures and the CT shown so far.
     voice : tuple of str
         What the patient said last.
     """
@@ -55,7 +55,8 @@ def observation(session: Session) -> Observation:
     site = session.site
     found = []
     if site.engine is not None:
-        found = [site.leak_facts(leak)["region"] for leak in site.engine.leaks() if leak.key in site.visible]
+        known = set(site.visible) | site.on_ct
+        found = [site.leak_facts(leak)["region"] for leak in site.engine.leaks() if leak.key in known]
     return Observation(
         time=session.time,
         level=session.level,
@@ -77,7 +78,7 @@ def telemetry(session: Session) -> dict[str, Any]:
     -------
     dict
         ``time_s, scenario, mode, level, levels, phase, finished, arm, dose, needles, syringe, cement, vitals, voice,
-        pictures, hints, marks, answers, checked``. In an exam ``hints`` is empty.
+        pictures, hints, marks, saved, answers, checked``. In an exam ``hints`` is empty.
     """
     shown = _readouts(session)
     shown["hints"] = hints(session) if session.mode == "coach" else []
@@ -129,6 +130,7 @@ def _readouts(session: Session) -> dict[str, Any]:
         "voice": list(patient.voice),
         "pictures": {pane: frame.seq for pane, frame in arm.held.items()},
         "marks": session.marks,
+        "saved": len(session.saved),
         "answers": dict(session.answers),
         "checked": sorted(session.checked),
     }

@@ -18,6 +18,7 @@ from vertebro.case import Case
 from vertebro.errors import SessionError
 
 FOLDER = Path(__file__).parent / "scenarios"
+CHECKLIST = Path(__file__).parent / "checklist.toml"
 COMMON = {"heat.enabled": False, "flow.interval": "0.5 s"}
 
 
@@ -83,7 +84,7 @@ class Site(Part):
 
 
 class Scenario(Part):
-    """One training case."""
+    """One training case, or a drill that is scored by a few `rules` only."""
 
     id: str
     version: int
@@ -92,7 +93,8 @@ class Scenario(Part):
     teaching: str
     pitfalls: tuple[str, ...] = ()
     seeds: tuple[int, ...] = Field(min_length=1)
-    kind: Literal["case", "drill-views", "drill-wall"] = "case"
+    kind: Literal["case", "drill"] = "case"
+    rules: tuple[str, ...] = ()
     patient: Patient
     questions: tuple[Question, ...] = ()
     checklist: tuple[Item, ...] = ()
@@ -148,6 +150,8 @@ def load_scenario(name: str | Scenario) -> Scenario:
 
 def _read(path: Path) -> Scenario:
     try:
-        return Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data.setdefault("checklist", tomllib.loads(CHECKLIST.read_text(encoding="utf-8"))["checklist"])
+        return Scenario.model_validate(data)
     except (ValidationError, tomllib.TOMLDecodeError) as error:
         raise SessionError(f"a broken scenario: {error}", where=str(path.name)) from None

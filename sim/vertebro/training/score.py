@@ -97,10 +97,15 @@ class Rubric(Piece):
         if abs(sum(domain.points for domain in self.domains.values()) - 100.0) > 1e-9:
             raise ValueError("the domains' points do not add up to 100")
         named = {part.metric for rule in self.rules for part in rule.parts} | {gate.metric for gate in self.critical}
-        cited = {key for entry in (*self.rules, *self.critical) for key in entry.sources}
+        cited = {key for entry in self.entries for key in entry.sources}
         if named - set(METRICS) or cited - set(SOURCES):
             raise ValueError(f"unknown metrics or sources: {sorted((named - set(METRICS)) | (cited - set(SOURCES)))}")
         return self
+
+    @property
+    def entries(self) -> tuple[Rule | Gate, ...]:
+        """Rules and critical errors."""
+        return (*self.rules, *self.critical)
 
     def rule(self, name: str) -> Rule | Gate:
         """A rule or a gate by id.
@@ -110,10 +115,10 @@ class Rubric(Piece):
         CaseError
             If there is none.
         """
-        for entry in (*self.rules, *self.critical):
+        for entry in self.entries:
             if entry.id == name:
                 return entry
-        allowed = ", ".join(entry.id for entry in (*self.rules, *self.critical))
+        allowed = ", ".join(entry.id for entry in self.entries)
         raise CaseError("no such rule", where="rule", value=name, allowed=allowed)
 
     @property
@@ -138,8 +143,8 @@ def score(lines: Sequence[Line], rubric: Rubric | None = None) -> dict[str, Any]
         metrics, rubric``. Plain JSON values.
     """
     rubric = rubric or load_rubric()
-    metrics = measure(lines)
-    rows = [_row(rule, metrics) for rule in rubric.rules]
+    metrics, asked = measure(lines), lines[0].get("rules")
+    rows = [_row(rule, metrics) for rule in rubric.rules if not asked or rule.id in asked]
     critical = [
         {"id": gate.id, "text": gate.text, "value": metrics[gate.metric], "above": gate.above}
         for gate in rubric.critical

@@ -30,10 +30,11 @@ from vertebro.training.arm import Arm, Frame
 from vertebro.training.handlers import HANDLERS
 from vertebro.training.log import TICKS, Log
 from vertebro.training.needles import Track
-from vertebro.training.patient import NERVE_VOLUME, Patient
+from vertebro.training.patient import Patient
 from vertebro.training.scenario import Scenario, load_scenario
 from vertebro.training.site import Site
-from vertebro.units import ml, mm
+from vertebro.training.watching import book, look
+from vertebro.units import mm
 
 Mode = Literal["coach", "exam"]
 QUIET = 30.0  # s without injecting after which the injection is followed in longer rounds
@@ -95,7 +96,6 @@ class Session:
         self.mixed: int | None = None
         self.preset = self.site.case.cement.preset
         self.injecting: tuple[str, float, str] | None = None  # needle, rate [m³/s], level
-        self.stopped = 0  # tick of the last injecting round
         self.looks: dict[str, dict[str, Any]] = {}
         self.answers: dict[str, str] = {}
         self.checked: set[str] = set()
@@ -120,6 +120,7 @@ class Session:
             windows=self.scenario.windows.model_dump(),
             questions=[q.model_dump(include={"id", "rule", "critical"}) for q in self.scenario.questions],
             checklist=[item.model_dump(include={"id", "rule"}) for item in self.scenario.checklist],
+            rules=list(self.scenario.rules),
             needles={level: list(site.names) for level, site in self.sites.items()},
         )
         self.log.flush()
@@ -188,7 +189,7 @@ class Session:
         """What the monitors show: the held or live picture of each plane, and the last CT slice."""
         shown = self.arm.frames()
         if "axial" in self.slices:
-            grey = window_level(self.slices["axial"]).astype(np.uint16) << 8
+            grey = np.asarray(window_level(self.slices["axial"]), np.uint16) * np.uint16(257)
             shown.append(
                 Frame(
                     pane="ct", seq=-1, time=self.time, display16=grey, live=False, orbital_deg=0.0, cranial_deg=0.0,
@@ -242,7 +243,7 @@ class Session:
         if site.tracer is not None:
             site.subject.contrast = site.contrast_now(self.tick)
         frame = self.arm.shoot(site.subject, self.tick, phase=self.phase, single=single)
-        self._look(frame, single)
+        look(self, frame, single)
 
     def decide(self, point: str, **facts: Any) -> None:
         """Note how well the operator could see at a moment that mattered."""
@@ -310,7 +311,7 @@ class Session:
             return 1 << 60
         interval = max(1, round(site.case.flow.interval * TICKS))
         if self.injecting is None or self.injecting[2] != site.level:
-            interval *= REST_ROUNDS[(self.tick - self.stopped) / TICKS > QUIET]
+            interval *= REST_ROUNDS[(self.tick - site.stopped) / TICKS > QUIET]
         return max(site.tick + interval, self.tick)
 
     def rounds(self) -> None:
@@ -327,13 +328,14 @@ class Session:
         if self.injecting is not None and self.injecting[2] == site.level:
             name, rate, _ = self.injecting
             push = engine.push(name, rate, dt)
-            self.stopped = self.tick
+            site.stopped = self.tick
             self.arm.changed = self.tick
         else:
             engine.rest(dt)
         site.refresh()
-        self._book(site, dt, push)
-        self._live(engine.state.injected_volume, engine.monitor.embolic_volume)
+        book(self, site, dt, push)
+        engines = [other.engine for other in self.sites.values() if other.engine is not None]
+        self._live(self.injected(), sum(each.monitor.embolic_volume for each in engines))
 
     def _live(self, injected: float, embolic: float) -> None:
         self.patient.live((self.tick - self._lived) / TICKS, injected, embolic)
@@ -341,91 +343,3 @@ class Session:
         if self.patient.alarming and "alarm" not in self.said:
             self.said.add("alarm")
             self.tell("vital signs alarming", map_mmhg=self.patient.map_now, spo2=self.patient.oxygen)
-
-    def _book(self, site: Site, dt: float, push: Any) -> None:
-        engine = site.engine
-        if engine is None:
-            return
-        for leak in engine.leaks():
-            if leak.key not in site.known:
-                site.known.add(leak.key)
-                self.tell("leak", **(site.leak_facts(leak) | {"level": site.level}))
-        risks, latest = engine.witness.risks, engine.witness.history[-1]
-        nerve = risks.foramen_volume + engine.monitor.compartment_volumes().get("canal", 0.0)
-        if nerve > NERVE_VOLUME and f"leg {site.level}" not in self.said:
-            self.said.add(f"leg {site.level}")
-            self.patient.say("Something shoots into my leg!", pain=6.0)
-            self.tell("radicular pain", level=site.level)
-        self.last_round = {
-            "level": site.level,
-            "dt": dt,
-            "needle": None if push is None else self.injecting and self.injecting[0],
-            "rate_ml_s": 0.0 if push is None else push.rate / ml,
-            "capped": bool(push is not None and push.capped),
-            "syringe_kpa": 0.0 if push is None else push.pressure / 1e3,
-            "force_n": 0.0 if push is None else latest["plunger_force_n"],
-            "viscosity_pa_s": latest["viscosity_pa_s"],
-            "injected_ml": engine.state.injected_volume / ml,
-            "by_needle_ml": {name: volume / ml for name, volume in engine.state.injected.items() if volume > 0.0},
-            "margin": risks.posterior_margin,
-            "canal": risks.canal_encroachment,
-            "embolic_ml": engine.monitor.embolic_volume / ml,
-            "leaks_ml": {str(leak.key): leak.volume / ml for leak in engine.leaks()},
-            "ages_s": {
-                plane: age for plane in ("ap", "lateral") if math.isfinite(age := self.arm.age(plane, self.tick))
-            },
-            "beam": self.arm.pedal,
-            "alarming": self.patient.alarming,
-        }
-        self.log.add("row", self.tick, **self.last_round)
-
-    # looking ------------------------------------------------------------------------------------------------------
-
-    def _look(self, frame: Frame, single: bool) -> None:
-        site, plane, ready = self.site, frame.pane, self.arm.ready(self.site.subject)
-        for track in site.tracks.values():
-            track.blind[plane] = 0.0
-        pose = (frame.orbital_deg, frame.cranial_deg, site.level)
-        known = self.looks.get(plane)
-        if known is None or known["pose"] != pose:
-            quality = site.eyes.quality(frame.geometry, plane)
-            self.looks[plane] = {"pose": pose} | quality
-            self.tell(
-                "image", plane=plane, orbital_deg=frame.orbital_deg, cranial_deg=frame.cranial_deg, single=single,
-                **quality,
-            )  # fmt: skip
-        site.percepts[plane] = {
-            name: site.eyes.read(frame.geometry, plane, track) for name, track in site.tracks.items()
-        }
-        if site.engine is None or site.spotted_at.get(plane) == site.subject.number:
-            return
-        site.spotted_at[plane] = site.subject.number
-        if plane == "lateral":
-            site.margin_seen = site.engine.witness.risks.posterior_margin
-        self._spot(site, ready, plane)
-
-    def _spot(self, site: Site, ready: Any, plane: str) -> None:
-        """Note the leaks that the picture on display shows for the first time."""
-        engine = site.engine
-        if engine is None:
-            return
-        camera, grid, fraction = site.subject.camera, site.anatomy.grid, site.subject.fraction
-        for leak in engine.leaks():
-            if leak.key in site.visible or fraction is None:
-                continue
-            leaked = site.leaked(leak)
-            if not leaked.any():
-                continue
-            seen = self.arm.spotter(ready).look(
-                ready.view.cement_line(leaked, grid),
-                cement_line=ready.view.cement_line(fraction - leaked, grid),
-                needle_line=self.arm.needle_line(ready, site.subject),
-                cement=camera.cement,
-            )
-            if seen.visible:
-                site.visible[leak.key] = self.tick
-                facts = {"snr": seen.snr, "clutter_ratio": seen.clutter_ratio, "contrast": seen.contrast}
-                self.tell(
-                    "leak visible", key=leak.key, plane=plane, volume_ml=leak.volume / ml,
-                    region=site.leak_facts(leak)["region"], injected_ml=engine.state.injected_volume / ml, **facts,
-                )  # fmt: skip

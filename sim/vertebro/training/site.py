@@ -33,6 +33,7 @@ CONTRAST_VISCOSITY = Constant(
 CONTRAST_RATE = Constant(2e-7, "m^3/s", 5e-8, 5e-7, "vertebro", "ours", "12 mL/min by hand")
 WASHOUT = Constant(15.0, "s", 3.0, 60.0, "vertebro", "ours", "time constant with which contrast leaves the marrow")
 SHUNT = Constant(0.15, "1", 0.05, 0.5, "vertebro", "ours", "share of the contrast outside bone that speaks of a shunt")
+CT_VOLUME = Constant(0.02 * ml, "m^3", 0.005 * ml, 0.1 * ml, "yeom2003", "ours", "leak that a control CT shows")
 REGIONS = {"epidural": "canal", "canal": "canal", "beyond": "vein", "joint": "joint", "track": "track"}
 
 
@@ -59,14 +60,17 @@ class Site:
         self.engine: Bedside | None = None
         self.began = 0  # tick at which the engine's clock was 0
         self.tick = 0  # up to which the engine has come
+        self.stopped = 0  # tick of the last round with cement flowing
         self.moved: set[str] = set()
         self.used: set[str] = set()
         self.tracer: Tracer | None = None
         self.traced = 0
         self.known: set[int] = set()
         self.visible: dict[int, int] = {}
-        self.spotted_at: dict[str, int] = {}
+        self.on_ct: set[int] = set()
+        self.spotted_at: dict[str, tuple[Any, ...]] = {}
         self.margin_seen: float | None = None
+        self._plan: dict[str, Any] = {}
         self.percepts: dict[str, dict[str, dict[str, float]]] = {}
 
     @property
@@ -76,6 +80,8 @@ class Site:
 
     def plan(self) -> dict[str, Any]:
         """What the planning CT told: entry, angles and depth of each needle, and the poses that see it squarely."""
+        if self._plan:
+            return self._plan
         rows = {}
         for name in self.names:
             needle = self.plan_needles[name]
@@ -88,7 +94,8 @@ class Site:
                 "length_mm": needle.length / mm,
                 "gauge": needle.gauge,
             }
-        return {"level": self.level, "needles": rows, "views": self.views()}
+        self._plan = {"level": self.level, "needles": rows, "views": self.views()}
+        return self._plan
 
     def views(self) -> dict[str, dict[str, float]]:
         """Angles and table of the true AP and lateral, as the planning CT tells them."""
@@ -191,6 +198,11 @@ class Site:
             raise SessionError("no injection has begun", where="leak")
         return engine.witness.leaked(leak, self.subject.fraction)  # type: ignore[arg-type]
 
+    def read_ct(self) -> None:
+        """Note the leaks that a CT of now shows."""
+        if self.engine is not None:
+            self.on_ct |= {leak.key for leak in self.engine.leaks() if leak.volume >= CT_VOLUME}
+
     def refresh(self) -> None:
         """Bring the cement in the beam up to date."""
         if self.engine is not None:
@@ -276,7 +288,7 @@ def region(compartment: str, route: str) -> str:
     for part in ("foramen", "disc"):
         if name.startswith(part):
             return part
-    return "vein" if name.startswith("vein") or route == "segmental" and name == "beyond" else "paravertebral"
+    return "vein" if name.startswith("vein") or (route == "segmental" and name == "beyond") else "paravertebral"
 
 
 def track_of(needle: Needle, side: str) -> Track:

@@ -1,0 +1,264 @@
+"""One clock, typed actions, pictures on pulses, a log that tells all."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from training.conftest import fresh
+from vertebro.errors import GeometryError, SessionError
+from vertebro.training.actions import ACTIONS, parse_action
+from vertebro.training.handlers import HANDLERS
+from vertebro.training.log import read_log
+
+
+def do(session, kind: str, **more) -> None:
+    session.command({"kind": kind, **more})
+
+
+def needle_in(session, depth_mm: float = 92.0) -> None:
+    """The planned needle, advanced to a depth."""
+    plan = session.observation().plan["needles"]["left"]
+    do(session, "place", needle="left", entry_mm=plan["entry_mm"], convergence_deg=plan["convergence_deg"],
+       caudal_deg=plan["caudal_deg"])  # fmt: skip
+    while depth_mm > 2.5:
+        step = min(depth_mm - 2.0, 60.0)
+        do(session, "advance", needle="left", distance_mm=step)
+        depth_mm -= step
+
+
+def test_every_action_has_a_handler() -> None:
+    assert set(ACTIONS) == set(HANDLERS)
+
+
+@pytest.mark.parametrize(
+    "data", [{"kind": "dance"}, {"kind": "advance", "distance_mm": float("nan")}, {"kind": "pulse_rate", "rate": 4}, {}]
+)
+def test_what_is_no_action_is_refused(data) -> None:
+    with pytest.raises(SessionError):
+        parse_action(data)
+
+
+@pytest.mark.parametrize(("rate", "count"), [(3.0, 7), (7.5, 16), (15.0, 31)])
+def test_pulses_come_at_the_selected_rate_and_count_dose(session, rate: float, count: int) -> None:
+    do(session, "pulse_rate", rate=rate)
+    do(session, "pedal", down=True)
+    session.step(2.0)
+    do(session, "pedal", down=False)
+    session.step(5.0)
+    dose = session.telemetry()["dose"]
+    assert dose["exposures"] == count
+    assert dose["fluoro_s"] == pytest.approx(count / rate)
+    assert dose["dap_gy_cm2"] > 0
+
+
+def test_collimation_lowers_the_dose(anatomies) -> None:
+    def dap(**size) -> float:
+        session = fresh(anatomies)
+        if size:
+            do(session, "collimate", **size)
+        do(session, "expose")
+        return session.telemetry()["dose"]["dap_gy_cm2"]
+
+    assert dap(width_mm=60, height_mm=60) < 0.5 * dap()
+
+
+def test_last_image_is_held_in_its_plane_while_the_arm_turns(session) -> None:
+    do(session, "expose")
+    (before,) = session.frames()
+    do(session, "arm", orbital_deg=90.0)
+    assert session.telemetry()["arm"]["moving"]
+    session.step(2.0)
+    assert 10.0 < session.telemetry()["arm"]["orbital_deg"] < 80.0
+    session.step(8.0)
+    assert not session.telemetry()["arm"]["moving"]
+    do(session, "expose")
+    held = {frame.pane: frame for frame in session.frames()}
+    assert set(held) == {"ap", "lateral"}
+    assert held["ap"].seq == before.seq
+    assert np.array_equal(held["ap"].display16, before.display16)
+
+
+def test_arm_that_would_hit_the_patient_stays_and_the_session_goes_on(session) -> None:
+    with pytest.raises(GeometryError):
+        do(session, "arm", orbital_deg=170.0)
+    assert session.log.lines[-1]["refused"]
+    do(session, "expose")
+
+
+def test_how_time_is_cut_into_steps_changes_nothing(anatomies) -> None:
+    logs = []
+    for dt in (1.0, 1 / 30, 0.37):
+        session = fresh(anatomies)
+        do(session, "pedal", down=True)
+        left = 3.0
+        while left > 1e-9:
+            session.step(min(dt, left))
+            left -= dt
+        session.go(180)
+        do(session, "arm", orbital_deg=40.0)
+        session.go(600)
+        do(session, "pedal", down=False)
+        logs.append(session.log.lines)
+    assert logs[0] == logs[1] == logs[2]
+
+
+def test_injection_does_not_depend_on_the_steps_either(anatomies) -> None:
+    logs = []
+    for dt in (10.0, 0.7):
+        session = fresh(anatomies)
+        needle_in(session)
+        do(session, "mix")
+        do(session, "wait", seconds=180)
+        for kind, seconds in (("inject", 5), ("stop", 40)):
+            do(session, kind)
+            goal = session.tick + 60 * seconds
+            while session.tick < goal:
+                session.step(min(dt, (goal - session.tick) / 60))
+        logs.append(session.log.lines)
+    assert logs[0] == logs[1]
+
+
+def test_needle_meets_bone_wall_and_medial_line_in_order(session) -> None:
+    do(session, "anaesthetise", needle="left")
+    needle_in(session)
+    order = [line["event"] for line in session.log.lines if line["type"] == "event"]
+    assert order.index("bone contact") < order.index("posterior wall crossed") < order.index("medial line crossed")
+    assert "patient in pain" not in order
+    contact = next(line for line in session.log.lines if line.get("event") == "bone contact")
+    assert contact["numb"]
+
+
+def test_patient_who_is_not_numb_is_hurt_and_moves(session) -> None:
+    before = session.arm.position
+    needle_in(session, 60.0)
+    assert session.arm.position != before
+    assert any("hurts" in words for words in session.observation().voice)
+
+
+def test_levering_in_the_arch_cracks_it_and_turning_in_soft_tissue_does_not(session) -> None:
+    needle_in(session, 40.0)
+    do(session, "rotate", needle="left", convergence_deg=6.0)
+    assert not [line for line in session.log.lines if line.get("event") == "arch cracked by levering"]
+    do(session, "rotate", needle="left", convergence_deg=-6.0)
+    do(session, "advance", needle="left", distance_mm=50.0)
+    do(session, "rotate", needle="left", convergence_deg=8.0)
+    assert [line for line in session.log.lines if line.get("event") == "arch cracked by levering"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("advance", {"distance_mm": 5}),
+        ("inject", {}),
+        ("stylet", {}),
+        ("save", {"plane": "lateral"}),
+        ("answer", {"question": "treat", "answer": "perhaps"}),
+        ("level", {"level": "L9"}),
+    ],
+)
+def test_action_at_the_wrong_moment_is_refused_with_a_reason(session, kind: str, more) -> None:
+    with pytest.raises(SessionError):
+        do(session, kind, **more)
+
+
+def test_cement_needs_mixing_and_a_tip_in_bone(session) -> None:
+    needle_in(session, 20.0)
+    with pytest.raises(SessionError, match="not in bone"):
+        do(session, "inject", needle="left")
+    do(session, "advance", needle="left", distance_mm=60.0)
+    do(session, "advance", needle="left", distance_mm=10.0)
+    with pytest.raises(SessionError, match="no cement"):
+        do(session, "inject", needle="left")
+
+
+def test_rate_can_change_on_the_way_and_the_volume_is_their_sum(session) -> None:
+    needle_in(session)
+    do(session, "mix")
+    do(session, "wait", seconds=200)
+    do(session, "inject", needle="left", rate_ml_min=3.0)
+    session.step(10.0)
+    do(session, "inject", needle="left", rate_ml_min=1.5)
+    session.step(10.0)
+    do(session, "stop")
+    session.step(20.0)
+    shown = session.telemetry()["syringe"]
+    assert shown["injected_ml"] == pytest.approx(0.5 + 0.25, rel=1e-6)
+    assert shown["rate_ml_min"] == 0.0
+
+
+def test_contrast_shows_at_once_and_washes_out(session) -> None:
+    needle_in(session)
+    do(session, "expose")
+    before = session.frames()[0].display16.astype(float)
+    do(session, "contrast", needle="left", volume_ml=1.0)
+    do(session, "expose")
+    stained = session.frames()[0].display16.astype(float)
+    do(session, "wait", seconds=120)
+    do(session, "expose")
+    gone = session.frames()[0].display16.astype(float)
+    assert np.abs(stained - before).max() > 2 * np.abs(gone - before).max()
+
+
+def test_observation_holds_nothing_that_is_not_on_display(session) -> None:
+    needle_in(session)
+    seen = session.observation()
+    assert seen.tips == {}
+    assert seen.rearmost is None
+    assert seen.leaks == ()
+    do(session, "expose")
+    assert set(session.observation().tips) == {"ap"}
+
+
+def test_tilted_view_lies_about_the_tip(session) -> None:
+    needle_in(session)
+    do(session, "arm", **session.observation().plan["views"]["ap"])
+    session.step(10.0)
+    do(session, "expose")
+    true = session.observation().tips["ap"]["left"]["to_midline_mm"]
+    do(session, "arm", orbital_deg=20.0)
+    session.step(10.0)
+    do(session, "expose")
+    assert abs(session.observation().tips["ap"]["left"]["to_midline_mm"] - true) > 2.0
+    assert session.observation().quality["ap"] < 0.2
+
+
+def test_ct_shows_a_slice_costs_dose_and_time(session) -> None:
+    before = session.time
+    do(session, "ct")
+    assert session.time > before
+    assert session.telemetry()["dose"]["dlp_mgy_cm"] > 0
+    assert {frame.pane for frame in session.frames()} == {"ct"}
+
+
+def test_exam_is_silent_and_a_hint_of_the_coach_fades(anatomies) -> None:
+    assert fresh(anatomies, mode="exam").telemetry()["hints"] == []
+    coached = fresh(anatomies)
+    assert coached.telemetry()["hints"]
+    coached.step(60.0)
+    assert coached.telemetry()["hints"] == []
+
+
+def test_log_is_on_disk_as_it_happens_and_a_cut_line_is_left_out(anatomies, tmp_path) -> None:
+    path = tmp_path / "events.jsonl"
+    session = fresh(anatomies, log=path)
+    do(session, "expose")
+    assert read_log(path) == session.log.lines
+    path.write_text(path.read_text() + '{"type": "row", "ti')
+    assert read_log(tmp_path) == session.log.lines
+    session.log.close()
+
+
+def test_telemetry_and_log_are_plain_json(session) -> None:
+    do(session, "expose")
+    json.dumps(session.telemetry(), allow_nan=False)
+    json.dumps(session.log.lines, allow_nan=False)
+
+
+def test_session_ends_once(session) -> None:
+    do(session, "finish")
+    assert session.log.lines[-1]["type"] == "end"
+    with pytest.raises(SessionError, match="over"):
+        do(session, "expose")
