@@ -116,9 +116,7 @@ def injected(trainee: Trainee, more: float) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-def test_case_1_is_done_by_hand_through_a_crash_and_debriefed(
-    trainee: tuple[Trainee, Trainer], tmp_path: Path
-) -> None:
+def test_case_1_is_done_by_hand_through_a_crash_and_debriefed(trainee: tuple[Trainee, Trainer], tmp_path: Path) -> None:
     hands, trainer = trainee
     prepared(hands)
     injected(hands, 0.2)
