@@ -169,6 +169,7 @@ def _screen() -> list[Action]:
         Action(id="session.pause", group=session, label="Pause / go on", key="F2"),
         Action(id="session.faster", group=session, label="Clock faster", key=">"),
         Action(id="session.slower", group=session, label="Clock slower", key="<"),
+        Action(id="session.level", group=session, label="Next level", key="d"),
         Action(id="session.help", group=session, label="This sheet", key="?"),
         Action(id="session.settings", group=session, label="Settings", key="F4"),
         Action(id="session.meter", group=session, label="Latency meter", key="F9"),

@@ -20,6 +20,8 @@ const VIEWS = { ap: 0, lateral: 90 };
 const latency = { read: /** @type {number[]} */ ([]), picture: /** @type {number[]} */ ([]) };
 const noted = { read: 0, picture: 0 };
 const $page = store.page;
+let planEntry = /** @type {number[] | undefined} */ (undefined);
+let audio = /** @type {AudioContext | undefined} */ (undefined);
 let told = 0, phase = "", speed = 1, briefed = "", commanded = 0, hinted = "";
 
 store.actions = await (await fetch("keys.json")).json();
@@ -46,7 +48,7 @@ const socket = new Socket({
     if (pane === "ct") { ct.show(message); return; }
     await panes[pane].show(message);
     if (panes[pane].held && !$page.placing) { panes[pane].held = ""; panes[pane].words(); }
-    if (message.about.live) choose(panes[pane]);
+    if (message.about.live) { choose(panes[pane]); sound(1800, 0.015); }
   },
   lost: (is) => {
     if (is) { hands.letGo(); cover("Connection lost", "The session is kept. Pedal and syringe are released. Trying again …", null); } else if (phase === "run") $("cover").hidden = true;
@@ -163,7 +165,20 @@ function state(now) {
   hinted = hint;
   if (!before.needles || !before.needles[$page.needle]) follow(now);
   if (phase === "run") open();
+  if (now.vitals?.alarm && !before.vitals?.alarm) sound(660, 0.6);
   if (now.finished && !before.finished) socket.raw({ kind: "debrief" });
+}
+
+/** A click or a tone, if wanted. @param {number} hertz @param {number} seconds */
+function sound(hertz, seconds) {
+  if (!settings.sound) return;
+  audio ??= new AudioContext();
+  const tone = audio.createOscillator(), gain = audio.createGain();
+  tone.frequency.value = hertz;
+  gain.gain.value = 0.05;
+  tone.connect(gain).connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + seconds);
 }
 
 /** The targets of the motors, when nobody has just moved them. @param {boolean} settled */
@@ -233,6 +248,7 @@ const page = {
   "session.faster": () => speedTo(SPEEDS[Math.min(SPEEDS.length - 1, SPEEDS.indexOf(speed) + 1)]),
   "session.slower": () => speedTo(SPEEDS[Math.max(0, SPEEDS.indexOf(speed) - 1)]),
   "session.help": () => helpSheet(build), "session.settings": preferences,
+  "session.level": () => { const levels = store.state.levels ?? []; send({ kind: "level", level: levels[(levels.indexOf(store.state.level) + 1) % levels.length] }); },
   "session.finish": () => finish(send), "session.meter": meter,
 };
 
@@ -271,6 +287,7 @@ function place() {
   $page.placing = true;
   choose(pane);
   pane.marks = [start(pane)];
+  planEntry = store.chosen.mode === "coach" ? store.plan.needles?.[$page.needle]?.entry_mm : undefined;
   pane.root.focus();
   pane.held = "AIM";
   pane.draw();
@@ -299,6 +316,7 @@ function nudge(down, right) {
   if (!$page.placing) { place(); return; }
   const step = 1 / (panes.ap.about.mm_per_pixel || 0.3), [row, column] = panes.ap.marks[0];
   panes.ap.marks = [[row + down * step, column + right * step]];
+  planEntry = undefined;
   panes.ap.draw();
 }
 
@@ -306,13 +324,15 @@ function nudge(down, right) {
 function clicked(pane, pixel) {
   if (!$page.placing || pane.plane !== "ap") return;
   pane.marks = [pixel];
+  planEntry = undefined;
   pane.draw();
 }
 
 function puncture() {
   const [pixel] = panes.ap.marks;
   endPlacing();
-  send({ kind: "place", needle: $page.needle, pixel, convergence_deg: $page.convergence, caudal_deg: $page.caudal });
+  const where = planEntry ? { entry_mm: planEntry } : { pixel }; // a cross nobody moved is the planned entry
+  send({ kind: "place", needle: $page.needle, ...where, convergence_deg: $page.convergence, caudal_deg: $page.caudal });
 }
 
 function endPlacing() { $page.placing = false; panes.ap.marks = []; panes.ap.held = ""; panes.ap.draw(); }

@@ -36,7 +36,7 @@ export function debrief(root, found, again, ask) {
 
 /** @param {string[]} heads @param {any[][]} lines */
 function table(heads, lines) {
-  const numeric = (/** @type {any} */ cell) => typeof cell === "string" && /^[−\d–]/.test(cell);
+  const numeric = (/** @type {any} */ cell) => typeof cell === "string" && /^(–|[−\d][\d.,:]*( (of \d+|ml.*|s|mm|%))?)$/.test(cell);
   return make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col", text: head })))),
     make("tbody", {}, ...lines.map((line) => make("tr", {}, ...line.map((cell) => make("td", { class: numeric(cell) ? "num" : undefined }, cell ?? "–"))))));
 }

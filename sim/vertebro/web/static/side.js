@@ -33,7 +33,7 @@ export class Side {
       { name: "mean pressure", unit: "mmHg", colour: "#ff9a8d", low: 40, high: 120, silent: true }, { name: "SpO₂", unit: "%", colour: "#6fd6ef", low: 80, high: 101, silent: true }]);
     this.voice = "";
     this.tabs();
-    $("orders").replaceChildren(button("call.analgesia", "Analgesia"), button("call.oxygen", "Oxygen"), button("call.surgeon", "Surgeon"), button("call.emergency", "Emergency"));
+    $("orders").replaceChildren(button("call.analgesia", "Analgesia"), button("call.oxygen", "Oxygen"), button("call.surgeon", "Surgeon"), button("call.emergency", "Emergency"), button("session.level", "Next level"));
     $("phases").replaceChildren(...PHASES.map(([id, text]) => make("li", { "data-phase": id, text })));
   }
 
@@ -75,6 +75,7 @@ export class Side {
     write("r-fluoro", clock(dose.fluoro_s)); write("r-dap", dose.dap_gy_cm2.toFixed(2)); write("r-kerma", dose.kerma_mgy.toFixed(1));
     write("r-images", dose.exposures); write("r-time", clock(state.time_s));
     this.phases(state);
+    /** @type {HTMLElement} */ (document.querySelector("[data-action='session.level']")).hidden = (state.levels?.length ?? 1) < 2;
     const said = (state.voice ?? []).slice(-1)[0] ?? "";
     if (said && said !== this.voice) { write("says", `“${said}”`); $("says").hidden = false; this.say(said, "warn", state.time_s); }
     this.voice = said;

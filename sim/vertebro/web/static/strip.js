@@ -76,7 +76,7 @@ export function show(state) {
   const { arm, syringe, cement } = state, page = store.page;
   if (!arm) return;
   const sign = (/** @type {number} */ x) => `${x < -0.05 ? "−" : ""}${Math.abs(x).toFixed(0)}`;
-  write("r-view", `${arm.plane === "ap" ? "AP" : "LATERAL"}  ${sign(arm.orbital_deg)}° / ${sign(arm.cranial_deg)}°${arm.moving ? "  moving" : ""}`);
+  write("r-view", `${(state.levels?.length ?? 1) > 1 ? `${state.level}  ` : ""}${arm.plane === "ap" ? "AP" : "LATERAL"}  ${sign(arm.orbital_deg)}° / ${sign(arm.cranial_deg)}°${arm.moving ? "  moving" : ""}`);
   write("o-arm", `${sign(page.target.orbital_deg ?? arm.orbital_deg)}°`);
   write("o-table", `${sign(arm.table_height_mm)}`);
   write("o-mag", String(arm.magnification));
