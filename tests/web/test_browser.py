@@ -220,6 +220,16 @@ def test_a_case_is_chosen_by_keyboard_and_one_that_fails_says_why(browser: Any, 
         found.context.close()
 
 
+def test_another_case_begins_with_empty_monitors(page: Any) -> None:
+    exposed(page)
+    page.keyboard.press("F4")
+    page.click("#settings >> text=Choose another case")
+    page.click("#begin")
+    page.wait_for_selector("#go", timeout=120000)
+    assert page.evaluate("trainer.panes.ap.width") == 0
+    assert state(page, "dose.exposures") == 0
+
+
 def test_the_help_sheet_is_the_table_and_a_key_can_be_changed(page: Any) -> None:
     page.keyboard.press("?")
     sheet = page.inner_text("#help")

@@ -86,7 +86,7 @@ function hear(message) {
   else if (kind === "past") { $("log").replaceChildren(); message.events.forEach((/** @type {any} */ event) => side.event(event, true)); } else if (kind === "refused") refused(message);
   else if (kind === "control") control(message.control);
   else if (kind === "display") announce(message.behind ? "The display is behind: this page draws too slowly" : "The display is live again");
-  else if (kind === "reset") { side.clear(); syringe.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (change) => socket.raw({ kind: "what_if", change })); else if (kind === "alternative") alternative(message.alternative);
+  else if (kind === "reset") { side.clear(); syringe.clear(); ct.clear(); for (const pane of Object.values(panes)) pane.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (change) => socket.raw({ kind: "what_if", change })); else if (kind === "alternative") alternative(message.alternative);
 }
 
 /** @param {any} message */

@@ -104,6 +104,16 @@ export class Pane {
   /** @param {number} wide @param {number} up */
   shift(wide, up) { this.window({ ...this.view }, wide, up); this.draw(); }
 
+  /** No picture: another session begins. */
+  clear() {
+    Object.assign(this, { width: 0, height: 0, grey: new Uint8Array(0), about: {}, mask: null, marks: [], held: "" });
+    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.empty.hidden = false;
+    this.scale.hidden = true;
+    this.spots.replaceChildren();
+    this.words();
+  }
+
   /** @param {any} message */
   async show(message) {
     const bitmap = await createImageBitmap(new Blob([message.blocks[0]], { type: "image/jpeg" }));
