@@ -26,7 +26,6 @@ from vertebro.imaging import (
 from vertebro.imaging.projector import Quality
 from vertebro.procedure import Needle
 from vertebro.scans import MARROW, cement_matter
-from vertebro.scans import MARROW, cement_matter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

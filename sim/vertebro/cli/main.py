@@ -7,7 +7,7 @@ import sys
 import typer
 
 from vertebro import __version__
-from vertebro.cli import cases, ct, data, explain, export, look, machine, mesh, output, replay, runs, sweep
+from vertebro.cli import cases, ct, data, explain, export, look, machine, mesh, output, replay, runs, sweep, train
 from vertebro.errors import VertebroError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich help costs a third of the start-up time
 )
-for room in (runs, ct, export, look, cases, explain, data, mesh, sweep, replay, machine):
+for room in (runs, ct, export, look, cases, explain, data, mesh, sweep, replay, machine, train):
     room.register(app)
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from vertebro.errors import SessionError
 from vertebro.materials.presets import cement
-from vertebro.scans import ct_planes
 from vertebro.procedure.schedule import FreshBatch
 from vertebro.procedure.schedule import Stylet as PushStylet
+from vertebro.scans import ct_planes
 from vertebro.sources import Constant
 from vertebro.training import actions as act
 from vertebro.training.handlers_needle import NEEDLE_HANDLERS

@@ -1,0 +1,50 @@
+"""What the page shows when a session is over: the debrief, with every rule explained, and what might have been."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vertebro.errors import SessionError
+from vertebro.training.debrief import debrief
+from vertebro.training.replay import CHANGES, what_if
+from vertebro.training.score import explain
+
+CURVE = 400  # points of a curve that a screen can show
+
+
+def lesson(session: Any) -> dict[str, Any]:
+    """The debrief of a finished session as plain JSON values.
+
+    Raises
+    ------
+    SessionError
+        If the session is not over.
+    """
+    lines = _finished(session)
+    found = debrief(lines)
+    rows = found["strip"]["rows"]
+    found["strip"]["rows"] = rows[:: max(1, len(rows) // CURVE)]
+    found["strip"]["seen"] = [mark["t"] for mark in found["strip"]["marks"] if mark["text"] == "mark_leak"]
+    found["rules"] = {row["id"]: explain(f"rule.{row['id']}") for row in found["score"]["rules"]}
+    found["measures"] = {level: facts["measures"] for level, facts in lines[-1]["levels"].items()}
+    found["changes"] = dict(CHANGES)
+    return found
+
+
+def alternative(session: Any, change: str) -> dict[str, Any]:
+    """The same session with one thing changed; takes as long as the injection did to compute.
+
+    Raises
+    ------
+    SessionError
+        If the session is not over or the change is unknown.
+    """
+    lines = _finished(session)
+    return what_if(lines, change, anatomies={level: site.anatomy for level, site in session.sites.items()})
+
+
+def _finished(session: Any) -> list[dict[str, Any]]:
+    if not session.finished:
+        raise SessionError("the session is not over", where="debrief", hint="finish it first")
+    lines: list[dict[str, Any]] = session.log.lines
+    return lines

@@ -1,0 +1,392 @@
+// @ts-check
+/** The page: joins socket, monitors, hands, strip and side column. */
+import { briefing, chooser, cover, finish, record } from "./brief.js";
+import { CtPane } from "./ct.js";
+import { Trace } from "./curves.js";
+import { alternative, debrief } from "./debrief.js";
+import { Hands, helpSheet } from "./keys.js";
+import { Pane } from "./panes.js";
+import { Side, announce, refuse } from "./side.js";
+import { Socket } from "./socket.js";
+import { $, filled, keep, make, settings, store } from "./store.js";
+import { build, show } from "./strip.js";
+
+const SPEEDS = [0.5, 1, 2, 4, 8];
+const OPENINGS = [null, [120, 120], [90, 90], [60, 60], [40, 40]]; // mm at the isocentre
+const BUSY = 1000; // ms without read-outs after which the page says that the simulator is working
+const SKIN = 0.9; // the skin of the back lies nearer to the detector than the isocentre
+const PLUNGER = [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10]; // ml/min
+const VIEWS = { ap: 0, lateral: 90 };
+const latency = { read: /** @type {number[]} */ ([]), picture: /** @type {number[]} */ ([]) };
+const noted = { read: 0, picture: 0 };
+const $page = store.page;
+let planEntry = /** @type {number[] | undefined} */ (undefined);
+let audio = /** @type {AudioContext | undefined} */ (undefined);
+let told = 0, phase = "", speed = 1, briefed = "", commanded = 0, hinted = "";
+
+store.actions = await (await fetch("keys.json")).json();
+build();
+const side = new Side();
+const choose = (/** @type {Pane} */ pane) => {
+  $page.plane = pane.plane;
+  for (const node of document.querySelectorAll(".pane")) node.classList.toggle("active", node === pane.root);
+};
+const panes = {
+  ap: new Pane($("pane-ap"), "ap", choose, (pane, pixel) => clicked(pane, pixel)),
+  lateral: new Pane($("pane-lateral"), "lateral", choose, (pane, pixel) => clicked(pane, pixel)),
+};
+const ct = new CtPane($("p-ct"), (/** @type {any} */ command) => send(command));
+const syringe = new Trace(/** @type {HTMLCanvasElement} */ ($("curves")), 60, [
+  { name: "", unit: "kPa", colour: "#f0b252", low: 0, high: 500, grow: true }, { name: "", unit: "ml", colour: "#55bccb", low: 0, high: 2, grow: true, digits: 2 }]);
+choose(panes.ap);
+
+const socket = new Socket({
+  text: hear,
+  picture: async (message) => {
+    if (message.echo) note("picture", message.echo);
+    const pane = message.about.pane;
+    if (pane === "ct") { ct.show(message); return; }
+    await panes[pane].show(message);
+    if (panes[pane].held && !$page.placing) { panes[pane].held = ""; panes[pane].words(); }
+    if (message.about.live) { choose(panes[pane]); sound(1800, 0.015); }
+  },
+  lost: (is) => {
+    if (is) { hands.letGo(); cover("Connection lost", "The session is kept. Pedal and syringe are released. Trying again …", null); } else if (phase === "run") $("cover").hidden = true;
+  },
+});
+const hands = new Hands(begin, end);
+
+/** @param {any} command */
+function send(command) {
+  if (!store.control) { refuse("This page watches. “Take control” is in the settings."); return false; }
+  commanded = performance.now();
+  return socket.send(command);
+}
+
+/** @param {keyof typeof latency} what @param {number} sent */
+function note(what, sent) {
+  if (noted[what] === sent || !socket.mine(sent)) return; // only the first answer counts
+  noted[what] = sent;
+  const list = latency[what];
+  list.push((performance.now() - sent + 2 ** 32) % 2 ** 32);
+  if (list.length > 500) list.shift();
+}
+
+// ---- from the server ------------------------------------------------------------------------------------------------
+/** @param {any} message */
+function hear(message) {
+  const kind = message.type;
+  if (kind === "state") state(message);
+  else if (kind === "welcome" || kind === "about") {
+    Object.assign(store, { catalogue: message.catalogue, chosen: message.chosen });
+    if (kind === "welcome") control(message.control);
+    title();
+  } else if (kind === "status") status(message);
+  else if (kind === "event") side.event(message.event);
+  else if (kind === "past") { $("log").replaceChildren(); message.events.forEach((/** @type {any} */ event) => side.event(event, true)); } else if (kind === "refused") refused(message);
+  else if (kind === "control") control(message.control);
+  else if (kind === "display") announce(message.behind ? "The display is behind: this page draws too slowly" : "The display is live again");
+  else if (kind === "reset") { side.clear(); syringe.clear(); ct.clear(); for (const pane of Object.values(panes)) pane.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (change) => socket.raw({ kind: "what_if", change })); else if (kind === "alternative") alternative(message.alternative);
+}
+
+/** @param {any} message */
+function refused(message) {
+  const error = message.error ?? {};
+  refuse([error.message, error.cure].filter(Boolean).join(" – "));
+  if (message.command?.kind === "arm") aim(true);
+}
+
+/** @param {boolean} mine */
+function control(mine) {
+  store.control = mine;
+  $("notice").textContent = mine ? "TRAINING – NOT A PATIENT" : "WATCHING – TRAINING – NOT A PATIENT";
+}
+
+function title() {
+  const entry = store.catalogue.find((each) => each.name === store.chosen.scenario);
+  $("case-title").textContent = entry ? `${entry.title}` : "";
+  $("case-title").title = entry?.title ?? "";
+  record(send);
+}
+
+/** @param {any} message */
+function status(message) {
+  phase = message.phase;
+  $("room").hidden = !["run"].includes(phase);
+  if (phase === "choose") chooser(send);
+  else if (phase === "prepare") cover("Preparing the simulator", message.text, message.fraction);
+  else if (phase === "failed") cover("This case cannot be started", [message.error?.message, message.error?.hint].filter(Boolean).join(" – "), null, make("button", { type: "button", text: "Choose another case", onclick: () => chooser(send) }));
+  else {
+    $("cover").hidden = true;
+    for (const pane of Object.values(panes)) pane.fit();
+    if (message.text) announce(message.text);
+    planned(message.plan ?? {});
+    open();
+  }
+}
+
+/** Angles to start from: what was planned on the CT. @param {any} plan */
+function planned(plan) {
+  store.plan = plan;
+  const mine = plan.needles?.[$page.needle] ?? Object.values(plan.needles ?? {})[0];
+  if (mine && !$page.placing) Object.assign($page, { convergence: Math.round(mine.convergence_deg ?? $page.convergence), caudal: Math.round(mine.caudal_deg ?? $page.caudal) });
+  record(send);
+}
+
+/** Briefing first, for a session that has not begun. */
+function open() {
+  const key = JSON.stringify(store.chosen);
+  if (briefed === key || !store.state.dose) return;
+  briefed = key;
+  if (store.control && store.state.dose.exposures === 0 && !Object.keys(store.state.needles ?? {}).length && !store.state.finished) {
+    speedTo(0);
+    briefing(send, () => { $("cover").hidden = true; speedTo(1); $("pane-ap").focus(); });
+  }
+}
+
+/** @param {any} now */
+function state(now) {
+  const before = store.state;
+  store.state = now;
+  told = performance.now();
+  if (now.echo) note("read", now.echo);
+  aim(performance.now() - commanded > 700 && !now.arm?.moving);
+  speed = now.speed;
+  show(now);
+  side.show(now);
+  syringe.add(now.time_s ?? 0, [now.syringe?.pressure_kpa ?? 0, now.syringe?.injected_ml ?? 0]);
+  lamp(Boolean(now.arm?.pedal));
+  $("b-pause").textContent = speed === 0 ? "Go on" : "Pause";
+  const select = /** @type {HTMLSelectElement} */ ($("speed"));
+  if (speed > 0 && document.activeElement !== select) select.value = String(speed);
+  if (before.arm?.pedal !== now.arm?.pedal || before.arm?.plane !== now.arm?.plane) for (const pane of Object.values(panes)) pane.words();
+  const hint = (now.hints ?? [])[0] ?? "";
+  if (hint && hint !== hinted) announce(hint);
+  hinted = hint;
+  if (!before.needles || !before.needles[$page.needle]) follow(now);
+  if (phase === "run") open();
+  if (now.vitals?.alarm && !before.vitals?.alarm) sound(660, 0.6);
+  if (now.finished && !before.finished) socket.raw({ kind: "debrief" });
+}
+
+/** A click or a tone, if wanted. @param {number} hertz @param {number} seconds */
+function sound(hertz, seconds) {
+  if (!settings.sound) return;
+  audio ??= new AudioContext();
+  const tone = audio.createOscillator(), gain = audio.createGain();
+  tone.frequency.value = hertz;
+  gain.gain.value = 0.05;
+  tone.connect(gain).connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + seconds);
+}
+
+/** The targets of the motors, when nobody has just moved them. @param {boolean} settled */
+function aim(settled) {
+  if (settled && store.state.arm) $page.target = { ...store.state.arm };
+}
+
+/** A single placed needle is the one in the hand. @param {any} now */
+function follow(now) {
+  const names = Object.keys(now.needles ?? {});
+  if (names.length === 1 && !names.includes($page.needle)) $page.needle = names[0];
+}
+
+/** @param {boolean} on */
+function lamp(on) {
+  $("lamp").dataset.on = String(on);
+  $("lamp-text").textContent = on ? "X-RAY ON" : "X-RAY OFF";
+}
+
+// ---- what the trainee does ------------------------------------------------------------------------------------------
+/** @param {any} action */
+function begin(action) {
+  if ($page.placing && placing(action.id)) return;
+  const own = page[action.id];
+  if (own) { own(); return; }
+  if (action.command) foresee(action.command, send(filled(action.command)));
+  if (action.id === "xray.store") side.store(panes[$page.plane], recall);
+  if (action.id === "cement.leak") leak();
+  if (store.state.arm) show(store.state);
+}
+
+/** @param {any} action */
+function end(action) { if (action.release) foresee(action.release, send(filled(action.release))); }
+
+/** Draw at once what a command will show; the next read-outs correct it. @param {any} command @param {boolean} sent */
+function foresee(command, sent) {
+  if (!sent || !store.state.arm) return;
+  const held = store.state.needles?.[$page.needle];
+  if (command.kind === "pedal") {
+    store.state.arm.pedal = command.down;
+    lamp(command.down);
+    for (const pane of Object.values(panes)) pane.words();
+  } else if (command.kind === "advance" && held) held.depth_mm = Math.max(0, held.depth_mm + command.distance_mm);
+  else if (command.kind === "rotate" && held) {
+    held.convergence_deg += command.convergence_deg ?? 0;
+    held.caudal_deg += command.caudal_deg ?? 0;
+  }
+}
+
+/** @type {Record<string, () => void>} */
+const page = {
+  "xray.faster": () => pulses(1), "xray.slower": () => pulses(-1),
+  "xray.close": () => collimate(1), "xray.open": () => collimate(-1),
+  "xray.magnify": () => send({ kind: "arm", magnification: ((store.state.arm?.magnification ?? 0) + 1) % 3 }),
+  "arm.view": () => { const other = store.state.arm?.plane === "ap" ? "lateral" : "ap"; $page.target = { ...$page.target, orbital_deg: VIEWS[other], cranial_deg: 0 }; send({ kind: "arm", orbital_deg: VIEWS[other], cranial_deg: 0 }); },
+  "arm.stop": () => { send({ kind: "arm_stop" }); commanded = 0; },
+  "needle.other": () => { const names = [...document.querySelectorAll("[data-needle]")].map((node) => /** @type {HTMLElement} */ (node).dataset.needle ?? ""); needle(names[(names.indexOf($page.needle) + 1) % names.length]); },
+  "needle.place": place,
+  "needle.skin_up": () => nudge(-1, 0), "needle.skin_down": () => nudge(1, 0), "needle.skin_left": () => nudge(0, -1), "needle.skin_right": () => nudge(0, 1),
+  "call.ct": () => { send({ kind: "ct" }); side.tab("t-ct"); },
+  "cement.faster": () => plunge(1), "cement.slower": () => plunge(-1),
+  "view.invert": () => active().invert(), "view.reset": () => active().reset(), "view.subtract": () => active().subtract(),
+  "view.in": () => active().zoom(1.15), "view.out": () => active().zoom(1 / 1.15),
+  "view.brighter": () => active().shift(0, -10), "view.darker": () => active().shift(0, 10),
+  "view.harder": () => active().shift(-25, 0), "view.softer": () => active().shift(25, 0),
+  "session.pause": () => speedTo(speed === 0 ? 1 : 0),
+  "session.faster": () => speedTo(SPEEDS[Math.min(SPEEDS.length - 1, SPEEDS.indexOf(speed) + 1)]),
+  "session.slower": () => speedTo(SPEEDS[Math.max(0, SPEEDS.indexOf(speed) - 1)]),
+  "session.help": () => helpSheet(build), "session.settings": preferences,
+  "session.level": () => { const levels = store.state.levels ?? []; send({ kind: "level", level: levels[(levels.indexOf(store.state.level) + 1) % levels.length] }); },
+  "session.finish": () => finish(send), "session.meter": meter,
+};
+
+const active = () => panes[$page.plane === "lateral" ? "lateral" : "ap"];
+
+/** @param {number} step */
+function pulses(step) {
+  const rates = [3, 7.5, 15];
+  const rate = rates[Math.min(2, Math.max(0, rates.indexOf(store.state.arm?.pulse_rate ?? 7.5) + step))];
+  send({ kind: "pulse_rate", rate });
+}
+
+/** @param {number} step */
+function collimate(step) {
+  const now = store.state.arm?.collimation_mm;
+  const at = OPENINGS.findIndex((each) => (each === null ? !now : now && Math.abs(each[0] - now[0]) < 1));
+  const next = OPENINGS[Math.min(OPENINGS.length - 1, Math.max(0, at + step))];
+  send({ kind: "collimate", width_mm: next?.[0] ?? 0, height_mm: next?.[1] ?? 0 });
+}
+
+/** @param {number} step */
+function plunge(step) {
+  $page.rate = PLUNGER[Math.min(PLUNGER.length - 1, Math.max(0, PLUNGER.indexOf($page.rate) + step))];
+  if (store.state.syringe?.injecting) send({ kind: "inject", needle: $page.needle, rate_ml_min: $page.rate });
+  show(store.state);
+}
+
+/** @param {string} name */
+function needle(name) { $page.needle = name; show(store.state); announce(`Needle: ${name}`); }
+
+// placing: a cross on the held AP picture, by mouse or by keys; angles with the arrows
+function place() {
+  const pane = panes.ap;
+  if ($page.placing) { puncture(); return; }
+  if (!pane.width) { refuse("Take an AP picture first: the needle is aimed on it"); return; }
+  $page.placing = true;
+  choose(pane);
+  pane.marks = [start(pane)];
+  planEntry = store.chosen.mode === "coach" ? store.plan.needles?.[$page.needle]?.entry_mm : undefined;
+  pane.root.focus();
+  pane.held = "AIM";
+  pane.draw();
+  announce("Click the entry on AP, or move the cross with Alt + arrows. ← → convergence, Shift ← → tilt. P punctures, Escape gives up.");
+}
+
+/** Where the cross starts: the entry planned on the CT as a straight view shows it, else beside the middle. @param {Pane} pane */
+function start(pane) {
+  const plan = store.plan.needles?.[$page.needle], scale = SKIN / (pane.about.mm_per_pixel || 0.5), middle = [(pane.height - 1) / 2, (pane.width - 1) / 2];
+  if (!plan || store.chosen.mode !== "coach") return [middle[0], middle[1] + (($page.needle === "right" ? -1 : 1) * 30) / (pane.about.mm_per_pixel || 0.5)];
+  return [middle[0] - plan.entry_mm[1] * scale, middle[1] - plan.entry_mm[0] * scale];
+}
+
+/** @param {string} id */
+function placing(id) {
+  const turns = /** @type {Record<string, [string, number]>} */ ({ "needle.medial": ["convergence", 1], "needle.lateral": ["convergence", -1], "needle.caudal": ["caudal", 1], "needle.cranial": ["caudal", -1] });
+  if (!(id in turns)) return false;
+  const [name, step] = turns[id];
+  $page[name] += step;
+  show(store.state);
+  return true;
+}
+
+/** @param {number} down @param {number} right */
+function nudge(down, right) {
+  if (!$page.placing) { place(); return; }
+  const step = 1 / (panes.ap.about.mm_per_pixel || 0.3), [row, column] = panes.ap.marks[0];
+  panes.ap.marks = [[row + down * step, column + right * step]];
+  planEntry = undefined;
+  panes.ap.draw();
+}
+
+/** @param {Pane} pane @param {number[]} pixel */
+function clicked(pane, pixel) {
+  if (!$page.placing || pane.plane !== "ap") return;
+  pane.marks = [pixel];
+  planEntry = undefined;
+  pane.draw();
+}
+
+function puncture() {
+  const [pixel] = panes.ap.marks;
+  endPlacing();
+  const where = planEntry ? { entry_mm: planEntry } : { pixel }; // a cross nobody moved is the planned entry
+  send({ kind: "place", needle: $page.needle, ...where, convergence_deg: $page.convergence, caudal_deg: $page.caudal });
+}
+
+function endPlacing() { $page.placing = false; panes.ap.marks = []; panes.ap.held = ""; panes.ap.draw(); }
+
+function leak() {
+  const pane = active();
+  if ($page.pixel) { pane.marks = [...pane.marks, $page.pixel]; pane.draw(); }
+  announce("Leak marked");
+}
+
+/** @param {any} pane @param {any} kept */
+function recall(pane, kept) {
+  Object.assign(pane, { grey: kept.grey, about: kept.about, width: kept.width, height: kept.height, held: `STORED ${kept.title}` });
+  pane.draw();
+}
+
+/** @param {number} factor */
+function speedTo(factor) { socket.send({ kind: "speed", factor }); }
+
+function again() { $("debrief").hidden = true; chooser(send); }
+
+// ---- dialogs --------------------------------------------------------------------------------------------------------
+function preferences() {
+  const dialog = /** @type {HTMLDialogElement} */ ($("settings"));
+  const box = (/** @type {"sticky" | "sound"} */ name, /** @type {string} */ text) => make("label", {}, make("input", { type: "checkbox", checked: settings[name], onchange: (/** @type {any} */ e) => { settings[name] = e.target.checked; keep(); hands.letGo(); socket.send({ kind: "setting", name, value: settings[name] }); } }), text);
+  dialog.replaceChildren(make("h2", { id: "settings-title", text: "Settings" }),
+    make("div", { class: "fields" }, box("sticky", "Sticky pedal: one press starts the X-ray, the next one ends it (noted in the log)"), box("sound", "Sound: a click for every picture, a tone for alarms"),
+      make("p", {}, make("a", { href: `log${location.search}`, download: "events.jsonl", text: "Log of this session" })),
+      ...store.control ? [] : [make("button", { type: "button", text: "Take control", onclick: () => { socket.raw({ kind: "take_control" }); dialog.close(); } })]),
+    make("div", { class: "actions" }, make("button", { type: "button", text: "Choose another case", onclick: () => { dialog.close(); chooser(send); } }), make("button", { type: "button", class: "primary", text: "Close", onclick: () => dialog.close() })));
+  dialog.showModal();
+}
+
+/** @param {number[]} list @param {number} share */
+const part = (list, share) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(share * list.length))]?.toFixed(0) ?? "–";
+function meter() {
+  announce(`Key → read-out ${part(latency.read, 0.5)} ms (95 %: ${part(latency.read, 0.95)}), key → picture ${part(latency.picture, 0.5)} ms (95 %: ${part(latency.picture, 0.95)}), clock at ${store.state.reached ?? "–"}×, open pictures at most ${socket.mostOpen}`);
+}
+
+// ---- small things ---------------------------------------------------------------------------------------------------
+const select = /** @type {HTMLSelectElement} */ ($("speed"));
+select.replaceChildren(...SPEEDS.map((each) => make("option", { value: each, text: `${each}×` })));
+select.value = "1";
+select.addEventListener("change", () => { speedTo(Number(select.value)); select.blur(); });
+document.addEventListener("click", (event) => {
+  const node = /** @type {HTMLElement} */ (event.target).closest?.("[data-rate], [data-needle]");
+  if (node instanceof HTMLElement && node.dataset.rate) send({ kind: "pulse_rate", rate: Number(node.dataset.rate) });
+  if (node instanceof HTMLElement && node.dataset.needle) needle(node.dataset.needle);
+});
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && $page.placing) endPlacing();
+  if (event.key === "Enter" && $page.placing && !(/** @type {Element} */ (event.target).closest("button"))) { event.preventDefault(); puncture(); }
+});
+$("c-needle").addEventListener("wheel", (event) => { event.preventDefault(); send({ kind: "advance", needle: $page.needle, distance_mm: event.deltaY < 0 ? 0.5 : -0.5 }); }, { passive: false });
+setInterval(() => { $("busy").hidden = phase !== "run" || performance.now() - told < BUSY; }, 250);
+addEventListener("resize", () => { for (const pane of Object.values(panes)) pane.fit(); });
+Object.assign(window, { trainer: { store, socket, panes, latency, hands, ct } }); // for the latency meter and the tests
