@@ -29,7 +29,7 @@ def planning(session: Any, plane: str, offset_mm: float) -> bytes | None:
     site = getattr(session, "site", None)
     if site is None or plane not in NORMAL or not abs(offset_mm) <= LIMIT_MM:
         return None
-    from vertebro.observe import ct_planes
+    from vertebro.scans import ct_planes
 
     centre = [0.0, 0.0, 0.0]
     centre[NORMAL[plane]] = offset_mm * 1e-3
