@@ -13,7 +13,7 @@ from vertebro.grid import VoxelGrid
 from vertebro.imaging import CArm, Fluoroscope, Spotter, Stream, TissueLayer, measure_visibility, tissue_layers
 from vertebro.imaging.detector import Detector
 from vertebro.imaging.fluoro_view import FluoroView
-from vertebro.imaging.visibility import ROSE_SNR, Thresholds, filter_share
+from vertebro.imaging.visibility import ROSE_SNR, Thresholds, clutter_ratio, filter_share
 
 Patient = tuple[TissueLayer, ...]
 SHARP = Detector(sharp_sigma=0.0, wide_share=0.0, electronic=0.0)
@@ -156,16 +156,27 @@ def test_a_recursive_filter_makes_the_same_disc_easier_by_what_it_takes_off_the_
     assert filter_share(None) == filter_share(newest, 1) == 1.0
 
 
-def test_anatomy_that_looks_like_the_leak_hides_it(phantoms: dict[float, FluoroView]) -> None:
-    """The same disc on even ground and among discs of other cement."""
-    view, shadow = phantoms[250e-9], disc(3, 1e-3, (48, 48))
+def test_anatomy_that_looks_like_the_leak_hides_it() -> None:
+    """The same shadow on even ground and among its like."""
+    seen = 0.2 * np.minimum(disc(3, 1e-3, (48, 48)) / 1e-3, 1).astype(np.float32)
     places = [(row, col) for row in (-14, -7, 0, 7, 14) for col in (-14, -7, 0, 7, 14) if row or col]
-    crowd = sum(disc(3, 1e-3, (48 + row, 48 + col)) for row, col in places)
-    free, hidden = (measure_visibility(view, shadow, cement_line=rest) for rest in (None, crowd))
-    assert free.clutter_ratio > 10 * hidden.clutter_ratio
+    crowd = -0.2 * sum(np.minimum(disc(3, 1e-3, (48 + row, 48 + col)) / 1e-3, 1) for row, col in places)
+    ramp = np.broadcast_to(np.linspace(0, 0.02, seen.shape[1]), seen.shape)
+    assert clutter_ratio(seen, ramp) > 10 * clutter_ratio(seen, crowd)
+    assert clutter_ratio(seen, crowd) < float(Thresholds().clutter_ratio)
+
+
+def test_other_cement_in_the_way_hides_a_leak_and_beside_it_does_not(phantoms: dict[float, FluoroView]) -> None:
+    view, shadow = phantoms[250e-9], disc(3, 1e-3, (48, 48))
+    free = measure_visibility(view, shadow)
+    before, beside = (disc(6, 10e-3, place) for place in ((48, 48), (48, 66)))
     assert free.visible
-    assert not hidden.visible
-    assert hidden.snr > 0.8 * free.snr  # noise alone would not hide it
+    assert not measure_visibility(view, shadow, cement_line=before).visible
+    near = measure_visibility(view, shadow, cement_line=beside)
+    assert near.visible
+    assert near.contrast == pytest.approx(free.contrast, rel=0.02)
+    half = measure_visibility(view, shadow, cement_line=disc(6, 10e-3, (48, 54)))  # covers the shadow's right half
+    assert 0.2 * free.snr < half.snr < 0.9 * free.snr
 
 
 def test_the_shown_pictures_contrast_to_noise_ratio_is_the_one_a_ruler_gives(view: FluoroView) -> None:

@@ -38,6 +38,9 @@ CLUTTER_RATIO = Constant(
     "answer of a shadow over the anatomy's nearby; 0.05 ml epidural on L3 is at it",
 )
 CONTRAST = Constant(0.02, "1", 0.01, 0.12, "vertebro", "ours", "drop in signal that an eye tells on a monitor at all")
+COVER = Constant(
+    0.2, "1", 0.05, 0.5, "vertebro", "ours", "share of the signal that other cement or steel takes where it hides a leak"
+)
 GRAIN = Constant(
     1e-3, "m", 0.5e-3, 2e-3, "vertebro", "ours", "edge of the patch whose own visibility makes up the area"
 )
@@ -144,6 +147,9 @@ class Spotter:
     ) -> Visibility:
         """Compare the picture with and without a leak, all else (bone, other cement, needle) as it is.
 
+        Where other cement or steel lies in the way, a leak cannot be told from it and does not count; beside them it
+        does: everybody knows needle and filling when he sees them, so only the anatomy is clutter.
+
         Scatter and stray light are those of the view without cement: a leak is too small to change them.
 
         Parameters
@@ -175,10 +181,14 @@ class Spotter:
         rest = np.zeros_like(leak_line[box]) if cement_line is None else cement_line[box]
         steel = None if needle_line is None else needle_line[box]
         bare, filled = (self._quanta(box, line, steel, cement) for line in (rest, rest + leak_line[box]))
-        drop = np.where(self.view.opening[box], bare - filled, 0.0)
-        return self._judge(box, np.asarray(drop, np.float32), bare, frame, noise_share)
+        anatomy = self._quanta(box, np.zeros_like(rest), None, cement)
+        free = self.view.opening[box] & (bare > (1 - COVER) * anatomy)
+        drop = np.asarray(np.where(free, bare - filled, 0.0), np.float32)
+        return self._judge(box, drop, bare, anatomy, frame, noise_share)
 
-    def _judge(self, box: Box, drop: Image, bare: Image, frame: Frame | None, noise_share: float) -> Visibility:
+    def _judge(
+        self, box: Box, drop: Image, bare: Image, anatomy: Image, frame: Frame | None, noise_share: float
+    ) -> Visibility:
         electronic = self.view.fluoroscope.detector.electronic**2
         snr = math.sqrt(float(np.sum(drop.astype(float) ** 2 / (np.maximum(bare, 1e-6) + electronic))) / noise_share)
         blurred_bare = np.maximum(blurred(bare, self._spread), np.float32(1e-6))
@@ -188,7 +198,7 @@ class Spotter:
             return NOTHING
         per_grain = (blurred_bare + electronic) * (GRAIN / self._pixel) ** 2
         local = seen * np.sqrt(per_grain / noise_share) >= self.thresholds.snr
-        clutter = clutter_ratio(seen, np.log(blurred_bare))
+        clutter = clutter_ratio(seen, np.log(np.maximum(blurred(anatomy, self._spread), np.float32(1e-6))))
         need = self.thresholds
         return Visibility(
             snr=snr,
@@ -264,7 +274,7 @@ def clutter_ratio(seen: Image, level: Image) -> float:
     seen : (rows, cols) float32 array
         Relative drop.
     level : (rows, cols) float32 array
-        Logarithm of the picture without the leak.
+        Logarithm of the picture of the anatomy.
     """
     core = seen > np.float32(0.1) * seen.max()
     rows, cols = np.flatnonzero(core.any(axis=1)), np.flatnonzero(core.any(axis=0))
