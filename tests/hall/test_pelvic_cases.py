@@ -53,8 +53,7 @@ def test_a_pelvic_case_runs_to_its_report(name: str, bone: str, tmp_path: Path) 
     assert all(needle["grade"] == "A" for needle in run.summary["needles"])
     text = write_report(run, tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"In a simulated {bone}," in text
-    facts = {"level": run.anatomy.level, "cement": "", "age": "", "needles": ""}
-    assert "lay in the bone," in words.sentences(run.summary, facts)[1]
+    assert "lay in the bone," in dict(words.findings(run.summary, run.anatomy.level))["Filling"]
 
 
 def test_two_needles_of_a_sacroplasty_lie_in_both_alae() -> None:
