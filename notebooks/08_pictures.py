@@ -63,7 +63,8 @@ draw_mpr(run, overlay="age", window="bone")
 # Needle in the arch, needle in the body, CT before and after, and the needle with the cement leaving its lower end.
 
 # %%
-for picture in leaflet_series(run):
+series = leaflet_series(run)
+for picture in series:
     print(picture.caption)
     display(Image.fromarray(picture.image))
 
@@ -77,3 +78,5 @@ for picture in leaflet_series(run):
 # %%
 look = open_scene(run, time=60.0, colour="age").layer("discs", False).cut("sagittal")
 look.show()
+assert len(series) == 5
+assert all(picture.image.std() > 10 for picture in series)  # drawn, not blank
