@@ -39,7 +39,13 @@ CLUTTER_RATIO = Constant(
 )
 CONTRAST = Constant(0.02, "1", 0.01, 0.12, "vertebro", "ours", "drop in signal that an eye tells on a monitor at all")
 COVER = Constant(
-    0.2, "1", 0.05, 0.5, "vertebro", "ours", "share of the signal that other cement or steel takes where it hides a leak"
+    0.2,
+    "1",
+    0.05,
+    0.5,
+    "vertebro",
+    "ours",
+    "share of the signal that other cement or steel takes where it hides a leak",
 )
 GRAIN = Constant(
     1e-3, "m", 0.5e-3, 2e-3, "vertebro", "ours", "edge of the patch whose own visibility makes up the area"
