@@ -48,6 +48,12 @@ def cement_matter(cement: Cement) -> Material:
     return cement_material(OPACIFIERS[cement.opacifier], float(cement.opacifier_fraction))
 
 
+def cement_rise(cement: Cement) -> float:
+    """What a voxel full of cement reads above the marrow it displaced [HU]."""
+    scanner = Scanner()
+    return scanner.hu(cement_matter(cement)) - scanner.hu(MATERIALS[MARROW])
+
+
 def steel_tubes(needles: Sequence[Needle]) -> tuple[CTNeedle, ...]:
     """Cannulas from hub to tip as the scanner sees them."""
     return tuple(
@@ -412,6 +418,5 @@ def ct_numbers(scene: Scene, cement_fraction: NDArray[np.float32] | None = None)
     """(nr, na, ns) CT numbers [HU] on the simulation grid, with cement, without the scanner's blur and noise."""
     hu = scene.anatomy.hu.astype(np.float32)
     if cement_fraction is not None:
-        scanner = Scanner()
-        hu = hu + cement_fraction * (scanner.hu(cement_matter(scene.cement)) - scanner.hu(MATERIALS[MARROW]))
+        hu = hu + cement_fraction * np.float32(cement_rise(scene.cement))
     return np.asarray(np.rint(np.clip(hu, *CLIP_EXTENDED)), np.int16)

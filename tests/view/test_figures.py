@@ -23,7 +23,7 @@ from vertebro.view import (
     draw_strip,
 )
 from vertebro.view.panels import figure_bytes
-from vertebro.view.planes import ct_numbers, plane_through, sample
+from vertebro.view.planes import plane_hu, plane_through, sample
 
 
 def test_strip_has_a_row_per_view_and_a_caption_per_moment(run: Run) -> None:
@@ -137,9 +137,9 @@ def test_plane_on_voxel_centres_returns_the_voxels(run: Run) -> None:
 
 def test_ct_numbers_come_from_the_surround_beyond_the_grid(run: Run) -> None:
     far = plane_through("axial", [0.08, 0.0, 0.0], width=0.01, height=0.01)
-    assert ct_numbers(run.anatomy, far) == pytest.approx(50, abs=1)
+    assert plane_hu(run.anatomy, far) == pytest.approx(50, abs=1)
     beyond = plane_through("axial", [0.5, 0.0, 0.0], width=0.01, height=0.01)
-    assert (ct_numbers(run.anatomy, beyond) == -1000).all()
+    assert (plane_hu(run.anatomy, beyond) == -1000).all()
 
 
 def test_figures_do_not_touch_pyplot() -> None:

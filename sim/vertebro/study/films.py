@@ -95,10 +95,6 @@ def _sees(run: Simulation, view: str, leaked: NDArray[np.float32], fraction: NDA
 
 def _rise(run: Simulation, leaked: NDArray[np.float32]) -> float:
     """Largest rise [HU] that the leaked cement makes in a voxel."""
-    from vertebro.imaging import Scanner
-    from vertebro.materials.attenuation import MATERIALS
-    from vertebro.scans import MARROW, cement_matter
+    from vertebro.scans import cement_rise
 
-    scanner = Scanner()
-    full = scanner.hu(cement_matter(run.scene.cement)) - scanner.hu(MATERIALS[MARROW])
-    return float(leaked.max(initial=0.0) * full)
+    return float(leaked.max(initial=0.0) * cement_rise(run.scene.cement))

@@ -19,7 +19,7 @@ from vertebro.view import theme
 from vertebro.view.figures_ct import dress, picture_centre, show_hu
 from vertebro.view.figures_import_wide import ORGANS, TARGET, axial_overview, frame_view, spine_overview
 from vertebro.view.panels import STYLE, new_figure, save, through
-from vertebro.view.planes import Plane, ct_numbers, plane_through, sample
+from vertebro.view.planes import Plane, plane_hu, plane_through, sample
 
 PARTS: tuple[tuple[str, str, tuple[Compartment, ...]], ...] = (
     ("body", "#f0a830", (Compartment.BODY,)),
@@ -94,7 +94,7 @@ def _planes(anatomy: Anatomy) -> list[tuple[str, NDArray[np.float64]]]:
 
 def _panel(axes: Any, anatomy: Anatomy, name: str, centre: NDArray[np.float64]) -> None:
     plane = plane_through(name, centre, width=FIELD, height=FIELD)
-    show_hu(axes, ct_numbers(anatomy, plane), plane.extent, theme.BONE_WINDOW)
+    show_hu(axes, plane_hu(anatomy, plane), plane.extent, theme.BONE_WINDOW)
     dress(axes, name)
     _outlines(axes, anatomy, plane)
     marks = anatomy.landmarks

@@ -19,7 +19,7 @@ from vertebro.view.cement_fields import bony_box, inside_and_outside
 from vertebro.view.figures_ct import show_hu
 from vertebro.view.gl import gl_available
 from vertebro.view.panels import PLANES, STYLE, blank, letters, new_figure, save, scale_bar, through, write
-from vertebro.view.planes import Plane, cement_hu, ct_numbers, plane_through, sample
+from vertebro.view.planes import Plane, cement_hu, plane_hu, plane_through, sample
 from vertebro.view.scene_colours import Colouring, colouring
 from vertebro.view.scene_leaks import leaked_by_kind
 
@@ -89,7 +89,7 @@ def draw_mpr(
         for place, name in zip((grid[0, 0], grid[0, 1], grid[1, 0]), PLANES, strict=True):
             axes = figure.add_subplot(place)
             plane = plane_through(name, _middle(run, name, centre), width=side, height=side, pixel=PIXEL)
-            show_hu(axes, ct_numbers(run.anatomy, plane, added), plane.extent, limits)
+            show_hu(axes, plane_hu(run.anatomy, plane, added), plane.extent, limits)
             if shades is not None:
                 _paint(axes, run, plane, shades, time)
             _dress(axes, name, centre)

@@ -83,7 +83,7 @@ def sample(
     return np.where(known, values, np.float32(outside)).astype(np.float32)
 
 
-def ct_numbers(anatomy: Anatomy, plane: Plane, added: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+def plane_hu(anatomy: Anatomy, plane: Plane, added: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """CT numbers [HU] on a plane: the simulation grid where it reaches, the coarser surround beyond.
 
     Parameters
@@ -110,10 +110,6 @@ def _blend(grid: VoxelGrid, plane: Plane, seam: float = 2.5e-3) -> NDArray[np.fl
 
 def cement_hu(run: Run, time: float | None = None) -> NDArray[np.float32]:
     """(nr, na, ns) CT numbers [HU] that the cement of a moment adds to the anatomy's (default: the end)."""
-    from vertebro.imaging import Scanner
-    from vertebro.materials.attenuation import MATERIALS
-    from vertebro.scans import MARROW, cement_matter
+    from vertebro.scans import cement_rise
 
-    scanner = Scanner()
-    step = scanner.hu(cement_matter(run.scene.cement)) - scanner.hu(MATERIALS[MARROW])
-    return np.asarray(run.cement_fraction(time) * np.float32(step), np.float32)
+    return np.asarray(run.cement_fraction(time) * np.float32(cement_rise(run.scene.cement)), np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 
 from vertebro.view import theme
 from vertebro.view.panels import PLANES
-from vertebro.view.planes import Plane, ct_numbers, plane_through
+from vertebro.view.planes import Plane, plane_hu, plane_through
 
 if TYPE_CHECKING:
     from vertebro.record import Run
@@ -103,7 +103,7 @@ def add_slice(plotter: Any, run: Run, cut: Plane, *, window: tuple[float, float]
     import pyvista as pv
 
     width, level = window
-    grey = np.clip((ct_numbers(run.anatomy, cut, added) - level + width / 2) / width, 0, 1)
+    grey = np.clip((plane_hu(run.anatomy, cut, added) - level + width / 2) / width, 0, 1)
     picture = np.repeat(np.round(255 * grey).astype(np.uint8)[:, :, None], 3, axis=2)
     corners = cut.corners * 1e3
     quad = pv.PolyData(corners, [4, 0, 1, 2, 3])
