@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benches.measure import Result
+from benches.measure import Result, clock
 from vertebro.grid import VoxelGrid
 from vertebro.imaging import (
     CTBody,
@@ -25,17 +23,6 @@ from vertebro.imaging import (
 from vertebro.imaging.ct_rays import Rays
 
 PIXELS, VIEWS, WIDTH = 512, 360, 0.256
-
-
-def _best(call: Callable[[], Any], repeats: int) -> float:
-    """Least processor time of all threads [s]."""
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        call()
-        times.append(time.process_time() - start)
-    return min(times)
 
 
 def _discs(rays: Rays) -> NDArray[np.float32]:
@@ -63,7 +50,7 @@ def back_projection(quick: bool) -> Result:
     def ours() -> NDArray[np.float32]:
         return filtered_back_projection(lines, rays, pixels=PIXELS, width=WIDTH)
 
-    seconds = _best(ours, repeats)
+    seconds = min(clock(ours, repeats=repeats).cpu)
     error = float(np.sqrt(np.mean((ours() - _truth()) ** 2)))
     more: dict[str, float | int | str] = {"seconds": seconds, "rmse": error}
     note = f"{VIEWS} x {PIXELS} rays to {PIXELS}², RMSE {error:.4f}"
@@ -79,7 +66,7 @@ def back_projection(quick: bool) -> Result:
     def theirs() -> NDArray[np.float32]:
         return iradon(turned, theta=angles, output_size=PIXELS, circle=True, filter_name="ramp") / (WIDTH / PIXELS)
 
-    peer = _best(theirs, repeats)
+    peer = min(clock(theirs, repeats=repeats).cpu)
     # its axes: rows against y, columns along x
     peer_error = min(
         float(np.sqrt(np.mean((picture - _truth()) ** 2)))
@@ -109,7 +96,7 @@ def one_slice(quick: bool) -> Result:
     body, view = _dense(), CTField(width=WIDTH, pixels=PIXELS, thickness=1e-3)
     scanner = Scanner(views=VIEWS)
     rays = Rays(views=VIEWS, count=PIXELS, pitch=WIDTH / PIXELS, axis=(0.0, 0.0))
-    seconds = _best(lambda: scan_slice(view, body, scanner, rays=rays), 2 if quick else 5)
+    seconds = min(clock(lambda: scan_slice(view, body, scanner, rays=rays), repeats=2 if quick else 5).cpu)
     note = f"{VIEWS} views, 512 rays, 512², soft, bone, cement and a needle, noise; processor time; aim <= 0.8"
     return Result(name="CT slice", value=seconds, unit="s", note=note, more={"seconds": seconds})
 

@@ -303,9 +303,9 @@ for kind, value in {"B": 0.93, "S": 0.86}.items():
 #   patients the bone around an old cleft is dead and sclerotic further than the 1.8 mm rim of ours.
 # - **C** was 0 % without a cleft: a fissure led into intact muscle, so that no more than its own lumen could fill, and
 #   was as tight as the bone. Both were faults.
-# - **Films are read too badly now.** CT finds about six times as many, not 1.5 times: a leak of a few hundredths of a
-#   millilitre along a thin vein drowns in the anatomy, and where the filled body lies before it, it does not count at
-#   all. In series the leaks are larger, and readers follow a vein with their eyes.
+# - **Films are read too badly.** CT finds about six times as many, not 1.5 times: a leak of a few hundredths of a
+#   millilitre along a thin vein drowns in the anatomy. In series the leaks are larger, and readers follow a vein with
+#   their eyes.
 
 # %%
 for what, published, ours, verdict in rows:
