@@ -105,6 +105,17 @@ def test_a_case_is_chosen_and_prepared_and_runs(client: TestClient) -> None:
         assert talk.state(lambda m: m["time_s"] > 0)["finished"] is False
 
 
+def test_a_case_begun_and_ready_before_the_server_runs_is_shown(trainer: Trainer) -> None:
+    """``vertebro train CASE`` begins the case first: what its worker says until the server runs must not be lost."""
+    trainer.begin("square", None, "coach")
+    until(lambda: trainer.link is not None and trainer.link.ready)
+    app = create_app(trainer, token=TOKEN)
+    with TestClient(app, base_url="http://127.0.0.1:8000") as late, connect(late) as socket:
+        talk = Talk(socket)
+        talk.until(lambda m: m["type"] == "status" and m["phase"] == "run", most=20)
+        talk.state(lambda state: state["tick"] > 0)
+
+
 @pytest.mark.parametrize(
     ("choice", "where"),
     [({"scenario": "triangle"}, "scenario"), ({"scenario": "square", "mode": "fun"}, "mode"),

@@ -7,7 +7,8 @@ import datetime
 import secrets
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,16 @@ class Trainer:
         self.link: WorkerLink | None = None
         self.chosen: dict[str, Any] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._early: list[Callable[[], None]] = []  # what a worker said before there was a loop to say it to
+        self._lock = threading.Lock()
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The loop the worker's messages are handed to."""
-        self._loop = loop
+        """The loop the worker's messages are handed to, those that came before it included."""
+        with self._lock:
+            self._loop = loop
+            early, self._early = self._early, []
+            for call in early:
+                loop.call_soon_threadsafe(call)
 
     def begin(self, scenario: str, seed: int | None, mode: str) -> None:
         """Start a session, ending the one before; without a seed with the case's first anatomy.
@@ -107,8 +114,16 @@ class Trainer:
 
     def _hear(self, link: WorkerLink, message: tuple[Any, ...]) -> None:
         """Called from the link's thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(lambda: self.hub.hear(message) if link is self.link else None)
+
+        def hear() -> None:
+            if link is self.link:
+                self.hub.hear(message)
+
+        with self._lock:
+            if self._loop is None:
+                self._early.append(hear)
+            elif not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(hear)
 
     def take(self, command: dict[str, Any]) -> None:
         """A command of the page in control: for the clock, for the choice of a case, or for the session."""
