@@ -202,10 +202,10 @@ class Hub:
         except (WebSocketDisconnect, RuntimeError, KeyError):
             pass  # the page closed, or its socket broke
         finally:
+            self._leave(client)  # before anything is awaited: a cancelled task must let go too
             sender.cancel()
             watch.cancel()
             await asyncio.gather(sender, watch, return_exceptions=True)
-            self._leave(client)
 
     def _receive(self, client: Client, text: str) -> None:
         client.heard = time.monotonic()
