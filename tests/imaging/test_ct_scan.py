@@ -81,7 +81,7 @@ BAND = box(6e-3, 2e-3)
 def test_balls_of_cement_harden_the_beam_and_are_joined_by_a_dark_band(
     share: float, centre: float, rim: float, band: float
 ) -> None:
-    """15 mm balls, 40 mm apart in 20 cm of water: far below the 5100 and 8300 HU of a thin sample, less in the middle."""
+    """15 mm balls, 40 mm apart in 20 cm of water: far below the 5100 and 8300 HU of a thin sample, least inside."""
     picture = Phantom(cement=BALLS, matter=cement_material(share=share), points=True).picture(ANCHOR)
     d = distance(0.02)
     assert picture[d < 3e-3].mean() == pytest.approx(centre, rel=0.05)
