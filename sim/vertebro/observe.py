@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vertebro.aim import aim
 from vertebro.build import Scene
-from vertebro.drainage import vein_grid, vein_raster
+from vertebro.drainage import cement_beyond
 from vertebro.imaging import (
     CArm,
     Fluoroscope,
@@ -206,15 +206,8 @@ class Camera:
 
     def _beyond(self, prepared: FluoroView, veins: NDArray[np.floating] | None) -> NDArray[np.float32] | float:
         """Path through cement [m] in veins outside the simulation grid."""
-        network, grid = self.scene.anatomy.network, self.scene.anatomy.grid
-        if network is None or veins is None or not np.any(veins):
-            return 0.0
-        wide = vein_grid(network, min(grid.spacing))
-        fraction = vein_raster(network, wide).fraction(np.asarray(veins, float))
-        low, high = grid.extent
-        on = [(x > a) & (x < b) for x, a, b in zip(wide.open_mesh(), low, high, strict=True)]
-        fraction[on[0] & on[1] & on[2]] = 0.0
-        return prepared.cement_line(fraction, wide)
+        beyond = cement_beyond(self.scene.anatomy, veins)
+        return 0.0 if beyond is None else prepared.cement_line(*beyond)
 
     def show_needles(self, needles: tuple[Needle, ...]) -> None:
         """From now on the pictures show these needles (one was pulled back or taken out)."""

@@ -180,7 +180,8 @@ def _planes(
 ) -> NDArray[np.uint8]:
     from vertebro.view.panels import PLANES as LAYOUT
 
-    slices = ct_planes(run.scene, cement, width=SCAN, pixels=PIXELS, centre=centre, number=number)
+    veins = None if cement is None else run.vein_cement()
+    slices = ct_planes(run.scene, cement, veins=veins, width=SCAN, pixels=PIXELS, centre=centre, number=number)
     width, level = theme.BONE_WINDOW
     panels = []
     for plane in PLANES:
