@@ -11,18 +11,13 @@ from typing import Any
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.errors import DataError, SessionError, VertebroError
+from vertebro.training.debrief import CHANGES
 from vertebro.training.log import TICKS, Line, actions, events
 from vertebro.training.memory import Memory
 from vertebro.training.metrics_reaction import leak_table
 from vertebro.training.score import score
 from vertebro.training.session import Session
 
-CHANGES = {
-    "stop-at-visible": "stopped at the first picture that showed a leak, and not gone on",
-    "thicker-cement": "the same with a high-viscosity cement",
-    "needle-further": "the first needle 3 mm further in",
-    "wait-longer": "the injection begun two minutes later",
-}
 THICK = "generic-high"
 FURTHER = 3.0  # mm
 LONGER = 120  # s

@@ -15,6 +15,7 @@ from vertebro.training.log import TICKS
 from vertebro.training.memory import Shown
 from vertebro.training.past import leaked_then, memory_of, session_time
 from vertebro.view import theme
+from vertebro.view.debrief_strip import clock
 
 if TYPE_CHECKING:
     from vertebro.training.session import Session
@@ -86,15 +87,6 @@ def _monitor(session: Session, shown: Shown) -> Monitor:
         plane=shown.plane, time=shown.time, plain=shown.jpeg, outlined=_outlined(shown.jpeg, shadows),
         words=f"{head}. Leak {'; leak '.join(said)}.",
     )  # fmt: skip
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds.
-
-    >>> clock(125.4)
-    '2:05'
-    """
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def leak_shadows(session: Session, shown: Shown) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vertebro.record import Run
     from vertebro.view.scene_meshes import Surfaces
 
-COUNT = 24  # pictures of a ring, 15 degrees apart
+COUNT, FEWER = 24, 12  # pictures of the last moment's ring, and of the others'
 SIZE = (560, 460)
 ABOVE = 22 * deg  # of the camera over the horizon
 START = 255 * deg  # of the first picture: from the needle's side, a little behind
@@ -54,7 +54,7 @@ class Turn:
 
 
 def turntable(
-    run: Run, times: Sequence[float], *, count: int = COUNT, size: tuple[int, int] = SIZE
+    run: Run, times: Sequence[float], *, count: int = COUNT, fewer: int = FEWER, size: tuple[int, int] = SIZE
 ) -> Iterator[Turn]:
     """Pictures all round at each of some moments, the last moment first; none without OpenGL.
 
@@ -63,8 +63,8 @@ def turntable(
     run : Run
     times : sequence of float [s]
         Moments on the run's clock.
-    count : int
-        Pictures of a ring.
+    count, fewer : int
+        Pictures of the ring of the last moment, and of those of the others.
     size : (width, height) [pixels]
     """
     if not gl_available() or not len(times):
@@ -74,14 +74,15 @@ def turntable(
     still = still_surfaces(run)
     shades = colouring(run, "time" if np.isfinite(run.injection_time).any() else "plain", None)
     last = build_surfaces(run, float(times[-1]), still=still)
-    cameras = ring(last.points(), count, size, needle_side(run))
+    points, side = last.points(), needle_side(run)
     plotter = new_plotter([round(SHARPER * n) for n in size], off_screen=True)
     try:
         actors = add_layers(plotter, last, shades)
         for moment in reversed(range(len(times))):
             if moment != len(times) - 1:
                 actors |= _changed(plotter, actors, build_surfaces(run, float(times[moment]), still=still), shades)
-            for step, camera in enumerate(cameras):
+            steps = count if moment == len(times) - 1 else fewer
+            for step, camera in enumerate(ring(points, steps, size, side)):
                 image = _picture(plotter, camera, size)
                 yield Turn(moment=moment, step=step, time=float(times[moment]), image=image)
     finally:

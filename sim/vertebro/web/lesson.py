@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from vertebro.errors import SessionError
-from vertebro.training.debrief import debrief
-from vertebro.training.replay import CHANGES, what_if
-from vertebro.training.score import explain
+from vertebro.training.debrief import explained
+from vertebro.training.replay import what_if
 
 CURVE = 400  # points of a curve that a screen can show
 
@@ -21,13 +20,9 @@ def lesson(session: Any) -> dict[str, Any]:
         If the session is not over.
     """
     lines = _finished(session)
-    found = debrief(lines)
+    found = explained(lines)
     rows = found["strip"]["rows"]
     found["strip"]["rows"] = rows[:: max(1, len(rows) // CURVE)]
-    found["strip"]["seen"] = [mark["t"] for mark in found["strip"]["marks"] if mark["text"] == "mark_leak"]
-    found["rules"] = {row["id"]: explain(f"rule.{row['id']}") for row in found["score"]["rules"]}
-    found["measures"] = {level: facts["measures"] for level, facts in lines[-1]["levels"].items()}
-    found["changes"] = dict(CHANGES)
     return found
 
 
