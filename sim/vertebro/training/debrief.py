@@ -93,7 +93,7 @@ def next_steps(lines: Sequence[Line], worth: dict[str, Any]) -> list[dict[str, A
         {
             "rule": gate["id"],
             "text": "Never again: " + gate["text"],
-            "why": gate["text"],
+            "why": f"Measured {gate['value']:.2g}, the limit is {gate['above']:g}: {METRICS[gate['metric']]}.",
             "t": _second(lines, gate["id"]),
         }
         for gate in worth["critical"]

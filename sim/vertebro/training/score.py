@@ -153,7 +153,7 @@ def score(lines: Sequence[Line], rubric: Rubric | None = None) -> dict[str, Any]
     metrics, asked = measure(lines), lines[0].get("rules")
     rows = [_row(rule, metrics) for rule in rubric.rules if not asked or rule.id in asked]
     critical = [
-        {"id": gate.id, "text": gate.text, "value": metrics[gate.metric], "above": gate.above}
+        {"id": gate.id, "text": gate.text, "metric": gate.metric, "value": metrics[gate.metric], "above": gate.above}
         for gate in rubric.critical
         if metrics[gate.metric] is not None and metrics[gate.metric] > gate.above
     ]

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from vertebro.view import theme
 from vertebro.view.charts import Axis, number, svg, thinned
 
 WIDTH, LABEL, RIGHT, PAD = 1000, 168, 16, 6
@@ -122,7 +121,6 @@ def _curve(points: Sequence[tuple[float, float]], axis: Axis) -> str:
 
 def _leak(leak: dict[str, Any], axis: Axis) -> str:
     x, middle, seen = float(axis(leak["t_leak_s"])), ROW / 2, leak["t_visible_s"]
-    colour = theme.leak_colour(leak["kind"])
     last = float(axis.end) if seen is None else float(axis(seen))
     parts = [f'<path class="leakspan" d="M{x:.1f} {middle}H{last:.1f}"/>']
     if seen is not None:
@@ -131,7 +129,7 @@ def _leak(leak: dict[str, Any], axis: Axis) -> str:
             late = float(axis(stop))
             parts.append(f'<path class="leakseen" d="M{last:.1f} {middle}H{late:.1f}"/><path class="flag" d="M{late:.1f} 4v16"/>')
         parts.append(f'<circle class="leakdot seen" cx="{last:.1f}" cy="{middle}" r="5"/>')
-    parts.append(f'<circle class="leakdot" cx="{x:.1f}" cy="{middle}" r="5" style="stroke:{colour}"/>')
+    parts.append(f'<circle class="leakdot" cx="{x:.1f}" cy="{middle}" r="5"/>')
     told = f"{leak['volume_ml']:.2f} mL, " + ("never visible" if seen is None else f"visible at {clock(seen)}")
     side, place = ("end", x - 10) if x > 0.62 * WIDTH else ("start", last + 12 if seen is not None else x + 12)
     parts.append(f'<text class="tag" x="{place:.1f}" y="{middle - 3}" text-anchor="{side}">{escape(told)}</text>')
