@@ -29,6 +29,7 @@ from vertebro.training.actions import Act, parse_action
 from vertebro.training.arm import Arm, Frame
 from vertebro.training.handlers import HANDLERS
 from vertebro.training.log import TICKS, Log
+from vertebro.training.memory import Memory
 from vertebro.training.needles import Track
 from vertebro.training.patient import Patient
 from vertebro.training.scenario import Scenario, load_scenario
@@ -105,6 +106,7 @@ class Session:
         self.last_round: dict[str, Any] = {}
         self.said: set[str] = set()
         self.hinted: dict[str, int] = {}
+        self.memory: Memory | None = None  # keeps pictures and fields for a debrief, where one is wanted
         self._lived = 0
         self.log = Log(log)
         self.log.add(
@@ -244,6 +246,8 @@ class Session:
             site.subject.contrast = site.contrast_now(self.tick)
         frame = self.arm.shoot(site.subject, self.tick, phase=self.phase, single=single)
         look(self, frame, single)
+        if self.memory is not None:
+            self.memory.picture(self, frame)
 
     def decide(self, point: str, **facts: Any) -> None:
         """Note how well the operator could see at a moment that mattered."""
@@ -334,6 +338,8 @@ class Session:
             engine.rest(dt)
         site.refresh()
         book(self, site, dt, push)
+        if self.memory is not None:
+            self.memory.round(self, site)
         engines = [other.engine for other in self.sites.values() if other.engine is not None]
         self._live(self.injected(), sum(each.monitor.embolic_volume for each in engines))
 

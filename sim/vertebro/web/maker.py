@@ -26,10 +26,12 @@ def make_session(
     """
     report("loading the simulator", 0.02)
     from vertebro.training.log import NAME
+    from vertebro.training.memory import Memory
     from vertebro.training.session import Session
 
     _warm(report)
     session = Session(scenario, seed=seed, mode=mode, log=folder / NAME, progress=_later(report))
+    session.memory = Memory()
     report("first picture", 0.85)
     session.arm.ready(session.site.subject)  # projected before the pedal is touched
     return session
