@@ -32,6 +32,7 @@ def make_session(
     session = Session(scenario, seed=seed, mode=mode, log=folder / NAME, progress=_later(report))
     report("first picture", 0.85)
     session.arm.ready(session.site.subject)  # projected before the pedal is touched
+    session.site.rehearse()
     return session
 
 
