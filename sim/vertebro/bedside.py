@@ -148,9 +148,12 @@ class Tracer:
         return self.scene.cement_fraction(self.state.saturation, veins)
 
     def volumes(self) -> dict[str, float]:
-        """Agent [m³] by name of compartment, and what left through the exits (``"gone"``)."""
-        agent, compartment = self.state.saturation * self._pores, self.scene.anatomy.compartment
-        found = {c.name.lower(): float(agent[compartment == c].sum()) for c in Compartment}
+        """Agent [m³] by name of compartment, in the veins within and outside the bone, and what left (``"gone"``)."""
+        agent, anatomy = self.state.saturation * self._pores, self.scene.anatomy
+        found = {c.name.lower(): float(agent[anatomy.compartment == c].sum()) for c in Compartment}
+        veins = vein_cement(anatomy.network, self.problem.vessels, self.state)
+        within = 0.0 if anatomy.network is None else float(veins[anatomy.network.inside].sum())
+        found |= {"veins within": within, "veins outside": float(veins.sum()) - within}
         return found | {"gone": float(sum(self.state.outflow.values()))}
 
 

@@ -19,7 +19,9 @@ CONTRAST_VISCOSITY = Constant(
 )
 CONTRAST_RATE = Constant(2e-7, "m^3/s", 5e-8, 5e-7, "vertebro", "ours", "12 mL/min by hand")
 WASHOUT = Constant(15.0, "s", 3.0, 60.0, "vertebro", "ours", "time constant with which contrast leaves the marrow")
-SHUNT = Constant(0.15, "1", 0.05, 0.5, "vertebro", "ours", "share of the contrast outside bone that speaks of a shunt")
+SHUNT = Constant(
+    0.6, "1", 0.3, 0.9, "vertebro", "ours", "share of the contrast outside bone that speaks of a shunt; veins take half"
+)
 PIECE = 30  # ticks between two looks at where it has come to
 GONE = 0.02  # share of the agent below which nothing of it is seen
 
@@ -79,7 +81,7 @@ class ContrastTest:
     def facts(self) -> dict[str, Any]:
         """Where it went."""
         volumes = self._tracer.volumes()
-        outside = self.volume - volumes.get("body", 0.0) - volumes.get("arch", 0.0)
+        outside = self.volume - sum(volumes[place] for place in ("body", "arch", "veins within"))
         return {
             "needle": self.needle,
             "volume_ml": self.volume / ml,

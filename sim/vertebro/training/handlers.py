@@ -193,6 +193,8 @@ def _ct(session: Session, action: act.CtSlice) -> None:
     centre = tuple(x * mm for x in action.centre_mm)
     slices = ct_planes(scene, site.subject.fraction, needles=bool(site.subject.needles), centre=centre)  # type: ignore[arg-type]
     session.slices = {plane: found.hu for plane, found in slices.items()}
+    session.arm.seq += 1
+    session.scanned = session.arm.seq, session.time
     session.dlp += float(SCAN_DLP)
     site.read_ct()
     session.tell("ct", after_cement=site.engine is not None, needles=len(site.subject.needles), dlp_mgy_cm=SCAN_DLP)

@@ -101,6 +101,7 @@ class Session:
         self.checked: set[str] = set()
         self.saved: list[Frame] = []
         self.slices: dict[str, np.ndarray] = {}
+        self.scanned = (0, 0.0)  # number among the pictures and time [s] of the slices
         self.marks, self.dlp, self.hand_seconds = 0, 0.0, 0.0
         self.last_round: dict[str, Any] = {}
         self.said: set[str] = set()
@@ -192,7 +193,7 @@ class Session:
             grey = np.asarray(window_level(self.slices["axial"]), np.uint16) * np.uint16(257)
             shown.append(
                 Frame(
-                    pane="ct", seq=-1, time=self.time, display16=grey, live=False, orbital_deg=0.0, cranial_deg=0.0,
+                    pane="ct", seq=self.scanned[0], time=self.scanned[1], display16=grey, live=False, orbital_deg=0.0, cranial_deg=0.0,
                     mm_per_pixel=160.0 / grey.shape[0],
                 )
             )  # fmt: skip
@@ -301,10 +302,13 @@ class Session:
         while self.tick < goal:
             sites = self.sites.values()
             stops = [goal, self.arm.next_pulse(self.tick), *(self._round_due(site) for site in sites)]
+            stops.append((self.tick // TICKS + 1) * TICKS)  # the patient lives on between rounds
             stops += [site.test.due for site in sites if site.test is not None]
             stops += [site.round.shown for site in sites if site.round is not None]
             self.tick = min(stop for stop in stops if stop > self.tick)
             self.arm.roll(self.tick)
+            if self.tick % TICKS == 0:
+                self._live()
             for site in sites:
                 self._contrast(site)
                 if site.round is not None and self.tick >= site.round.shown:
@@ -353,10 +357,11 @@ class Session:
         if found is None:
             return
         book(self, site, *found)
-        self._live(self.injected(), sum(each.embolic for each in self.sites.values()))
 
-    def _live(self, injected: float, embolic: float) -> None:
-        self.patient.live((self.tick - self._lived) / TICKS, injected, embolic)
+    def _live(self) -> None:
+        """Let the patient live until now."""
+        embolic = sum(site.embolic for site in self.sites.values())
+        self.patient.live((self.tick - self._lived) / TICKS, self.injected(), embolic)
         self._lived = self.tick
         if self.patient.alarming and "alarm" not in self.said:
             self.said.add("alarm")
