@@ -23,6 +23,7 @@ from vertebro.imaging import (
     needle_path,
     tissue_layers,
 )
+from vertebro.imaging.display import Window
 from vertebro.imaging.projector import Quality
 from vertebro.procedure import Needle
 from vertebro.scans import MARROW, cement_matter
@@ -78,6 +79,12 @@ class Camera:
         self._needles: dict[str, NDArray[np.float32]] = {}
         self._spotters: dict[str, Spotter] = {}
         self._layers: Any = None
+
+    def again(self, scene: Scene) -> Camera:
+        """A camera for the same anatomy in another scene; what depends on the anatomy alone is kept."""
+        other = Camera(scene)
+        other._layers = self._layers
+        return other
 
     def shoot(
         self,
@@ -175,7 +182,12 @@ class Camera:
         return self._views[name]
 
     def prepare(
-        self, pose: CArm, *, opening: tuple[int, int, int, int] | None = None, quality: Quality = "exact"
+        self,
+        pose: CArm,
+        *,
+        opening: tuple[int, int, int, int] | None = None,
+        quality: Quality = "exact",
+        window: Window | None = None,
     ) -> FluoroView:
         """A view of any pose, collimated to what the anatomy covers; not kept.
 
@@ -185,6 +197,8 @@ class Camera:
         opening : (row, row, col, col) of int, optional
             The operator's own collimation, within that.
         quality : {"exact", "preview"}
+        window : Window, optional
+            Keep this display window, as when the C-arm has just stopped; default: a new one.
         """
         vertebra = self.scene.anatomy
         if self._layers is None:
@@ -195,7 +209,8 @@ class Camera:
                 surround_grid=vertebra.surround.grid,
             )
         covered = covered_field(pose.geometry, vertebra.surround.grid)
-        return self.fluoroscope.prepare(pose, self._layers, collimation=_within(covered, opening), quality=quality)
+        shutters = _within(covered, opening)
+        return self.fluoroscope.prepare(pose, self._layers, collimation=shutters, quality=quality, window=window)
 
     def cement_line(
         self, prepared: FluoroView, cement_fraction: NDArray[np.float32], veins: NDArray[np.floating] | None = None

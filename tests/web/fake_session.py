@@ -47,6 +47,7 @@ class Frame:
     orbital_deg: float = 0.0
     cranial_deg: float = 0.0
     mm_per_pixel: float = 0.5
+    treatment: str = "off"
 
 
 class FakeSession:
@@ -60,6 +61,7 @@ class FakeSession:
         self.held: dict[str, Frame] = {}
         self.seq = self.fails_at = 0
         self.commands: list[dict[str, Any]] = []
+        self.saved: list[Frame] = []
 
     def command(self, command: dict[str, Any]) -> None:
         kind = command["kind"]
@@ -82,7 +84,14 @@ class FakeSession:
     def _place(self, command: dict[str, Any]) -> None:
         self.depth = 2.0
 
-    def _save(self, command: dict[str, Any]) -> None: ...
+    def _mask(self, command: dict[str, Any]) -> None: ...
+    def _subtract(self, command: dict[str, Any]) -> None: ...
+
+    def _save(self, command: dict[str, Any]) -> None:
+        if command["plane"] not in self.held:
+            raise SessionError("there is no picture of this plane yet", where="save.plane", value=command["plane"])
+        self.saved.append(self.held[command["plane"]])
+
     def _collimate(self, command: dict[str, Any]) -> None: ...
     def _pulse_rate(self, command: dict[str, Any]) -> None: ...
     def _answer(self, command: dict[str, Any]) -> None: ...

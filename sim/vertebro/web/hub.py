@@ -134,7 +134,7 @@ class Hub:
 
     def _picture(self, picture: bytes) -> None:
         about = unpack(picture).about
-        pane = f"{about['pane']} {about.get('plane', '')}"
+        pane = f"{about['pane']} {about.get('stored', about.get('plane', ''))}"
         self.pictures[pane] = picture
         for client in self.clients:
             client.show(pane, picture)
@@ -156,8 +156,9 @@ class Hub:
             change = {"phase": "failed", "error": message[2], "text": message[2].get("message", "")}
         else:
             change = {"text": message[1]}
-        if kind != "status" or self.status["phase"] != "failed":
-            self.status = {**self.status, **change, "type": "status"}
+        if kind == "status" and self.status["phase"] == "failed":
+            return  # said already; a page may have gone on to choose another case
+        self.status = {**self.status, **change, "type": "status"}
         self.tell(self.status)
 
     def reset(self) -> None:

@@ -34,6 +34,7 @@ def make_session(
     session.memory = Memory()
     report("first picture", 0.85)
     session.arm.ready(session.site.subject)  # projected before the pedal is touched
+    session.site.rehearse()
     return session
 
 

@@ -107,6 +107,7 @@ class Loop:
         self._events, self._urgent = 0, ""
         self._shown: dict[str, tuple[int, bool]] = {}  # number of the last picture of each pane, and whether live
         self._slices: dict[str, int] = {}
+        self._stored = 0
         self._running = True
 
     def run(self, journal: Sequence[JournalLine] = ()) -> None:
@@ -202,6 +203,10 @@ class Loop:
             if self._shown.get(picture.pane) != mark:
                 self._shown[picture.pane] = mark
                 self.connection.send(("picture", message(picture)))
+
+        for picture in self.session.saved[self._stored :]:
+            self.connection.send(("picture", message(picture, stored=self._stored)))
+            self._stored += 1
 
     def _look(self, plane: str, offset_mm: float) -> None:
         """A slice of the planning CT: reading it is no action and costs neither time nor dose."""
