@@ -115,6 +115,7 @@ def ct_planes(
     mode: Mode = "fast",
     scanner: Scanner | None = None,
     thickness: float | None = None,
+    planes: Sequence[Plane] = PLANES,
     progress: Progress | None = None,
 ) -> dict[str, CTSlice]:
     """Axial, sagittal and coronal CT slices through the scene.
@@ -141,6 +142,8 @@ def ct_planes(
         Default: as the mode wants it (fast: no noise on top of that of a real CT).
     thickness : float [m], optional
         Of the slices; default 2 mm, reconstructed 1.25 mm.
+    planes : sequence of {"axial", "sagittal", "coronal"}
+        Only these.
     progress : callable, optional
         ``progress(stage, fraction)``.
 
@@ -153,7 +156,7 @@ def ct_planes(
     centre = centre or cement_centre(scene.anatomy, cement_fraction)
     fields = {
         plane: CTField(plane=plane, centre=centre, width=width, pixels=pixels, thickness=thickness or 2e-3)
-        for plane in PLANES
+        for plane in planes
     }
     if mode == "fast":
         wish: dict[str, Any] = {"veins": veins, "scanner": scanner, "needles": needles, "number": number}

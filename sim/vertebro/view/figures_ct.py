@@ -66,9 +66,13 @@ def _planes(
     number: int,
 ) -> dict[str, CTSlice]:
     """The axial slice as a scanner reconstructs it (a second), the others in the quick mode (stacks take a minute)."""
-    planes = ct_planes(run.scene, cement, veins=veins, width=SCAN, pixels=PIXELS, centre=centre, number=number)
+    wish: dict[str, Any] = {"veins": veins, "number": number}
     view = CTField(centre=centre, width=SCAN, pixels=PIXELS)
-    return planes | {"axial": ct_section(run.scene, view, cement, veins=veins, mode="reconstructed", number=number)}
+    axial = ct_section(run.scene, view, cement, mode="reconstructed", **wish)
+    quick = ct_planes(
+        run.scene, cement, width=SCAN, pixels=PIXELS, centre=centre, planes=("sagittal", "coronal"), **wish
+    )
+    return {"axial": axial, **quick}
 
 
 def show_slice(axes: Any, scan: CTSlice, window: tuple[float, float]) -> None:
