@@ -51,7 +51,7 @@ def test_ball_gives_the_mean_of_its_chords_over_a_pixel() -> None:
     error = np.abs(ellipsoid_path(geometry, centre, [0.011] * 3) - exact)
     assert error.max() < 1e-4
     assert error[exact > 0.008].max() < 1e-5
-    assert error.mean() < 1e-6
+    assert error.mean() < 2e-6
 
 
 def test_middle_of_an_ellipsoid_shows_the_axis_along_the_beam() -> None:
