@@ -135,6 +135,8 @@ class Loop:
             self._orders()
         for _ in range(self.pace.due(time.monotonic())):
             self._step()
+            if self.pace.speed <= 1.0:  # each picture of a moment that took long, not only its last
+                self._send_pictures()
             if self.connection.poll(0):  # a key is heard between two ticks
                 self._orders()
         self._send_pictures()
