@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -111,6 +112,9 @@ class FakeSession:
 
     def _die(self, command: dict[str, Any]) -> None:
         os._exit(3)
+
+    def _sleep(self, command: dict[str, Any]) -> None:
+        time.sleep(command["seconds"])
 
     def _fail_later(self, command: dict[str, Any]) -> None:
         self.fails_at = self.tick + 120

@@ -164,6 +164,9 @@ class Hub:
         self.state, self.pictures = {}, {}
         self.events.clear()
         self.debrief = None
+        for client in self.clients:  # nor what is still on its way to a slow page
+            client.state = None
+            client.pictures.clear()
         self.status = {"type": "status", "phase": "prepare", "text": "starting", "fraction": 0.0}
         self.tell({"type": "reset"})
         self.tell(self.status)
