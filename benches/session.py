@@ -1,10 +1,11 @@
-"""The trainer's session while cement goes in at 15 pulses a second: how fast it runs, and what the monitor gets at 1x."""
+"""The trainer's session while cement goes in at 15 pulses a second: its speed, and what the monitor gets at 1x."""
 
 from __future__ import annotations
 
 import os
 import statistics
 import time
+from itertools import pairwise
 from typing import Any
 
 from benches.measure import Result
@@ -16,7 +17,7 @@ RATE = 3.0  # ml/min
 
 
 def injecting(scenario: str = "first-steps") -> Session:
-    """Case 1 as it ships, 0.8 mm and 512 x 512, the needle where the CT planned it, cement flowing under lateral view."""
+    """Case 1 as it ships, 0.8 mm and 512 x 512: needle where the CT planned it, cement flowing under lateral view."""
     session = Session(scenario)
 
     def do(kind: str, **more: Any) -> None:
@@ -74,7 +75,7 @@ def at_one(session: Session, seconds: float) -> dict[str, float]:
                 known = newest
                 came.append(time.monotonic())
         session.telemetry()
-    gaps = sorted(1e3 * (b - a) for a, b in zip(came, came[1:], strict=False))
+    gaps = sorted(1e3 * (b - a) for a, b in pairwise(came))
     return {
         "pictures": len(came) / seconds,
         "speed": ticks * TICK / seconds,
@@ -95,8 +96,8 @@ def trainer_speed(quick: bool) -> list[Result]:
             note=f"{note}; per processor second {fast['cpu']:.2f}; aim 1", more=fast,
         ),
         Result(
-            name="trainer: pictures coded at 1x while injecting", value=live["pictures"], unit="1/s",
-            note=f"{note}; speed {live['speed']:.2f}, gap {live['gap_ms']:.0f} ms, p95 {live['gap_p95_ms']:.0f} ms; aim 15",
+            name="trainer: pictures coded at 1x while injecting, aim 15", value=live["pictures"], unit="1/s",
+            note=f"{note}; speed {live['speed']:.2f}, gap {live['gap_ms']:.0f}, p95 {live['gap_p95_ms']:.0f} ms",
             more=live,
         ),
     ]  # fmt: skip

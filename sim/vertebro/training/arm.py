@@ -262,7 +262,9 @@ class Arm:
     def shoot(self, subject: Subject, tick: int, *, phase: str, single: bool = False) -> Frame:
         """Take the picture of this tick and hold it."""
         ready, time, plane = self.ready(subject), tick / TICKS, self.plane
-        picture = self._single(ready, subject) if single else ready.stream.frame(**self._layers(ready, subject), time=time)
+        picture = (
+            self._single(ready, subject) if single else ready.stream.frame(**self._layers(ready, subject), time=time)
+        )
         self._book(ready, picture, tick, phase=phase, seconds=0.0 if single else 1.0 / self.rate)
         self.seq += 1
         geometry = picture.geometry

@@ -6,7 +6,7 @@ look where, when and how fast to inject, and when to stop. `spaces` and `gymnasi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,7 +143,7 @@ def gymnasium_env(scenario: str = "first-steps", **settings: Any) -> Any:
     class Injection(gymnasium.Env):  # type: ignore[misc]
         """Passes everything on."""
 
-        metadata = {"render_modes": []}
+        metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
         action_space, observation_space = actions, observations
 
         def reset(

@@ -123,6 +123,9 @@ class Hub:
         elif kind == "debrief":
             self.debrief = message[1]
             self.tell({"type": "debrief", "debrief": self.debrief})
+        elif kind == "plan":
+            self.status["plan"] = message[1]
+            self.tell({"type": "plan", "plan": message[1]})
         elif kind == "alternative":
             self.tell({"type": "alternative", "alternative": message[1]})
         elif kind == "refused":

@@ -4,7 +4,7 @@ Messages to the worker: ``("start", folder, scenario, seed, mode, journal)``, ``
 ``("speed", factor)``, ``("look", plane, offset)``, ``("debrief", change)``, ``("stop",)``. Messages from it:
 ``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs, echo)``, ``("picture", bytes)``,
 ``("event", event)``, ``("applied", tick, command)``, ``("refused", command, error)``, ``("failed", tick, error)``,
-``("debrief", debrief)``, ``("alternative", outcome)``.
+``("plan", plan)``, ``("debrief", debrief)``, ``("alternative", outcome)``.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ class Loop:
         self._shown: dict[str, tuple[int, bool]] = {}  # number of the last picture of each pane, and whether live
         self._slices: dict[str, int] = {}
         self._stored = 0
+        self._level = session.telemetry().get("level")
         self._running = True
 
     def run(self, journal: Sequence[JournalLine] = ()) -> None:
@@ -228,6 +229,9 @@ class Loop:
 
     def _tell(self, state: dict[str, Any] | None = None) -> None:
         state = dict(self.session.telemetry() if state is None else state)
+        if state.get("level") != self._level:  # each has a plan of its own
+            self._level = state.get("level")
+            self.connection.send(("plan", _plan(self.session)))
         self.told = time.monotonic()
         state |= {"tick": self.tick, "speed": self.pace.speed, "reached": round(self.pace.reached, 2)}
         self.connection.send(("state", state, self.echo))
