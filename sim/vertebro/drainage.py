@@ -128,6 +128,26 @@ def cement_in_voxels(anatomy: Anatomy, cement: Float, veins: Float) -> Float:
     return np.asarray(cement + fraction * anatomy.grid.voxel_volume, np.float64)
 
 
+def cement_beyond(anatomy: Anatomy, veins: NDArray[np.floating] | None) -> tuple[NDArray[np.float32], VoxelGrid] | None:
+    """Volume share of cement in veins that lie beyond the simulation grid, and its own grid; None without any.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+    veins : (m,) array, optional [m³]
+        Cement in each segment.
+    """
+    network, grid = anatomy.network, anatomy.grid
+    if network is None or veins is None or not np.any(veins):
+        return None
+    wide = vein_grid(network, min(grid.spacing))
+    fraction = vein_raster(network, wide).fraction(np.asarray(veins, float))
+    low, high = grid.extent
+    on = [(x > a) & (x < b) for x, a, b in zip(wide.open_mesh(), low, high, strict=True)]
+    fraction[on[0] & on[1] & on[2]] = 0.0
+    return (fraction, wide) if fraction.any() else None
+
+
 def gone(state: FlowState) -> dict[str, float]:
     """Cement [m³] that has left through each exit of the grid and each outlet of the veins."""
     return state.outflow | (state.vessels.outflow if state.vessels is not None else {})

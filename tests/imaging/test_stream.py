@@ -15,7 +15,8 @@ from vertebro.imaging import CArm, Fluoroscope, Motions, Stream, TissueLayer, ti
 from vertebro.imaging.brightness import PIECES
 from vertebro.imaging.detector import Detector, Lag, NoiseBank
 from vertebro.imaging.exposure import ExposureControl
-from vertebro.imaging.fluoro_view import FluoroView, soft_shadow
+from vertebro.imaging.fluoro_view import FluoroView
+from vertebro.imaging.shadows import soft_shadow
 from vertebro.imaging.fluoroscope import retuning
 
 Patient = tuple[TissueLayer, ...]
@@ -231,8 +232,9 @@ def test_streak_of_a_moving_layer_is_speed_times_pulse_width(velocity: list[floa
     view = fluoroscope.prepare(pose, slab(0.05))
     dot = np.zeros((129, 129), np.float32)
     dot[64, 64] = 1e-6
-    streak = soft_shadow(view, dot, None, None, velocity)
-    assert streak is not None
+    shadow = soft_shadow(view, dot, None, velocity)
+    assert shadow is not None
+    streak = shadow.whole(dot.shape)
     row, col = (index - 64.0 for index in np.indices((129, 129)))
     share = streak / streak.sum()
     length = math.sqrt(12 * float((share * (row**2 + col**2)).sum()))

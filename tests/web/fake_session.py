@@ -150,7 +150,8 @@ class FakeSession:
     def telemetry(self) -> dict[str, Any]:
         orbital = 0.0 if self.plane == "ap" else 90.0
         return {
-            "level": self.level, "levels": ["L1", "L2"], "time_s": self.tick / 60, "phase": "position", "finished": self.finished, "mode": "coach",
+            "level": self.level, "levels": ["L1", "L2"], "time_s": self.tick / 60,
+            "phase": "position", "finished": self.finished, "mode": "coach",
             "arm": {
                 "plane": self.plane, "orbital_deg": orbital, "cranial_deg": 0.0, "table_lateral_mm": 0.0,
                 "table_height_mm": 0.0, "table_longitudinal_mm": 0.0, "magnification": 1, "moving": False,

@@ -29,6 +29,7 @@ from vertebro.training.actions import Act, parse_action
 from vertebro.training.arm import Arm, Frame
 from vertebro.training.handlers import HANDLERS
 from vertebro.training.log import TICKS, Log
+from vertebro.training.memory import Memory
 from vertebro.training.needles import Track
 from vertebro.training.patient import Patient
 from vertebro.training.scenario import Scenario, load_scenario
@@ -106,6 +107,7 @@ class Session:
         self.last_round: dict[str, Any] = {}
         self.said: set[str] = set()
         self.hinted: dict[str, int] = {}
+        self.memory: Memory | None = None  # keeps pictures and fields for a debrief, where one is wanted
         self._lived = 0
         self.log = Log(log)
         self.log.add(
@@ -248,6 +250,8 @@ class Session:
             self.arm.subtracting.lost.discard(plane)
             self.tell("mask lost", plane=plane)
         look(self, frame, single)
+        if self.memory is not None:
+            self.memory.picture(self, frame)
 
     def decide(self, point: str, **facts: Any) -> None:
         """Note how well the operator could see at a moment that mattered."""
@@ -358,6 +362,8 @@ class Session:
         if found is None:
             return
         book(self, site, *found)
+        if self.memory is not None:
+            self.memory.round(self, site)
 
     def _live(self) -> None:
         """Let the patient live until now."""

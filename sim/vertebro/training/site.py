@@ -223,6 +223,13 @@ class Site:
             raise SessionError("no injection has begun", where="leak")
         return engine.witness.leaked(leak, self.subject.fraction)  # type: ignore[arg-type]
 
+    def leaked_veins(self, leak: LeakEvent) -> np.ndarray:
+        """(segments,) cement [m³] of one leak in each vein."""
+        engine = self.engine
+        if engine is None:
+            raise SessionError("no injection has begun", where="leak")
+        return engine.witness.leaked_veins(leak)  # type: ignore[arg-type]
+
     def read_ct(self) -> None:
         """Note the leaks that a CT of now shows."""
         if self.engine is not None:

@@ -92,16 +92,17 @@ def _spot(session: Session, site: Site, ready: Any, plane: str) -> None:
     if not site.leaks:
         return
     session.settle(site)  # what a leak's cement is can be asked only between rounds
-    camera, grid, fraction = site.subject.camera, site.anatomy.grid, site.subject.fraction
+    camera, fraction, veins = site.subject.camera, site.subject.fraction, site.subject.veins
     for leak in site.leaks:
         if leak.key in site.visible or fraction is None:
             continue
-        leaked = site.leaked(leak)
-        if not leaked.any():
+        leaked, leaked_veins = site.leaked(leak), site.leaked_veins(leak)
+        if not leaked.any() and not leaked_veins.any():
             continue
+        others = None if veins is None else veins - leaked_veins
         seen = session.arm.spotter(ready).look(
-            ready.view.cement_line(leaked, grid),
-            cement_line=ready.view.cement_line(fraction - leaked, grid),
+            camera.cement_line(ready.view, leaked, leaked_veins),
+            cement_line=camera.cement_line(ready.view, fraction - leaked, others),
             needle_line=session.arm.needle_line(ready, site.subject),
             cement=camera.cement,
         )

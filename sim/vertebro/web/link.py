@@ -86,6 +86,11 @@ class WorkerLink:
         if self.ready:
             self._order(("debrief", change))
 
+    def moment(self, time: float) -> None:
+        """Ask what was on the monitors at a second."""
+        if self.ready:
+            self._order(("moment", time))
+
     def release(self) -> None:
         """Nobody holds the pedal or the syringe any more."""
         for command in held_releases():

@@ -27,6 +27,7 @@ def make_session(
     report("loading the simulator", 0.02)
     from vertebro.imaging import Stream
     from vertebro.training.log import NAME
+    from vertebro.training.memory import Memory
     from vertebro.training.session import Session
     from vertebro.web import warming
 
@@ -34,6 +35,7 @@ def make_session(
     if compiling is not None:
         report("preparing the simulator, once on this machine", 0.05)
     session = Session(scenario, seed=seed, mode=mode, log=folder / NAME, progress=_later(report))
+    session.memory = Memory()
     report("first picture", 0.85)
     ready = session.arm.ready(session.site.subject)  # projected before the pedal is touched
     Stream(ready.view).frame()  # of no session: loads what makes pictures

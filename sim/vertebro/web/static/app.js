@@ -3,7 +3,7 @@
 import { briefing, chooser, cover, finish, record } from "./brief.js";
 import { CtPane } from "./ct.js";
 import { Trace } from "./curves.js";
-import { alternative, debrief } from "./debrief.js";
+import { album, alternative, debrief, moment } from "./debrief.js";
 import { Hands, helpSheet } from "./keys.js";
 import { Pane } from "./panes.js";
 import { Side, announce, refuse } from "./side.js";
@@ -88,7 +88,9 @@ function hear(message) {
   else if (kind === "plan") planned(message.plan);
   else if (kind === "control") control(message.control);
   else if (kind === "display") announce(message.behind ? "The display is behind: this page draws too slowly" : "The display is live again");
-  else if (kind === "reset") { side.clear(); syringe.clear(); ct.clear(); for (const pane of Object.values(panes)) pane.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (change) => socket.raw({ kind: "what_if", change })); else if (kind === "alternative") alternative(message.alternative);
+  else if (kind === "reset") { side.clear(); syringe.clear(); ct.clear(); for (const pane of Object.values(panes)) pane.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (command) => socket.raw(command)); else if (kind === "alternative") alternative(message.alternative);
+  else if (kind === "album") album(message.album);
+  else if (kind === "moment") moment(message.moment);
 }
 
 /** @param {any} message */
