@@ -131,6 +131,20 @@ def test_needle_meets_bone_wall_and_medial_line_in_order(session) -> None:
     assert contact["numb"]
 
 
+def test_the_cortex_resists_more_than_muscle_and_marrow(session) -> None:
+    felt, bone = [], []
+    needle_in(session, 40.0)
+    for _ in range(45):
+        do(session, "advance", needle="left", distance_mm=1.0)
+        shown = session.telemetry()["needles"]["left"]
+        felt.append(shown["resistance_n"])
+        bone.append(shown["in_bone"])
+    first = bone.index(True)
+    assert max(felt[first - 1 : first + 4]) > 3 * felt[0]
+    assert max(felt[first - 1 : first + 4]) > 1.5 * float(np.median(felt[first + 15 :]))
+    assert max(felt) < 250.0  # two hands and a twist
+
+
 def test_patient_who_is_not_numb_is_hurt_and_moves(session) -> None:
     before = session.arm.position
     needle_in(session, 60.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,6 +63,7 @@ class FakeSession:
         self.seq = self.fails_at = 0
         self.commands: list[dict[str, Any]] = []
         self.saved: list[Frame] = []
+        self.level = "L1"
 
     def command(self, command: dict[str, Any]) -> None:
         kind = command["kind"]
@@ -112,6 +114,13 @@ class FakeSession:
     def _die(self, command: dict[str, Any]) -> None:
         os._exit(3)
 
+    def _level(self, command: dict[str, Any]) -> None:
+        self.level = command["level"]
+        self.held.clear()
+
+    def _sleep(self, command: dict[str, Any]) -> None:
+        time.sleep(command["seconds"])
+
     def _fail_later(self, command: dict[str, Any]) -> None:
         self.fails_at = self.tick + 120
 
@@ -141,7 +150,8 @@ class FakeSession:
     def telemetry(self) -> dict[str, Any]:
         orbital = 0.0 if self.plane == "ap" else 90.0
         return {
-            "time_s": self.tick / 60, "phase": "position", "finished": self.finished, "mode": "coach",
+            "level": self.level, "levels": ["L1", "L2"], "time_s": self.tick / 60,
+            "phase": "position", "finished": self.finished, "mode": "coach",
             "arm": {
                 "plane": self.plane, "orbital_deg": orbital, "cranial_deg": 0.0, "table_lateral_mm": 0.0,
                 "table_height_mm": 0.0, "table_longitudinal_mm": 0.0, "magnification": 1, "moving": False,

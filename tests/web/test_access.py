@@ -22,6 +22,7 @@ def axe() -> Callable[[Any], list[str]]:
     engine = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install vertebro[test]").Axe()
 
     def findings(page: Any) -> list[str]:
+        page.emulate_media(reduced_motion="reduce")  # a hint that is fading out has no contrast
         return [
             f"{found['id']}: {node['html'][:120]}"
             for found in engine.run(page).response["violations"]

@@ -139,6 +139,7 @@ class Arm:
         self.changed = 0  # tick of the last thing worth looking at
         self.subtracting = Subtracting()
         self._ready: dict[tuple[Any, ...], _Ready] = {}
+        self._pose: tuple[tuple[int, Position, bool], CArm] | None = None
         self._preview: tuple[str, CArm, Any, Window] | None = None  # of the last picture while the arm turned
 
     @property
@@ -205,6 +206,12 @@ class Arm:
 
     def pose(self, anatomy: Anatomy) -> CArm:
         """Where source and detector stand in the vertebra's world."""
+        asked = (id(anatomy), self.position, self.moving)
+        if self._pose is None or self._pose[0] != asked:
+            self._pose = asked, self._posed(anatomy)
+        return self._pose[1]
+
+    def _posed(self, anatomy: Anatomy) -> CArm:
         place = self.position
         if self.moving:  # while it turns, poses on a coarse raster share their projection
             place = replace(
@@ -255,7 +262,9 @@ class Arm:
     def shoot(self, subject: Subject, tick: int, *, phase: str, single: bool = False) -> Frame:
         """Take the picture of this tick and hold it."""
         ready, time, plane = self.ready(subject), tick / TICKS, self.plane
-        picture = self._single(ready, subject) if single else ready.stream.frame(**self._layers(ready, subject), time=time)
+        picture = (
+            self._single(ready, subject) if single else ready.stream.frame(**self._layers(ready, subject), time=time)
+        )
         self._book(ready, picture, tick, phase=phase, seconds=0.0 if single else 1.0 / self.rate)
         self.seq += 1
         geometry = picture.geometry

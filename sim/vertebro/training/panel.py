@@ -148,6 +148,8 @@ def _needles(session: Session) -> dict[str, Any]:
             "caudal_deg": caudal / deg,
             "gauge": track.gauge,
             "in_bone": track.contact is not None,
+            "resistance_n": track.resistance,
+            "moment_n_m": track.moment,
         }
     return rows
 

@@ -195,7 +195,8 @@ class Session:
             grey = np.asarray(window_level(self.slices["axial"]), np.uint16) * np.uint16(257)
             shown.append(
                 Frame(
-                    pane="ct", seq=self.scanned[0], time=self.scanned[1], display16=grey, live=False, orbital_deg=0.0, cranial_deg=0.0,
+                    pane="ct", seq=self.scanned[0], time=self.scanned[1], display16=grey, live=False,
+                    orbital_deg=0.0, cranial_deg=0.0,
                     mm_per_pixel=160.0 / grey.shape[0],
                 )
             )  # fmt: skip

@@ -77,9 +77,7 @@ class Subtracting:
             )
         self.mode = mode
 
-    def treat(
-        self, plane: str, picture: Any, opening: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.uint16], Treatment]:
+    def treat(self, plane: str, picture: Any, opening: NDArray[np.bool_]) -> tuple[NDArray[np.uint16], Treatment]:
         """(rows, cols) greys to show, and what they are; a mask that does not fit any more is dropped."""
         kept = self._kept.get(plane)
         if self.mode == "off" or kept is None:

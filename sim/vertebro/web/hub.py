@@ -124,6 +124,9 @@ class Hub:
         elif kind == "debrief":
             self.debrief = message[1]
             self.tell({"type": "debrief", "debrief": self.debrief})
+        elif kind == "plan":
+            self.status["plan"] = message[1]
+            self.tell({"type": "plan", "plan": message[1]})
         elif kind in ("album", "alternative", "moment"):
             self.album = message[1] if kind == "album" else self.album
             self.tell({"type": kind, kind: message[1]})
@@ -166,6 +169,9 @@ class Hub:
         self.state, self.pictures = {}, {}
         self.events.clear()
         self.debrief = self.album = None
+        for client in self.clients:  # nor what is still on its way to a slow page
+            client.state = None
+            client.pictures.clear()
         self.status = {"type": "status", "phase": "prepare", "text": "starting", "fraction": 0.0}
         self.tell({"type": "reset"})
         self.tell(self.status)

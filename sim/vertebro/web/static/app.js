@@ -85,6 +85,7 @@ function hear(message) {
   } else if (kind === "status") status(message);
   else if (kind === "event") side.event(message.event);
   else if (kind === "past") { $("log").replaceChildren(); message.events.forEach((/** @type {any} */ event) => side.event(event, true)); } else if (kind === "refused") refused(message);
+  else if (kind === "plan") planned(message.plan);
   else if (kind === "control") control(message.control);
   else if (kind === "display") announce(message.behind ? "The display is behind: this page draws too slowly" : "The display is live again");
   else if (kind === "reset") { side.clear(); syringe.clear(); ct.clear(); for (const pane of Object.values(panes)) pane.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (command) => socket.raw(command)); else if (kind === "alternative") alternative(message.alternative);
@@ -151,6 +152,7 @@ function open() {
 function state(now) {
   const before = store.state;
   store.state = now;
+  if (before.level && before.level !== now.level) { endPlacing(); for (const pane of Object.values(panes)) pane.clear(); } // what was held shows another level
   told = performance.now();
   if (now.echo) note("read", now.echo);
   aim(performance.now() - commanded > 700 && !now.arm?.moving);

@@ -28,7 +28,8 @@ export class Pane {
     this.grey = new Uint8Array(0);
     this.width = this.height = 0;
     this.about = /** @type {any} */ ({});
-    this.number = 0;
+    this.number = this.arrival = this.session = 0;
+    this.raw = /** @type {HTMLCanvasElement} */ (document.createElement("canvas")); // where pictures are decoded
     this.plain = /** @type {HTMLCanvasElement} */ (document.createElement("canvas"));
     this.view = { ...FULL, inverted: false, zoom: 1, x: 0, y: 0 };
     this.marks = /** @type {number[][]} */ ([]);
@@ -116,6 +117,7 @@ export class Pane {
 
   /** No picture: another session begins. */
   clear() {
+    this.session += 1;
     Object.assign(this, { width: 0, height: 0, grey: new Uint8Array(0), about: {}, marks: [], held: "" });
     this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.empty.hidden = false;
@@ -126,7 +128,11 @@ export class Pane {
 
   /** @param {any} message */
   async show(message) {
-    const { grey, width, height } = await decoded(message, this.plain);
+    const session = this.session;
+    const { grey, width, height } = await decoded(message, this.raw);
+    if (session !== this.session || message.arrival < this.arrival) return; // another session, or a newer picture was faster
+    this.arrival = message.arrival;
+    if (this.plain.width !== width || this.plain.height !== height) Object.assign(this.plain, { width, height });
     Object.assign(this, { grey, width, height, about: message.about, number: message.number });
     this.empty.hidden = true;
     if (!store.page.placing) this.marks = [];
