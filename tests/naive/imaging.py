@@ -261,9 +261,7 @@ def add_cut_cylinder(
             image[row, col] += sign * sampled_chord(*direction, ray, *origin, axis, along, c, planes)
 
 
-def ellipsoid_chord(
-    dx: float, dy: float, dz: float, o: Array, c: float, unit: Array, samples: int = 60_000
-) -> float:
+def ellipsoid_chord(dx: float, dy: float, dz: float, o: Array, c: float, unit: Array, samples: int = 60_000) -> float:
     """Count many samples of a ray that lie in the unit ball; the source is at `o` in its frame."""
     direction = np.array([dx, dy, dz])
     near = np.clip(-(o @ unit @ direction) / ((unit @ direction) @ (unit @ direction)) + np.array([-0.05, 0.05]), 0, 1)

@@ -322,7 +322,11 @@ def add_ellipsoid(source, ray, centre, unit, window, image):  # type: ignore[no-
         for m in range(3):
             one, two, both = 0.0, 0.0, 0.0
             for i in range(3):
-                one, two, both = one + o[i] * turned[n, i], two + o[i] * turned[m, i], both + turned[n, i] * turned[m, i]
+                one, two, both = (
+                    one + o[i] * turned[n, i],
+                    two + o[i] * turned[m, i],
+                    both + turned[n, i] * turned[m, i],
+                )
             q[n, m] = one * two - c * both
     bend = 0.25 * (abs(q[1, 1]) + abs(q[2, 2]) + 2.0 * abs(q[1, 2]))
     for row in range(window[0], window[1]):
