@@ -22,13 +22,33 @@ LONG = 1.5  # a duct this much longer than its ends are apart runs elsewhere
 BESIDE = 4e-3  # m of room around the veins on a grid of their own
 
 
+class _Same:
+    """An anatomy as the key of a cache: equal to itself only."""
+
+    def __init__(self, anatomy: Anatomy) -> None:
+        self.anatomy = anatomy
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.anatomy is self.anatomy
+
+    def __hash__(self) -> int:
+        return id(self.anatomy)
+
+
 def flow_vessels(anatomy: Anatomy, *, clot: float = BLOOD_VISCOSITY) -> VesselNetwork | None:
     """Veins and cracks as the flow engine sees them; None without either.
 
     Ducts in bone exchange with the voxels of the body and the arch along them, slits with all that they cut but the
     dura. No duct opens into a fracture cleft: its wall is dead bone and scar (avascular necrosis, ivc_review). Veins
-    hold blood; what fills a crack, clot and marrow, has a viscosity of its own, `clot` [Pa·s].
+    hold blood; what fills a crack, clot and marrow, has a viscosity of its own, `clot` [Pa·s]. Kept for the two last
+    anatomies, since a session asks again for every test and injection.
     """
+    return _flow_vessels(_Same(anatomy), clot)
+
+
+@lru_cache(maxsize=2)
+def _flow_vessels(same: _Same, clot: float) -> VesselNetwork | None:
+    anatomy = same.anatomy
     network = anatomy.network
     if network is None:
         return None
