@@ -191,15 +191,18 @@ def gauss_area(lines: Array, x: float) -> float:
 
 
 def even_lines(
-    strips: Array, low: Array, high: Array, ray: Array, line: Array, fast: int, axis: Array, sign: float,
-    area: Array | None, image: Array,
+    strips: Array, ends: Array, count: int, ray: Array, fast: int, axis: Array, sign: float, area: Array | None,
+    image: Array,
 ) -> None:  # fmt: skip
     """Every pixel of every line by itself."""
-    for m, j in enumerate(line):
-        for x in range(low[m], high[m]):
+    for m in range(count):
+        low, high, j = ends[:, m]
+        for x in range(low, high):
             row, col = (x, j) if fast == 1 else (j, x)
             d = ray[0] + row * ray[1] + col * ray[2]
-            chord = 2 * (gauss_area(strips[:, :, m], x + 0.5) - gauss_area(strips[:, :, m], x - 0.5))
+            chord = 2 * (
+                gauss_area(strips[:, m].reshape(3, 3), x + 0.5) - gauss_area(strips[:, m].reshape(3, 3), x - 0.5)
+            )
             image[row, col] += sign * chord * np.linalg.norm(d) / (d @ d - (d @ axis) ** 2)
 
 
