@@ -7,7 +7,7 @@ import pytest
 
 from training.conftest import COARSE, SEED
 from vertebro.errors import SessionError
-from vertebro.training.gym import MENU, SIGHT, InjectionEnv
+from vertebro.training.gym import MENU, SIGHT, InjectionEnv, gymnasium_env
 
 
 def test_environment_injects_and_is_paid_at_the_end(anatomies) -> None:
@@ -29,3 +29,9 @@ def test_environment_injects_and_is_paid_at_the_end(anatomies) -> None:
 def test_step_without_a_session_or_off_the_menu_is_refused() -> None:
     with pytest.raises(SessionError):
         InjectionEnv().step(0)
+
+
+@pytest.mark.slow
+def test_gymnasiums_own_checker_finds_nothing(anatomies) -> None:
+    checker = pytest.importorskip("gymnasium.utils.env_checker", reason="needs gymnasium: pip install vertebro[gym]")
+    checker.check_env(gymnasium_env(settings=COARSE, anatomies=anatomies), skip_render_check=True)

@@ -284,7 +284,8 @@ def test_heat_is_told_place_by_place(run: Run) -> None:
     peaks, warm, doses = ({place: values[i] for place, values in numbers.items()} for i in range(3))
     heat = {
         "peak_c": peaks, "seconds_above_45_c": warm, "cem43_min": doses, "followed_s": 640.0, "conversion": 0.99,
-        "bone_over_dose_ml": 1.3, "bone_dose_limit_min": 16.0, "nerve_dose_limit_min": 2.0,
+        "seconds_above_50_c": {"interface": 75.0}, "bone_over_dose_ml": 1.3, "bone_dose_limit_min": 16.0,
+        "nerve_dose_limit_min": 2.0,
     }  # fmt: skip
     summary = run.summary | {"peak_temperature_c": 95.0, "heat": heat}
     rows = {row["name"]: row for row in tables.heat_rows(summary)}
@@ -295,3 +296,9 @@ def test_heat_is_told_place_by_place(run: Run) -> None:
     assert "Heat of curing" in html
     assert "10 min 40 s" in html
     assert "1.3 mL of bone" in html
+    tiles = {tile["name"]: f"{tile['value']} {tile['unit']}" for tile in report.tiles(summary)}
+    assert tiles["hottest bone"] == "58 °C"  # not the cement's own, which every run reaches
+    assert tiles["bone above 50 °C"] == "75 s"
+    cold = {tile["name"]: tile["value"] for tile in report.tiles(run.summary)}
+    assert cold["hottest bone"] == "–"
+    assert "bone above 50 °C" not in cold

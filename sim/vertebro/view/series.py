@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vertebro.imaging.ct_field import Plane
 from vertebro.observe import Camera, steel_path
 from vertebro.scans import MARROW, cement_centre, ct_planes
 from vertebro.tissue import Compartment
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from vertebro.record import Run
 
 VIEWS = ("ap", "lateral")
-PLANES = ("axial", "sagittal")
+PLANES: tuple[Plane, ...] = ("axial", "sagittal")
 SIDE = 480  # px of a square panel
 FRAME = 0.115  # m of a frame at the isocentre that a panel shows
 SCAN, PIXELS = 0.16, 400  # m, of the CT
@@ -193,7 +194,10 @@ def _planes(
 ) -> NDArray[np.uint8]:
     from vertebro.view.panels import PLANES as LAYOUT
 
-    slices = ct_planes(run.scene, cement, width=SCAN, pixels=PIXELS, centre=centre, number=number)
+    veins = None if cement is None else run.vein_cement()
+    slices = ct_planes(
+        run.scene, cement, veins=veins, width=SCAN, pixels=PIXELS, centre=centre, number=number, planes=PLANES
+    )
     width, level = theme.BONE_WINDOW
     panels = []
     for plane in PLANES:

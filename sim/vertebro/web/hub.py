@@ -124,6 +124,9 @@ class Hub:
         elif kind == "debrief":
             self.debrief = message[1]
             self.tell({"type": "debrief", "debrief": self.debrief})
+        elif kind == "plan":
+            self.status["plan"] = message[1]
+            self.tell({"type": "plan", "plan": message[1]})
         elif kind in ("album", "alternative", "moment"):
             self.album = message[1] if kind == "album" else self.album
             self.tell({"type": kind, kind: message[1]})
@@ -134,7 +137,7 @@ class Hub:
 
     def _picture(self, picture: bytes) -> None:
         about = unpack(picture).about
-        pane = f"{about['pane']} {about.get('plane', '')}"
+        pane = f"{about['pane']} {about.get('stored', about.get('plane', ''))}"
         self.pictures[pane] = picture
         for client in self.clients:
             client.show(pane, picture)
@@ -156,8 +159,9 @@ class Hub:
             change = {"phase": "failed", "error": message[2], "text": message[2].get("message", "")}
         else:
             change = {"text": message[1]}
-        if kind != "status" or self.status["phase"] != "failed":
-            self.status = {**self.status, **change, "type": "status"}
+        if kind == "status" and self.status["phase"] == "failed":
+            return  # said already; a page may have gone on to choose another case
+        self.status = {**self.status, **change, "type": "status"}
         self.tell(self.status)
 
     def reset(self) -> None:
@@ -165,6 +169,9 @@ class Hub:
         self.state, self.pictures = {}, {}
         self.events.clear()
         self.debrief = self.album = None
+        for client in self.clients:  # nor what is still on its way to a slow page
+            client.state = None
+            client.pictures.clear()
         self.status = {"type": "status", "phase": "prepare", "text": "starting", "fraction": 0.0}
         self.tell({"type": "reset"})
         self.tell(self.status)

@@ -99,7 +99,7 @@ class Trainer:
             seed = next(entry["seeds"][0] for entry in self.catalogue if entry["name"] == scenario)
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise SessionError("not a seed", where="seed", value=seed, allowed="an integer from 0")
-        self.end()
+        self.end(wait=False)
         self.chosen = {"scenario": scenario, "seed": seed, "mode": mode}
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = self.folder / f"{stamp}-{scenario}-{seed}-{secrets.token_hex(2)}"
@@ -107,11 +107,15 @@ class Trainer:
         self.link = link = WorkerLink(self.maker, folder, **self.chosen, listener=lambda m: self._hear(link, m))
         self.link.start()
 
-    def end(self) -> None:
-        """Stop the running session."""
+    def end(self, *, wait: bool = True) -> None:
+        """Stop the running session; a server that goes on does not wait for a worker that is busy."""
         link, self.link = self.link, None
-        if link is not None:
+        if link is None:
+            return
+        if wait:
             link.stop()
+        else:
+            threading.Thread(target=link.stop, name="vertebro-stop").start()
 
     def _hear(self, link: WorkerLink, message: tuple[Any, ...]) -> None:
         """Called from the link's thread."""

@@ -5,7 +5,8 @@ Messages to the worker: ``("start", folder, scenario, seed, mode, journal)``, ``
 Messages from it:
 ``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs, echo)``, ``("picture", bytes)``,
 ``("event", event)``, ``("applied", tick, command)``, ``("refused", command, error)``, ``("failed", tick, error)``,
-``("debrief", debrief)``, ``("album", contents)``, ``("moment", moment)``, ``("alternative", outcome)``.
+``("plan", plan)``, ``("debrief", debrief)``, ``("album", contents)``, ``("moment", moment)``,
+``("alternative", outcome)``.
 """
 
 from __future__ import annotations
@@ -107,6 +108,8 @@ class Loop:
         self._events, self._urgent = 0, ""
         self._shown: dict[str, tuple[int, bool]] = {}  # number of the last picture of each pane, and whether live
         self._slices: dict[str, int] = {}
+        self._stored = 0
+        self._level = session.telemetry().get("level")
         self._running = True
 
     def run(self, journal: Sequence[JournalLine] = ()) -> None:
@@ -141,6 +144,8 @@ class Loop:
             self._orders()
         for _ in range(self.pace.due(time.monotonic())):
             self._step()
+            if self.pace.speed <= 1.0:  # each picture of a moment that took long, not only its last
+                self._send_pictures()
             if self.connection.poll(0):  # a key is heard between two ticks
                 self._orders()
         self._send_pictures()
@@ -203,6 +208,10 @@ class Loop:
                 self._shown[picture.pane] = mark
                 self.connection.send(("picture", message(picture)))
 
+        for picture in self.session.saved[self._stored :]:
+            self.connection.send(("picture", message(picture, stored=self._stored)))
+            self._stored += 1
+
     def _look(self, plane: str, offset_mm: float) -> None:
         """A slice of the planning CT: reading it is no action and costs neither time nor dose."""
         from vertebro.web.sections import planning
@@ -244,6 +253,9 @@ class Loop:
 
     def _tell(self, state: dict[str, Any] | None = None) -> None:
         state = dict(self.session.telemetry() if state is None else state)
+        if state.get("level") != self._level:  # each has a plan of its own
+            self._level = state.get("level")
+            self.connection.send(("plan", _plan(self.session)))
         self.told = time.monotonic()
         state |= {"tick": self.tick, "speed": self.pace.speed, "reached": round(self.pace.reached, 2)}
         self.connection.send(("state", state, self.echo))

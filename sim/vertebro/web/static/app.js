@@ -46,6 +46,7 @@ const socket = new Socket({
     if (message.echo) note("picture", message.echo);
     const pane = message.about.pane;
     if (pane === "ct") { ct.show(message); return; }
+    if (pane === "stored") { await side.keep(message, (kept) => recall(panes[kept.plane], kept)); return; }
     await panes[pane].show(message);
     if (panes[pane].held && !$page.placing) { panes[pane].held = ""; panes[pane].words(); }
     if (message.about.live) { choose(panes[pane]); sound(1800, 0.015); }
@@ -84,6 +85,7 @@ function hear(message) {
   } else if (kind === "status") status(message);
   else if (kind === "event") side.event(message.event);
   else if (kind === "past") { $("log").replaceChildren(); message.events.forEach((/** @type {any} */ event) => side.event(event, true)); } else if (kind === "refused") refused(message);
+  else if (kind === "plan") planned(message.plan);
   else if (kind === "control") control(message.control);
   else if (kind === "display") announce(message.behind ? "The display is behind: this page draws too slowly" : "The display is live again");
   else if (kind === "reset") { side.clear(); syringe.clear(); ct.clear(); for (const pane of Object.values(panes)) pane.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (command) => socket.raw(command)); else if (kind === "alternative") alternative(message.alternative);
@@ -150,6 +152,7 @@ function open() {
 function state(now) {
   const before = store.state;
   store.state = now;
+  if (before.level && before.level !== now.level) { endPlacing(); for (const pane of Object.values(panes)) pane.clear(); } // what was held shows another level
   told = performance.now();
   if (now.echo) note("read", now.echo);
   aim(performance.now() - commanded > 700 && !now.arm?.moving);
@@ -207,7 +210,6 @@ function begin(action) {
   const own = page[action.id];
   if (own) { own(); return; }
   if (action.command) foresee(action.command, send(filled(action.command)));
-  if (action.id === "xray.store") side.store(panes[$page.plane], recall);
   if (action.id === "cement.leak") leak();
   if (store.state.arm) show(store.state);
 }
@@ -235,14 +237,16 @@ const page = {
   "xray.faster": () => pulses(1), "xray.slower": () => pulses(-1),
   "xray.close": () => collimate(1), "xray.open": () => collimate(-1),
   "xray.magnify": () => send({ kind: "arm", magnification: ((store.state.arm?.magnification ?? 0) + 1) % 3 }),
+  "xray.subtract": subtract,
   "arm.view": () => { const other = store.state.arm?.plane === "ap" ? "lateral" : "ap"; $page.target = { ...$page.target, orbital_deg: VIEWS[other], cranial_deg: 0 }; send({ kind: "arm", orbital_deg: VIEWS[other], cranial_deg: 0 }); },
   "arm.stop": () => { send({ kind: "arm_stop" }); commanded = 0; },
   "needle.other": () => { const names = [...document.querySelectorAll("[data-needle]")].map((node) => /** @type {HTMLElement} */ (node).dataset.needle ?? ""); needle(names[(names.indexOf($page.needle) + 1) % names.length]); },
   "needle.place": place,
   "needle.skin_up": () => nudge(-1, 0), "needle.skin_down": () => nudge(1, 0), "needle.skin_left": () => nudge(0, -1), "needle.skin_right": () => nudge(0, 1),
-  "call.ct": () => { send({ kind: "ct" }); side.tab("t-ct"); },
+  "call.ct": () => { send({ kind: "ct", centre_mm: [ct.offset.sagittal, ct.offset.coronal, ct.offset.axial] }); side.tab("t-ct"); },
   "cement.faster": () => plunge(1), "cement.slower": () => plunge(-1),
-  "view.invert": () => active().invert(), "view.reset": () => active().reset(), "view.subtract": () => active().subtract(),
+  "view.invert": () => active().invert(), "view.reset": () => active().reset(),
+  "view.cross": () => { $page.cross = !$page.cross; for (const pane of Object.values(panes)) pane.draw(); },
   "view.in": () => active().zoom(1.15), "view.out": () => active().zoom(1 / 1.15),
   "view.brighter": () => active().shift(0, -10), "view.darker": () => active().shift(0, 10),
   "view.harder": () => active().shift(-25, 0), "view.softer": () => active().shift(25, 0),
@@ -269,6 +273,15 @@ function collimate(step) {
   const at = OPENINGS.findIndex((each) => (each === null ? !now : now && Math.abs(each[0] - now[0]) < 1));
   const next = OPENINGS[Math.min(OPENINGS.length - 1, Math.max(0, at + step))];
   send({ kind: "collimate", width_mm: next?.[0] ?? 0, height_mm: next?.[1] ?? 0 });
+}
+
+/** From plain pictures to subtracted ones (a mask is taken if there is none), to a roadmap if there is a run, and back. */
+function subtract() {
+  const arm = store.state.arm ?? {}, masked = arm.masks?.includes(arm.plane), run = arm.roadmaps?.includes(arm.plane);
+  if (arm.treatment === "off" || !arm.treatment) {
+    if (!masked) send({ kind: "mask" });
+    send({ kind: "subtract", mode: "dsa" });
+  } else send({ kind: "subtract", mode: arm.treatment === "dsa" && run ? "roadmap" : "off" });
 }
 
 /** @param {number} step */
