@@ -250,8 +250,9 @@ def test_another_level_begins_with_empty_monitors(page: Any) -> None:
     page.keyboard.press("d")
     waits(page, "trainer.store.state.level === 'L2'")
     assert page.evaluate("trainer.panes.ap.width") == 0
-    exposed(page)
-    assert page.evaluate("trainer.panes.ap.width") > 0
+    page.keyboard.down("Space")
+    waits(page, "trainer.panes.ap.width > 0")
+    page.keyboard.up("Space")
 
 
 def test_the_help_sheet_is_the_table_and_a_key_can_be_changed(page: Any) -> None:
