@@ -16,8 +16,9 @@ def test_environment_injects_and_is_paid_at_the_end(anatomies) -> None:
     assert seen.shape == (len(SIGHT),)
     assert info["menu"] == MENU
     seen, reward, done, _, info = env.step(MENU.index("inject"))
-    assert seen[SIGHT.index("injected_ml")] == pytest.approx(4.0 / 60 * 2, rel=0.3)
     assert (reward, done, info["refused"]) == (0.0, False, None)
+    seen, *_ = env.step(MENU.index("wait"))
+    assert seen[SIGHT.index("injected_ml")] == pytest.approx(4.0 / 60 * 3, rel=0.01)  # the last second is not shown yet
     env.step(MENU.index("stop"))
     _, reward, done, cut, info = env.step(MENU.index("finish"))
     assert done

@@ -236,13 +236,23 @@ def test_another_case_begins_with_empty_monitors(page: Any) -> None:
     assert state(page, "dose.exposures") == 0
 
 
+def test_the_second_needle_stays_in_the_hand(page: Any) -> None:
+    page.keyboard.press("Shift+ArrowUp")
+    waits(page, "trainer.store.state.needles.left?.depth_mm === 5")
+    page.keyboard.press("n")
+    heard = page.evaluate("trainer.store.state.tick")
+    waits(page, f"trainer.store.state.tick > {heard + 15}")
+    assert page.evaluate("trainer.store.page.needle") == "right"
+
+
 def test_another_level_begins_with_empty_monitors(page: Any) -> None:
     exposed(page)
     page.keyboard.press("d")
     waits(page, "trainer.store.state.level === 'L2'")
     assert page.evaluate("trainer.panes.ap.width") == 0
-    exposed(page)
-    assert page.evaluate("trainer.panes.ap.width") > 0
+    page.keyboard.down("Space")
+    waits(page, "trainer.panes.ap.width > 0")
+    page.keyboard.up("Space")
 
 
 def test_the_help_sheet_is_the_table_and_a_key_can_be_changed(page: Any) -> None:

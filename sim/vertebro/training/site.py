@@ -47,11 +47,17 @@ class Round:
         Through which cement is pushed.
     shown : int
         Tick at which its result comes on display; until then the pictures show the one before.
+    beam : bool
+        Whether the beam was on when it ended.
+    ages : dict
+        Plane → age [s] of its picture then.
     """
 
     dt: float
     needle: str | None
     shown: int
+    beam: bool
+    ages: dict[str, float]
     work: Future[Push | None]
 
 
@@ -235,7 +241,9 @@ class Site:
         if self.engine is not None:
             self.on_ct |= {leak.key for leak in self.leaks if leak.volume >= CT_VOLUME}
 
-    def compute(self, dt: float, push: tuple[str, float] | None, tick: int) -> None:
+    def compute(
+        self, dt: float, push: tuple[str, float] | None, tick: int, *, beam: bool, ages: dict[str, float]
+    ) -> None:
         """Let the solver do the next round [s] in its own thread, so that pictures go on meanwhile.
 
         Parameters
@@ -245,13 +253,15 @@ class Site:
             Needle and wanted rate [m³/s].
         tick : int
             Of the end of the round.
+        beam, ages : bool, dict
+            What the operator saw then, see `Round`.
         """
         engine = self.engine
         if engine is None or self.round is not None:
             raise SessionError("a round at the wrong moment", where="round", value=tick)
         self.tick = tick
         work = _SOLVER.submit(_one_round, engine, dt, push)
-        self.round = Round(dt=dt, needle=push and push[0], shown=tick + SHOWN_AFTER, work=work)
+        self.round = Round(dt=dt, needle=push and push[0], shown=tick + SHOWN_AFTER, beam=beam, ages=ages, work=work)
 
     def settle(self) -> tuple[Round, Push | None] | None:
         """Wait for the round that is being computed and bring its result on display; None without one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from vertebro.training.arm import Frame
@@ -44,10 +43,8 @@ def book(session: Session, site: Site, done: Round, push: Any) -> None:
         "canal": risks.canal_encroachment,
         "embolic_ml": engine.monitor.embolic_volume / ml,
         "leaks_ml": {str(leak.key): leak.volume / ml for leak in site.leaks},
-        "ages_s": {
-            plane: age for plane in ("ap", "lateral") if math.isfinite(age := session.arm.age(plane, session.tick))
-        },
-        "beam": session.arm.pedal,
+        "ages_s": done.ages,
+        "beam": done.beam,
         "alarming": session.patient.alarming,
     }
     session.log.add("row", session.tick, **session.last_round)

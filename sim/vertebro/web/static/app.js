@@ -168,7 +168,7 @@ function state(now) {
   const hint = (now.hints ?? [])[0] ?? "";
   if (hint && hint !== hinted) announce(hint);
   hinted = hint;
-  if (!before.needles || !before.needles[$page.needle]) follow(now);
+  if (!Object.keys(before.needles ?? {}).length) follow(now);
   if (phase === "run") open();
   if (now.vitals?.alarm && !before.vitals?.alarm) sound(660, 0.6);
   if (now.finished && !before.finished) socket.raw({ kind: "debrief" });
@@ -191,7 +191,7 @@ function aim(settled) {
   if (settled && store.state.arm) $page.target = { ...store.state.arm };
 }
 
-/** A single placed needle is the one in the hand. @param {any} now */
+/** The first needle to be placed is the one in the hand; later ones are chosen. @param {any} now */
 function follow(now) {
   const names = Object.keys(now.needles ?? {});
   if (names.length === 1 && !names.includes($page.needle)) $page.needle = names[0];
