@@ -132,6 +132,14 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.join(5.0)
 
 
+def run_alone(text: str, base: str, keep: str | None, pictures: bool) -> Outcome:
+    """`run_member` on one core, as in a local process: a cluster has a worker for each core."""
+    import numba
+
+    numba.set_num_threads(1)
+    return run_member(text, base, keep, pictures)
+
+
 def _died(task: Task) -> Outcome:
     return {
         "status": "failed",
@@ -163,7 +171,7 @@ def dask_cluster(tasks: list[Task], address: str) -> Iterator[tuple[int, Outcome
         ) from None
     with client:
         futures = {
-            client.submit(run_member, *task.arguments, key=f"vertebro-{task.number}-{id(tasks)}", pure=False): task
+            client.submit(run_alone, *task.arguments, key=f"vertebro-{task.number}-{id(tasks)}", pure=False): task
             for task in tasks
         }
         try:
