@@ -29,7 +29,7 @@ def maker(small_run: Run) -> LoopMaker:
 @pytest.fixture(scope="module")
 def folder(small_run: Run, maker: LoopMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dicom") / "study"
-    export.export_dicom(small_run, out, maker=maker, bits=12)
+    export.export_dicom(small_run, out, maker=maker, bits=12, parts=("xa",))
     return out
 
 
