@@ -153,7 +153,7 @@ class Album:
         """Turntable pictures of a level: early, when it first leaked (or part of the way), at the end."""
         chosen = ring_times(run)
         site = self.session.sites[level]
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"level": level, "t": session_time(site, time), "words": f"{level}, {words}", "files": []}
             for time, words in chosen
         ]

@@ -123,8 +123,8 @@ def _outlined(jpeg: bytes, shadows: list[dict[str, Any]]) -> bytes:
     for shadow in shadows:
         line = _ring(shadow["mask"], max(1, round(NEAR * scale)), max(1, round(WIDE * scale)))
         if not shadow["visible"]:
-            rows, cols = np.indices(line.shape)
-            line &= (rows + cols) // DASH % 2 == 0
+            down, across = np.indices(line.shape)
+            line &= (down + across) // DASH % 2 == 0
         grey[line] = RED if shadow["visible"] else AMBER
     picture = Image.fromarray(grey)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(round(15 * max(scale, 0.7)))
