@@ -142,10 +142,12 @@ class Camera:
         view: str,
         leak_fraction: NDArray[np.float32],
         cement_fraction: NDArray[np.float32],
-        **veins: NDArray[np.floating] | None,
+        *,
+        veins: NDArray[np.floating] | None = None,
+        leaked_veins: NDArray[np.floating] | None = None,
     ) -> bool:
         """Whether the leaked part of the cement can be told from the rest of the picture; see `look`."""
-        return self.look(view, leak_fraction, cement_fraction, **veins).visible
+        return self.look(view, leak_fraction, cement_fraction, veins=veins, leaked_veins=leaked_veins).visible
 
     def look(
         self,

@@ -14,6 +14,7 @@ from vertebro.anatomy.pathology import with_pathology
 from vertebro.anatomy.pathology_cracks import sacral_cracks
 from vertebro.anatomy.pathology_draft import take_apart
 from vertebro.anatomy.pathology_records import SacralFracture
+from vertebro.drainage import flow_vessels
 from vertebro.tissue import Compartment
 from vertebro.units import mm
 
@@ -43,19 +44,31 @@ def _opened(record: SacralFracture) -> np.ndarray:
 
 
 def test_the_cracks_conduct_better_than_the_bone_beside_them() -> None:
-    """Up and down in the alae, and through their front, where there is no cortex left in the way."""
+    """Up and down in the alae and from back to front."""
     record = SacralFracture(bar=False)
     broken, cut = _broken(record), _cells(record)
     beside = ndimage.binary_dilation(cut, iterations=2) & ~cut & np.isin(broken.compartment, OWN)
     for axis in (1, 2):
         k = broken.permeability[axis]
         assert np.exp(np.log(k[cut]).mean()) > 1.5 * np.exp(np.log(k[beside]).mean())
-    assert broken.face_resistance is not None
-    ahead = cut[:, :-1] & ~np.isin(broken.compartment[:, 1:], OWN)
-    closed = beside[:, :-1] & ~np.isin(broken.compartment[:, 1:], OWN)
-    layer = broken.face_resistance[1][:, :-1]
-    assert np.mean(layer[ahead] == 0) > 0.6
-    assert np.mean(layer[closed] == 0) < 0.2
+
+
+def test_slits_lead_out_of_the_cracks_to_every_side_through_the_cortex() -> None:
+    """A strip of the sheet each 4 mm; it begins in the bone's last voxel and ends in the torn tissue before it."""
+    broken = _broken(SacralFracture(bar=False))
+    network = broken.network
+    assert network is not None
+    chains = network.segments[network.slit]
+    begin = network.nodes[np.setdiff1d(chains[:, 0], chains[:, 1])]
+    way = np.diff(network.nodes[chains], axis=1)[:, 0]
+    for direction in ([0, 1, 0], [0, -1, 0], [0, 0, 1]):
+        assert np.count_nonzero(way @ direction > 0.9 * np.linalg.norm(way, axis=1)) >= 4
+    bone = np.isin(broken.compartment, OWN)
+    inner = [bone[tuple(broken.grid.nearest(point - 0.5 * SPACING * step / np.linalg.norm(step)))] for point, step in
+             zip(network.nodes[chains[:, 0]], way, strict=True) if point in begin]  # fmt: skip
+    assert np.mean(inner) > 0.9
+    mouths = set(flow_vessels(broken).coupling_node.tolist())
+    assert mouths >= set(np.setdiff1d(chains[:, 0], chains[:, 1]).tolist())
 
 
 def test_the_cracks_run_through_both_alae_lateral_to_the_foramina() -> None:

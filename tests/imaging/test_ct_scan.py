@@ -228,7 +228,7 @@ def test_a_needle_is_white_its_prolongation_dark() -> None:
 
 @pytest.mark.parametrize("method", ["linear", "normalised"])
 def test_metal_reduction_lightens_the_band_between_two_rods(method: Any) -> None:
-    """Rods across the slice; a long needle in the slice is beyond it, as at real scanners."""
+    """Rods across the slice."""
     rods = tuple(CTNeedle(start=(r, 0, -0.01), end=(r, 0, 0.01), outer_radius=1.5e-3) for r in (-0.015, 0.015))
     view = CTField(width=0.08, pixels=160)
     dark, light = (
@@ -245,6 +245,26 @@ def test_metal_reduction_lightens_the_band_between_two_rods(method: Any) -> None
     between = np.s_[78:82, 60:100]
     assert abs(light[between].mean() - 40) < 0.5 * abs(dark[between].mean() - 40)
     assert light[80, 110] > 3000  # the rods are put back
+
+
+@pytest.mark.parametrize("method", ["linear", "normalised"])
+def test_metal_reduction_lightens_the_shadow_before_a_long_needle_and_keeps_it(method: Any) -> None:
+    """A cannula in the slice: its thin wall blooms, its lumen is dark, and its prolongation is starved."""
+    needle = CTNeedle(start=(0.0, -0.05, 0.0), end=(0.0, 0.0, 0.0), outer_radius=1.6e-3, inner_radius=1.1e-3)
+    view = CTField(width=0.08, pixels=160, centre=(0.004, -0.006, 0.0))
+    dark, light = (
+        ct_slice(
+            view, cylinder(), GRID, needles=(needle,), scanner=replace(QUICK, metal_reduction=choice),
+            mode="reconstructed",
+        ).hu
+        for choice in ("none", method)
+    )  # fmt: skip
+    across, row = 80 + 8, 80 - 12  # of the needle, and of its tip
+    before = np.s_[row - 24 : row - 8, across - 2 : across + 3]
+    assert dark[before].mean() < -250
+    assert abs(light[before].mean() - 40) < 0.5 * abs(dark[before].mean() - 40)
+    on = np.s_[row + 8 : row + 34, across - 3 : across + 4]
+    assert np.array_equal(light[on].max(axis=1), dark[on].max(axis=1))
 
 
 @pytest.mark.parametrize("method", ["linear", "normalised"])

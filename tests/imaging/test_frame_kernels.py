@@ -99,9 +99,7 @@ def test_absorption_in_tissue_equals_its_naive_twin(shape: tuple[int, int, int],
 def test_transmission_equals_its_naive_twin(absent: tuple[int, ...], rng: np.random.Generator) -> None:
     tissue = rng.uniform(1, 2, (4, ROWS, COLS)).astype(np.float32)
     sizes, places = [(6, 11), (3, 20), (9, 4)], np.array([[5, 4], [7, 1], [2, 15]])
-    one, two, three = (
-        rng.random((0, 0) if i in absent else size).astype(np.float32) for i, size in enumerate(sizes)
-    )
+    one, two, three = (rng.random((0, 0) if i in absent else size).astype(np.float32) for i, size in enumerate(sizes))
     mu, primary = rng.random((3, 4)).astype(np.float32), tissue.sum(axis=0)
     out, other = primary.copy(), np.empty((ROWS, COLS), np.float32)
     assert fast.transmit(tissue, (one, two, three), places, mu, LINES, BITS, out)

@@ -145,6 +145,33 @@ def test_needle_of_steel_is_exact_to_half_a_percent_of_a_line_integral(pose: CAr
     assert error.max() < 0.02
 
 
+@pytest.mark.parametrize("tilt", [20.0, 45.0])
+def test_needle_with_its_end_is_exact_on_coarse_pixels_too(tilt: float) -> None:
+    """256², near the beam: p99.9 < 0.005 against 32² rays a pixel through a tube with square ends."""
+    geometry = CArm.ap(rows=256, cols=256, pitch=1e-3).geometry
+    turn = math.radians(tilt)
+    axis = np.array([0.9 * math.sin(turn), math.cos(turn), 0.436 * math.sin(turn)])
+    axis, tip, length = axis / np.linalg.norm(axis), np.array([0.003, 0.005, -0.002]), 0.1
+    path = cylinder_path(geometry, tip - length * axis, tip, 1.5e-3, 1.2e-3)
+    near = maximum_filter(path, 3) > 0
+    row, col = (index.astype(float)[:, None] for index in np.nonzero(near))
+    origin, mean = geometry.source - tip + length * axis, np.zeros(len(row))
+    for down, across in itertools.product((np.arange(32) + 0.5) / 32 - 0.5, repeat=2):
+        ray = geometry.rays[0] + (row + down) * geometry.rays[1] + (col + across) * geometry.rays[2]
+        ray /= np.linalg.norm(ray, axis=1)[:, None]
+        slope, along = ray @ axis, float(origin @ axis)
+        square, half = 1 - slope**2, ray @ origin - along * slope
+        ends = np.sort([-along / slope, (length - along) / slope], axis=0)
+        for radius, sign in ((1.5e-3, 1), (1.2e-3, -1)):
+            root = np.sqrt(np.maximum(half**2 - square * (origin @ origin - along**2 - radius**2), 0))
+            low, high = np.maximum((-half - root) / square, ends[0]), np.minimum((root - half) / square, ends[1])
+            mean += sign * np.where(root > 0, np.maximum(high - low, 0), 0) / 32**2
+    error = np.zeros(path.shape)
+    error[near] = np.abs(path[near] - mean) * STEEL
+    assert path.max() * STEEL > 0.5
+    assert np.quantile(error, 0.999) < 0.005
+
+
 def test_kernels_equal_their_naive_twins() -> None:
     """34 rays and 144 rays a pixel of 1.2 mm."""
     geometry = CArm(orbital=0.4, cranial=0.2, rows=7, cols=9, pitch=1.2e-3).geometry

@@ -125,6 +125,20 @@ def test_pieces_of_the_chord_equal_their_naive_twins(way: list[float]) -> None:
     assert cut > 0 or way[1] > 0.9  # seen from the side most of it needs no samples
 
 
+@pytest.mark.parametrize("along", [1, 2])
+def test_even_lines_equal_their_naive_twin(along: int) -> None:
+    """Two lines of different length, columns or rows of the picture; the third is not to be drawn."""
+    ray = np.array([[-0.01, -0.02, 1.0], [1e-3, 0, 0], [0, 1e-3, 0]])
+    strips = np.array([[8.2, 3.1, 0.002] * 3, [9.7, 2.4, 0.003] * 3, [9.0, 3.0, 0.002] * 3]).T.copy()
+    ends = np.array([[5, 7, 6], [12, 13, 12], [4, 6, 9]])
+    images = [np.zeros((20, 20), np.float32) for _ in range(2)]
+    for room, image in zip((fast, naive), images, strict=True):
+        room.even_lines(strips, ends, 2, ray, along, np.array([0.6, 0.8, 0.0]), -1.0, np.empty((3, 3)), image)
+    assert np.allclose(*images, atol=1e-8)
+    drawn = np.flatnonzero(images[0].any(axis=0 if along == 1 else 1))
+    assert drawn.tolist() == [4, 6]
+
+
 def test_shadow_of_the_tip_ends_where_the_point_projects() -> None:
     geometry = CArm.lateral().geometry
     tip = np.array([0.0, 0.01, 0.005])

@@ -16,8 +16,8 @@ from vertebro.imaging.brightness import PIECES
 from vertebro.imaging.detector import Detector, Lag, NoiseBank
 from vertebro.imaging.exposure import ExposureControl
 from vertebro.imaging.fluoro_view import FluoroView
-from vertebro.imaging.shadows import soft_shadow
 from vertebro.imaging.fluoroscope import retuning
+from vertebro.imaging.shadows import soft_shadow
 
 Patient = tuple[TissueLayer, ...]
 POSE = CArm.lateral(rows=128, cols=128, pitch=1e-3)
@@ -303,6 +303,16 @@ def test_noise_does_not_repeat_and_frames_do_not_resemble_each_other(patient: Pa
     pairs = np.corrcoef(parts)[np.triu_indices(60, 1)]
     assert np.abs(pairs).mean() < 0.02
     assert np.abs(pairs).max() < 5 / 64  # five standard deviations of 64² numbers
+
+
+def test_layers_leave_no_trace_where_they_no_longer_are(patient: Patient) -> None:
+    """The primary is kept from picture to picture and mended where the last picture's layers were."""
+    stream = Stream(Fluoroscope(kvp=80.0, **STILL).prepare(POSE, patient), charge=1.0)
+    lines = np.zeros((3, 128, 128), np.float32)
+    lines[0, 20:30, 40:90], lines[1, 60:64, 10:20], lines[2, 22:80, 50:60] = 1e-3, 2e-3, 3e-3
+    for line, other in ((lines[0], lines[1]), (lines[2], None), (None, None), (lines[1], lines[0])):
+        shown = stream.frame(needle_line=line, cement_line=other, noise=False).signal
+        assert np.allclose(shown, stream.view.frame(needle_line=line, cement_line=other, noise=False).signal, rtol=1e-4)
 
 
 def test_same_seed_gives_the_same_run(patient: Patient) -> None:

@@ -10,6 +10,7 @@ import pytest
 from leakage.scene import FRAME, GRID, VOXEL, compartments, empty, line, paint
 from vertebro.errors import CaseError, GeometryError
 from vertebro.leakage import RiskSettings, RiskWatch, measure_result
+from vertebro.tissue import Compartment
 from vertebro.units import ml
 
 COMPARTMENT = compartments()
@@ -69,6 +70,17 @@ def test_a_foramen_and_a_vein_speak_by_volume() -> None:
     here.look(2.0, paint(empty(), [(11, -15, 1), (-11, -15, 1)]), 2e-3 * ml)
     assert signs(here) == ["foramen entered", "embolic load"]
     assert here.signs[1].to_dict()["value_ml"] == pytest.approx(2e-3)
+
+
+def test_the_wings_and_lower_bodies_of_a_sacrum_have_no_posterior_quarter() -> None:
+    """They lie behind the posterior wall of S1 by nature."""
+    compartment = np.full(GRID.shape, Compartment.BODY, np.uint8)
+    here = RiskWatch(grid=GRID, compartment=compartment, frame=FRAME)
+    here.look(1.0, paint(empty(), [(-17, -9, 1), (1, -13, -9)]))
+    assert signs(here) == []
+    here.look(2.0, paint(empty(), [(-17, -9, 1), (5, -7, 1)]))
+    assert signs(here) == ["posterior quarter"]
+    assert here.posterior_margin == pytest.approx(0.1)
 
 
 def test_a_bone_without_a_canal_has_no_posterior_quarter() -> None:

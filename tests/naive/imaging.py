@@ -191,15 +191,18 @@ def gauss_area(lines: Array, x: float) -> float:
 
 
 def even_lines(
-    strips: Array, low: Array, high: Array, ray: Array, line: Array, fast: int, axis: Array, sign: float,
-    area: Array | None, image: Array,
+    strips: Array, ends: Array, count: int, ray: Array, fast: int, axis: Array, sign: float, area: Array | None,
+    image: Array,
 ) -> None:  # fmt: skip
     """Every pixel of every line by itself."""
-    for m, j in enumerate(line):
-        for x in range(low[m], high[m]):
+    for m in range(count):
+        low, high, j = ends[:, m]
+        for x in range(low, high):
             row, col = (x, j) if fast == 1 else (j, x)
             d = ray[0] + row * ray[1] + col * ray[2]
-            chord = 2 * (gauss_area(strips[:, :, m], x + 0.5) - gauss_area(strips[:, :, m], x - 0.5))
+            chord = 2 * (
+                gauss_area(strips[:, m].reshape(3, 3), x + 0.5) - gauss_area(strips[:, m].reshape(3, 3), x - 0.5)
+            )
             image[row, col] += sign * chord * np.linalg.norm(d) / (d @ d - (d @ axis) ** 2)
 
 
@@ -261,9 +264,7 @@ def add_cut_cylinder(
             image[row, col] += sign * sampled_chord(*direction, ray, *origin, axis, along, c, planes)
 
 
-def ellipsoid_chord(
-    dx: float, dy: float, dz: float, o: Array, c: float, unit: Array, samples: int = 60_000
-) -> float:
+def ellipsoid_chord(dx: float, dy: float, dz: float, o: Array, c: float, unit: Array, samples: int = 60_000) -> float:
     """Count many samples of a ray that lie in the unit ball; the source is at `o` in its frame."""
     direction = np.array([dx, dy, dz])
     near = np.clip(-(o @ unit @ direction) / ((unit @ direction) @ (unit @ direction)) + np.array([-0.05, 0.05]), 0, 1)

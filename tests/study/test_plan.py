@@ -88,6 +88,12 @@ def test_the_same_seed_gives_the_same_design() -> None:
         ({"patients": 0}, "patients"),
         ({"case": "no-such-case"}, "no-such-case"),
         ({"wary": {}}, "wary"),
+        ({"vary": {VOLUME: {"values": []}}}, "values without any entry"),
+        ({"vary": {VOLUME: {"values": [1e-6], "lo": 2}}}, "weights"),
+        ({"vary": {VOLUME: {"values": [float("nan")]}}}, "finite"),
+        ({"vary": {VOLUME: [1e-6, 2e-6]}}, "{ values = [...] }"),
+        ({"vary": {VOLUME: {"values": ["1 Pa.s"]}}}, f"vary.{VOLUME}"),
+        ({"vary": {}, "set": {VOLUME: "300 ml"}}, f"set.{VOLUME}"),
     ],
 )  # fmt: skip
 def test_an_impossible_study_names_the_mistake(more: dict[str, Any], word: str) -> None:

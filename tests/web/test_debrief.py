@@ -58,6 +58,7 @@ def loaded(page: Any, selector: str) -> bool:
 
 def clicked_at(page: Any, seconds: float) -> None:
     """Click the strip at a second of the session."""
+    page.locator(".strip-svg").scroll_into_view_if_needed()
     box = page.locator(".strip-svg").bounding_box()
     end = float(page.get_attribute(".strip-svg", "aria-valuemax"))
     first, last = 168 / 1000, 984 / 1000

@@ -2,7 +2,8 @@ r"""How a slit exchanges fluid with the voxels that it cuts.
 
 Both faces of a slit take from the voxels along them. Over a voxel of thickness T across the slit the mean distance to
 the slit is T/4, so that an area A of crack exchanges ``2 A K / (T/4)`` with it, K the permeability across the crack:
-the embedded fractures of li2008. Within bone a slit meets bone only, outside only what is open there.
+the embedded fractures of li2008. Within bone a slit meets bone only, outside only what is open there. At its inner end
+it drinks as its next `DRINK` would, but without the lumen: the bone there holds that (`pathology_slits`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from vertebro.anatomy.network import VeinNetwork
 from vertebro.anatomy.network_coupling import Coupling
 from vertebro.grid import VoxelGrid
+from vertebro.sources import Constant
 
+DRINK = Constant(1e-3, "m", 0.5e-3, 3e-3, "vertebro", "ours", "of crack in bone that a slit's inner end drinks from")
 SAMPLE = 0.25e-3  # m, over the area of a slit
 
 Float = NDArray[np.float64]
@@ -44,13 +47,20 @@ def couple_slits(
     """
     numbers: list[Index] = []
     values: list[Float] = []
-    outer_nodes = _nodes_outside(network)
+    outer = _nodes_outside(network)
+    inner = np.setdiff1d(network.segments[network.slit, 0], network.segments[network.slit, 1])
     for segment in np.flatnonzero(network.slit):
-        inside = bool(network.inside[segment])
-        node, cell, value = _exchange(network, int(segment), grid, permeability, outer_nodes)
-        keep = (bone if inside else around).reshape(-1)[cell] & (value > 0.0)
-        numbers.append(node[keep] * grid.size + cell[keep])
-        values.append(value[keep])
+        ends, inside = network.segments[segment], bool(network.inside[segment])
+        a, b = network.nodes[ends]
+        parts = [(a, b, _sharing(ends, outer[ends], inside), bone if inside else around)]
+        if ends[0] in inner:
+            before = a - float(DRINK) * (b - a) / max(float(np.linalg.norm(b - a)), 1e-12)
+            parts.append((before, a, (int(ends[0]),) * 2, bone))
+        for start, end, nodes, taken in parts:
+            node, cell, value = _exchange(start, end, network.sides[segment], nodes, grid, permeability)
+            keep = taken.reshape(-1)[cell] & (value > 0.0)
+            numbers.append(node[keep] * grid.size + cell[keep])
+            values.append(value[keep])
     pair, back = np.unique(np.concatenate([np.zeros(0, np.int64), *numbers]), return_inverse=True)
     cells = np.stack(np.unravel_index(pair % grid.size, grid.shape), axis=1).astype(np.int64)
     total = np.zeros(len(pair))
@@ -59,20 +69,22 @@ def couple_slits(
 
 
 def _nodes_outside(network: VeinNetwork) -> NDArray[np.bool_]:
-    """(n,) nodes that no segment within bone ends at: what flows out of the bone passes the whole slit first."""
+    """(n,) nodes that lie outside the bone: what flows out of it passes the whole slit first."""
     out = np.ones(len(network.nodes), bool)
     out[network.segments[network.inside].ravel()] = False
+    out[np.setdiff1d(network.segments[network.slit, 0], network.segments[network.slit, 1])] = False
     return out
 
 
 def _exchange(
-    network: VeinNetwork, segment: int, grid: VoxelGrid, permeability: Float, outer: NDArray[np.bool_]
+    a: Float, b: Float, breadth: Float, nodes: tuple[int, int], grid: VoxelGrid, permeability: Float
 ) -> tuple[Index, Index, Float]:
-    """Node numbers, flat cells and conductances [m³] of both faces of a slit, sample by sample."""
-    ends = network.segments[segment]
-    a, b = network.nodes[ends]
-    breadth, span, length = network.sides[segment], float(network.span[segment]), float(network.length[segment])
-    normal = np.cross(b - a, breadth) / (span * max(float(np.linalg.norm(b - a)), 1e-12))
+    """Node numbers, flat cells and conductances [m³] of both faces of a slit from a to b, sample by sample.
+
+    Its first half takes for the first of `nodes`, its second for the second.
+    """
+    span, length = float(np.linalg.norm(breadth)), float(np.linalg.norm(b - a))
+    normal = np.cross(b - a, breadth) / (span * max(length, 1e-12))
     along, beside = _fractions(length), _fractions(span) - 0.5
     thick = float(np.abs(normal) @ np.asarray(grid.spacing))
     points = a + along[:, None, None, None] * (b - a) + beside[None, :, None, None] * breadth
@@ -82,8 +94,7 @@ def _exchange(
     cell = np.ravel_multi_index(tuple((index * on[:, None]).T), grid.shape).astype(np.int64)
     across = np.einsum("dk,d->k", permeability.reshape(3, -1)[:, cell], normal**2)
     area = span * length / (len(along) * len(beside))
-    near = np.where(along < 0.5, *_sharing(ends, outer[ends], bool(network.inside[segment])))
-    node = np.repeat(near, 2 * len(beside))
+    node = np.repeat(np.where(along < 0.5, *nodes), 2 * len(beside))
     return node.astype(np.int64), cell, on * area * across / (0.25 * thick)
 
 

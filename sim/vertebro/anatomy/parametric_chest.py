@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.parametric_canvas import Canvas
 from vertebro.anatomy.parametric_trunk import HU, Trunk
-from vertebro.anatomy.shapes import FAR, Shape, bar, ellipsoid, evaluate, frame_along, is_empty, tube
+from vertebro.anatomy.shapes import FAR, Shape, bar, ellipsoid, evaluate, frame_along, is_empty, smooth_max, tube
 from vertebro.tissue import Organ, Tissue
 from vertebro.units import mm
 
@@ -175,8 +175,12 @@ def _lung(trunk: Trunk, chest: Chest, side: float) -> Shape:
         waist = np.clip((a - middle) / depth + np.float32(0.3), 0, 1)  # the body is narrower in front
         medial = body * (1 - np.float32(0.38) * waist * waist) + np.float32(PLEURA) + heart - out
         gutter = middle - depth - np.float32(3 * mm) - np.float32(0.6) * np.maximum(out - body - 4 * mm, 0) - a
-        above = np.maximum(-dome.distance(r, a, s), np.float32(floor) - s)
-        return np.asarray(np.maximum(np.maximum(medial, gutter * 0.86), np.maximum(above, chest.distance(r, a, s))))
+        rise = np.float32(0.35) * np.maximum(
+            np.float32(95 * mm * trunk.scale) - out, 0
+        )  # the recess is deepest outside
+        above = smooth_max(-dome.distance(r, a, s), np.float32(floor) + rise - s, 20 * mm)
+        beside = smooth_max(np.maximum(medial, gutter * np.float32(0.86)), chest.distance(r, a, s), 8 * mm)
+        return np.asarray(smooth_max(beside, above, 12 * mm))
 
     low = np.array([0.0 if side > 0 else -float(chest.half_width.max()), chest.back, floor])
     top = spine.height("T1") + 8 * mm

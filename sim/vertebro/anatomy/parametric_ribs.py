@@ -28,12 +28,12 @@ Part = tuple[list[Shape], list[Shape], float, float]  # joint end, shaft, cortex
 
 def build_ribs(trunk: Trunk, chest: Chest, column: Column, low: float, high: float) -> list[Part]:
     """Ribs, from the lowest, that come between two heights [m] of the target's frame."""
-    bones, parts = {b.level: b for b in column.bones}, []
+    bones: dict[str, Bone] = {b.level: b for b in column.bones}
+    parts: list[Part] = []
     for number in range(12, 0, -1):
         bone = bones[f"T{number}"]
         if low - ABOVE * trunk.scale < bone.pose.s < high + FALL * trunk.scale:
-            for side in (1.0, -1.0):
-                parts.append(rib_shapes(trunk, chest, bone, number, side))
+            parts.extend(rib_shapes(trunk, chest, bone, number, side) for side in (1.0, -1.0))
     return parts
 
 

@@ -1,11 +1,9 @@
 """Cracks as planar conduits, and holes in the cortex: what lets cement out.
 
-A fissure of a wall that is thinner than a voxel becomes chains of slits beside the voxels (`pathology_slits`). Wider
-ones, the long sheets of a sacral fracture and cracks of an endplate are voxels: as a chain of slits the same endplate
-crack let nothing measurable into the disc (1.2 mm grid, 3 mL), as voxels it leaks, and why was not found out. Between
-two walls a distance w apart a fluid meets the permeability w²/12. Such a crack is spread over the layer of voxels it
-runs through: each gets the share w/T of crack (T: thickness of the layer), so that volume w and conductance w³/12 per
-length of crack are its own on every grid. Where it crosses a shell or an endplate the layer in the face is gone.
+Between two walls a distance w apart a fluid meets the permeability w²/12. A crack that is wider than a voxel is voxels:
+each of the layer it runs through gets the share w/T of crack (T: thickness of the layer), so that volume w and
+conductance w³/12 per length of crack are its own on every grid. Where it crosses a shell or an endplate the layer in
+the face is gone. A thinner one becomes chains of slits beside the voxels where that is better (`pathology_slits`).
 """
 
 from __future__ import annotations
@@ -52,8 +50,10 @@ class Crack:
     width : float [m]
     beyond : float [m]
         How far outside the bone it still tears soft tissue.
-    out : (3,) unit vector or None
-        `along` or `across`, or their opposites: the way out of the bone; None: a sheet that has none.
+    ways : tuple of (3,) unit vectors
+        `along`, `across` or their opposites: ways out of the bone.
+    torn : float [m]
+        How far from it soft tissue outside is torn.
     name : str
     """
 
@@ -64,7 +64,8 @@ class Crack:
     half: tuple[float, float]
     width: float
     beyond: float = np.inf
-    out: Array | None = None
+    ways: tuple[Array, ...] = ()
+    torn: float = 0.0
     name: str = "crack"
 
     @property
@@ -80,7 +81,7 @@ class Crack:
 
     def is_slit(self, grid: VoxelGrid) -> bool:
         """Whether it leads out and is thinner than a voxel."""
-        return self.out is not None and self.width < self.layer(grid)
+        return bool(self.ways) and self.width < self.layer(grid)
 
     def share(self, grid: VoxelGrid) -> NDArray[np.float32]:
         """Share [1] of each voxel that is crack."""
@@ -117,6 +118,7 @@ def crack_of(draft: Draft, record: EndplateCrack) -> Crack:
         across=upright,
         half=(0.5 * record.length, 0.5 * (record.reach + record.depth)),
         width=record.width,
+        ways=(sign * upright,),
         name="endplate crack",
     )
 
@@ -138,7 +140,8 @@ def fissure_of(draft: Draft, record: WallFissure) -> Crack:
         across=beside if flat else upright,
         half=(0.5 * (record.depth + beyond), 0.5 * record.length),
         width=record.width,
-        out=out,
+        ways=(out,),
+        torn=float(HAEMATOMA),
         name=f"fissure of the {record.wall} wall",
     )
 
@@ -167,6 +170,9 @@ def sacral_cracks(draft: Draft, record: SacralFracture) -> list[Crack]:
                 half=half,
                 width=record.width,
                 beyond=SACRAL_TEAR,
+                ways=(y, -y, along, -along),
+                torn=SACRAL_TEAR,
+                name=f"sacral crack, {name}",
             )
         )
     if record.bar:
@@ -175,7 +181,18 @@ def sacral_cracks(draft: Draft, record: SacralFracture) -> list[Crack]:
         centre = np.array([0.5 * (start + end), marks.anterior_wall, low])
         half = (0.5 * (marks.anterior_wall - marks.posterior_wall), 0.5 * abs(end - start))
         cracks.append(
-            Crack(centre=centre, normal=z, along=y, across=x, half=half, width=record.width, beyond=SACRAL_TEAR)
+            Crack(
+                centre=centre,
+                normal=z,
+                along=y,
+                across=x,
+                half=half,
+                width=record.width,
+                beyond=SACRAL_TEAR,
+                ways=(y, -y),
+                torn=SACRAL_TEAR,
+                name="sacral crack, across",
+            )
         )
     return cracks
 
@@ -198,22 +215,31 @@ def darken(draft: Draft, crack: Crack, *, sclerosis: float = 0.0) -> None:
     draft.hu = np.asarray(draft.hu + share * (float(HU_CRACK) - draft.hu), np.float32)
 
 
-def conduct(anatomy: Anatomy, crack: Crack) -> None:
-    """Open a crack as voxels: pores, permeability in its plane, faces it crosses (changes the arrays in place)."""
-    share = crack.share(anatomy.grid)
-    share = np.where(anatomy.tissue == Tissue.DURA, np.float32(0), share)  # it does not cut the dural sac
-    if np.isfinite(crack.beyond):
-        own = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
-        share[ndimage.distance_transform_edt(~own, sampling=anatomy.grid.spacing) > crack.beyond] = 0
-    hit = share > 0
-    part = share[hit]
+def conduct(anatomy: Anatomy, crack: Crack, within: NDArray[np.bool_] | None = None) -> None:
+    """Open a crack as voxels: pores, permeability in its plane, faces it crosses (changes the arrays in place).
+
+    `within` are the voxels to be opened; without it all that it cuts but the dura, and the disc there is fissured.
+    """
+    cut = cut_cells(anatomy, crack)
+    hit = cut if within is None else cut & within
+    part = crack.share(anatomy.grid)[hit]
     anatomy.porosity[hit] = anatomy.porosity[hit] * (1 - part) + np.float32(CRACK_POROSITY) * part
     anatomy.bone_fraction[hit] *= 1 - part
     for axis in range(3):
         along = (crack.width**2 / 12.0) * (1 - crack.normal[axis] ** 2)
         anatomy.permeability[axis][hit] = anatomy.permeability[axis][hit] * (1 - part) + along * part
     open_faces(anatomy, hit, crack.normal)
-    tear_disc(anatomy, hit)
+    if within is None:
+        tear_disc(anatomy, hit)
+
+
+def cut_cells(anatomy: Anatomy, crack: Crack) -> NDArray[np.bool_]:
+    """(…) voxels that a crack runs through, up to its end outside the bone; it does not cut the dural sac."""
+    cells = (crack.share(anatomy.grid) > 0) & (anatomy.tissue != Tissue.DURA)
+    if np.isfinite(crack.beyond):
+        own = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
+        cells &= ndimage.distance_transform_edt(~own, sampling=anatomy.grid.spacing) <= crack.beyond
+    return np.asarray(cells)
 
 
 def tear_disc(anatomy: Anatomy, cells: NDArray[np.bool_]) -> None:
@@ -228,8 +254,10 @@ def tear_disc(anatomy: Anatomy, cells: NDArray[np.bool_]) -> None:
     anatomy.porosity[torn] = np.maximum(anatomy.porosity[torn], np.float32(TORN_POROSITY))
 
 
-def tear_tissue(anatomy: Anatomy, cells: NDArray[np.bool_]) -> None:
+def tear_tissue(anatomy: Anatomy, cells: NDArray[np.bool_], reach: float) -> None:
     """Loosen the soft tissue that a broken wall has torn, as before a breach; bone, veins, dura stay (in place).
+
+    `reach` is how far [m] from the crack's cells outside bone it does.
 
     Without it a fissure ends in intact muscle or fat (1e-12, 1e-11 m²): its own lumen outside, at most 0.03 mL, fills
     and nothing more leaks.
@@ -239,7 +267,7 @@ def tear_tissue(anatomy: Anatomy, cells: NDArray[np.bool_]) -> None:
     if not outside.any():
         return
     away = ndimage.distance_transform_edt(~outside, sampling=anatomy.grid.spacing)
-    torn = (away < float(HAEMATOMA)) & np.isin(anatomy.tissue, (Tissue.FAT, Tissue.MUSCLE)) & ~own
+    torn = (away < reach) & np.isin(anatomy.tissue, (Tissue.FAT, Tissue.MUSCLE)) & ~own
     anatomy.permeability[:, torn] = np.maximum(anatomy.permeability[:, torn], float(LOOSE_PERMEABILITY))
     anatomy.porosity[torn] = np.maximum(anatomy.porosity[torn], np.float32(LOOSE_POROSITY))
 

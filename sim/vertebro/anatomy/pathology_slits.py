@@ -1,9 +1,20 @@
-"""Cracks thinner than a voxel as chains of slits from the bone out, in the same network as the veins.
+"""Cracks thinner than a voxel: chains of slits out of the bone, in the same network as the veins.
 
-A crack is cut along its length into strips a few millimetres broad. Each strip is one chain: it begins at the crack's
-deep edge, has a node where it leaves the bone, and ends where the crack does or at the dura, which it does not cut.
-Between two plates a distance w apart a strip of breadth b conducts b w³/(12 L), and its cement moves as a front
-(physics.md 7.8). Strips exchange through the voxels along them (`network_slits`) and so with each other.
+A crack is cut along its length into strips a few millimetres broad. Each strip is a chain: it begins in the bone, has a
+node where it leaves it, and ends where the crack does or at the dura, which it does not cut. Between two plates a
+distance w apart a strip of breadth b conducts b w³/(12 L), and its cement moves as a front (physics.md 7.8). Strips
+exchange through the voxels along them (`network_slits`) and so with each other.
+
+Within bone a chain is the better model only where bone is tighter than the crack: fluid moves in a crack at w²/12
+times the gradient, in bone at K/φ times it. Where bone is the more open of the two, as osteoporotic spongy bone around
+a crack of half a millimetre, its front sweeps the crack instead of running ahead in it; a chain's lumen is emptied by
+flow along it only and would hold back clot that the bone's flow carries off across it. There, and all through the bone
+that a sheet with several ways out cuts (a chain has one), a crack is voxels, share w/T of each. The chain begins where
+they end: in the shell, or at its surface.
+
+Measured: an endplate crack of 0.6 x 20 mm, 3 mL, marrow of 1 Pa·s. What passes it, 0.06 mL by either model, is what the
+torn disc takes; how much of that is cement differs. Voxels of 1.5, 1.2, 0.8 and 0.6 mm: 0.029, 0.024, 0.023 and 0.000
+mL (the last resolve the crack); chains 0.019, 0.008 and 0.017 mL. Chains through the open bone: 0.010, 0.002 mL.
 """
 
 from __future__ import annotations
@@ -17,7 +28,8 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.anatomy.network import VeinNetwork
-from vertebro.anatomy.pathology_cracks import Crack, tear_disc, tear_tissue
+from vertebro.anatomy.pathology_cracks import Crack, conduct, cut_cells, tear_disc, tear_tissue
+from vertebro.grid import VoxelGrid
 from vertebro.sources import Constant
 from vertebro.tissue import Compartment, Tissue
 
@@ -43,65 +55,92 @@ def with_slits(anatomy: Anatomy, cracks: Sequence[Crack]) -> Anatomy:
     Parameters
     ----------
     anatomy : Anatomy
-        Its permeability and porosity are changed in place where disc or soft tissue is torn.
+        Its permeability and porosity are changed in place where bone more open than a crack holds it, and where disc or
+        soft tissue is torn.
     cracks : sequence of Crack
-        Each with a way out.
+        Each with ways out.
     """
     network = anatomy.network
+    bone = np.isin(anatomy.compartment, OWN)
     for crack in cracks:
-        cells = crack.share(anatomy.grid) > 0
-        tear_disc(anatomy, cells)
-        tear_tissue(anatomy, cells)
-        for strip in _strips(anatomy, crack):
+        cells = cut_cells(anatomy, crack)
+        swept = _swept(anatomy, crack, cells & bone) & bone
+        chained = np.zeros(anatomy.grid.shape, bool)
+        for strip in _strips(anatomy, crack, swept, chained):
             network = _joined(network, strip)
+        if swept.any():
+            conduct(anatomy, crack, bone & ~chained)
+        tear_disc(anatomy, cells)
+        tear_tissue(anatomy, cells, crack.torn)
     return replace(anatomy, network=network)
 
 
-def _strips(anatomy: Anatomy, crack: Crack) -> list[VeinNetwork]:
-    """One chain for each strip that meets bone."""
-    if crack.out is None:
-        return []
-    forward = abs(float(crack.out @ crack.along)) > 0.5
-    deep, half = crack.half if forward else crack.half[::-1]
-    side = crack.across if forward else crack.along
-    number = max(int(np.ceil(2.0 * half / STRIP - 1e-9)), 1)
-    breadth = 2.0 * half / number
+def _swept(anatomy: Anatomy, crack: Crack, cut: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(…) where bone is more open than the crack, if most of what it cuts (`cut`) is; everywhere for a sheet."""
+    plane = 1.0 - crack.normal**2
+    along = np.einsum("d...,d->...", anatomy.permeability, plane) / plane.sum()
+    swept = (along > anatomy.porosity * crack.width**2 / 12.0) | (len(crack.ways) > 1)
+    return np.asarray(swept & (np.mean(swept[cut]) > 0.5))
+
+
+def _strips(anatomy: Anatomy, crack: Crack, swept: NDArray[np.bool_], chained: NDArray[np.bool_]) -> list[VeinNetwork]:
+    """A chain for each strip and each way out; marks in `chained` the bone's voxels that chains run through."""
     chains = []
-    for n in range(number):
-        start = crack.centre + ((n + 0.5) * breadth - half) * side - deep * crack.out
-        begin, border, end, route = _course(anatomy, start, crack.out, 2.0 * deep)
-        if border > begin:
-            cuts, inside = _cuts(begin, border, end)
-            chains.append(_chain(crack, start + cuts[:, None] * crack.out, breadth * side, inside, route))
+    for out in crack.ways:
+        forward = abs(float(out @ crack.along)) > 0.5
+        deep, half = crack.half if forward else crack.half[::-1]
+        side = crack.across if forward else crack.along
+        number = max(int(np.ceil(2.0 * half / STRIP - 1e-9)), 1)
+        breadth = 2.0 * half / number
+        for n in range(number):
+            start = crack.centre + ((n + 0.5) * breadth - half) * side - deep * out
+            cells = _cells(anatomy.grid, start, out, 2.0 * deep)
+            for begin, border, end, route in _courses(anatomy, cells, crack, swept):
+                cuts, inside = _cuts(begin, border, end)
+                chains.append(_chain(crack, start + cuts[:, None] * out, breadth * side, inside, route))
+                for across in (np.arange(9) - 4) / 9.0 * breadth:
+                    line = _cells(anatomy.grid, start + across * side + begin * out, out, border - begin)
+                    chained[tuple(line[line[:, 0] >= 0].T)] = border > begin
     return chains
 
 
-def _course(anatomy: Anatomy, start: Float, out: Float, length: float) -> tuple[float, float, float, str]:
-    """Where a strip enters bone, leaves it and ends, from its start [m], and where it leads; nothing without bone."""
-    grid, at = anatomy.grid, (np.arange(max(round(length / STEP), 1)) + 0.5) * STEP
-    index = np.rint(grid.index(start + at[:, None] * out)).astype(int)
+def _cells(grid: VoxelGrid, start: Float, out: Float, length: float) -> NDArray[np.int64]:
+    """(n, 3) voxels along a line every `STEP`; -1 off the grid."""
+    at = (np.arange(max(round(length / STEP), 1)) + 0.5) * STEP
+    index = np.rint(grid.index(start + at[:, None] * out)).astype(np.int64)
     on = np.all((index >= 0) & (index < np.asarray(grid.shape)), axis=1)
-    cells = tuple((index * on[:, None]).T)
-    own = on & np.isin(anatomy.compartment[cells], OWN)
-    if not own.any():
-        return 0.0, 0.0, 0.0, "tissue"
-    first = int(np.argmax(own))
-    left = first + int(np.argmax(~own[first:])) if not own[first:].all() else len(own)
-    blocked = ~on | own | np.isin(anatomy.tissue[cells], (Tissue.DURA, Tissue.CANCELLOUS, Tissue.CORTICAL))
-    stop = left + int(np.argmax(blocked[left:])) if blocked[left:].any() else len(own)
-    places = [Compartment(int(c)) for c in anatomy.compartment[cells][left:stop]]
-    route = next((LEADS_TO[c] for c in places if c in LEADS_TO), "tissue")  # a thin rim of no name lies on the bone
-    return first * STEP, left * STEP, stop * STEP, route
+    return np.where(on[:, None], index, -1)
+
+
+def _courses(
+    anatomy: Anatomy, cells: NDArray[np.int64], crack: Crack, swept: NDArray[np.bool_]
+) -> list[tuple[float, float, float, str]]:
+    """Where a strip begins in bone, leaves it and ends [m], and where it leads: at its first way out, a sheet at all.
+
+    It begins behind the last voxel where the bone holds the crack itself: in the shell, or at the surface.
+    """
+    on, at = cells[:, 0] >= 0, tuple(cells.T)
+    own = on & np.isin(anatomy.compartment[at], OWN)
+    blocked = ~on | own | np.isin(anatomy.tissue[at], (Tissue.DURA, Tissue.CANCELLOUS, Tissue.CORTICAL))
+    within = own & swept[at]
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], own, [False]]).astype(int)))
+    courses = []
+    for first, left in edges.reshape(-1, 2)[: None if len(crack.ways) > 1 else 1]:
+        stop = left + int(np.argmax(blocked[left:])) if blocked[left:].any() else len(own)
+        stop = min(stop, left + round(min(crack.beyond, 1.0) / STEP))
+        places = [Compartment(int(c)) for c in anatomy.compartment[at][left:stop]]
+        route = next((LEADS_TO[c] for c in places if c in LEADS_TO), "tissue")  # a rim of no name lies on the bone
+        if within[first:left].any():
+            first += int(np.flatnonzero(within[first:left])[-1]) + 1
+        courses.append((first * STEP, left * STEP, stop * STEP, route))
+    return courses
 
 
 def _cuts(begin: float, border: float, end: float) -> tuple[Float, NDArray[np.bool_]]:
     """Where the nodes of a chain lie along it [m], and which of its segments lie within bone."""
-    inner = np.linspace(begin, border, max(int(np.ceil((border - begin) / PIECE - 1e-9)), 1) + 1)
-    outer = np.linspace(border, end, max(int(np.ceil((end - border) / PIECE - 1e-9)), 1) + 1)
-    if not end > border:
-        outer = inner[-1:]
-    cuts = np.concatenate([inner, outer[1:]])
-    return cuts, np.arange(len(cuts) - 1) < len(inner) - 1
+    parts = [(a, b, max(int(np.ceil((b - a) / PIECE - 1e-9)), 1)) for a, b in ((begin, border), (border, end)) if b > a]
+    cuts = np.concatenate([[begin], *(np.linspace(a, b, n + 1)[1:] for a, b, n in parts)])
+    return cuts, cuts[1:] <= border + 1e-9
 
 
 def _chain(crack: Crack, nodes: Float, breadth: Float, inside: NDArray[np.bool_], route: str) -> VeinNetwork:

@@ -31,10 +31,13 @@ def report_error(error: VertebroError, as_json: bool) -> None:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[str, float], None]]:
-    """A progress bar on stderr; yields ``report(stage, fraction)``. Plain lines when stderr is no terminal."""
+def progress(title: str, *, every: float = 2.0) -> Iterator[Callable[[str, float], None]]:
+    """A progress bar on stderr; yields ``report(stage, fraction)``. Plain lines when stderr is no terminal.
+
+    A plain line is written when the stage's head (before its colon) changes and after each part `every` of the whole.
+    """
     if not sys.stderr.isatty():
-        yield _plain_lines(title)
+        yield _plain_lines(title, every)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -45,15 +48,16 @@ def progress(title: str) -> Iterator[Callable[[str, float], None]]:
         yield lambda stage, fraction: bar.update(task, description=stage[:44], completed=fraction)
 
 
-def _plain_lines(title: str) -> Callable[[str, float], None]:
-    last = ""
+def _plain_lines(title: str, every: float) -> Callable[[str, float], None]:
+    last, told = "", 0.0
 
     def report(stage: str, fraction: float) -> None:
-        nonlocal last
+        nonlocal last, told
         head = stage.split(":")[0]
-        if head != last:
-            sys.stderr.write(f"{title}: {head}\n")
+        if head != last or fraction >= told + every:
+            sys.stderr.write(f"{title}: {stage if every < 1.0 else head}\n")
             sys.stderr.flush()
+            told = fraction
         last = head
 
     return report

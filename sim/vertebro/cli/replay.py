@@ -42,7 +42,9 @@ def replay(
     from vertebro.training.memory import Memory
 
     if score_only and debrief_folder is not None:
-        raise CaseError("a debrief needs the session again", where="--score", value="--debrief", hint="leave --score out")
+        raise CaseError(
+            "a debrief needs the session again", where="--score", value="--debrief", hint="leave --score out"
+        )
     lines = read_log(log)
     changes = list(what_if or ([] if debrief_folder is None or quick else STANDARD))
     facts: dict[str, Any] = {"log": str(log), "summary": again.summary(lines), "debrief": debrief(lines)}

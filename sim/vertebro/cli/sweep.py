@@ -43,7 +43,7 @@ def sweep(
     from vertebro.study import Study, load_table, run_sweep
 
     study = Study.load(study_file)
-    with progress(study.title) as tell:
+    with progress(study.title, every=0.02) as tell:
         result = run_sweep(
             study,
             out,

@@ -268,7 +268,11 @@ def exposing(
 
 
 def _stand(
-    fluoroscope: Fluoroscope, geometry: ProjectionGeometry, soft_line: Image, bone_line: Image, opening: NDArray[np.bool_]
+    fluoroscope: Fluoroscope,
+    geometry: ProjectionGeometry,
+    soft_line: Image,
+    bone_line: Image,
+    opening: NDArray[np.bool_],
 ) -> Standing:
     measuring, falloff = measuring_field(opening), _falloff(geometry)
     return Standing(

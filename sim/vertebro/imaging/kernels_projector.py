@@ -37,7 +37,7 @@ def line_spans(lines, spans):  # type: ignore[no-untyped-def]
             # a NaN is not equal to zero: it stays in the span and is met by whoever sums
             if amount != np.float32(0.0):
                 low, high = min(low, start), end
-            total += amount
+            total += float(amount)
         spans[i, 0], spans[i, 1] = low, high
     return total
 

@@ -129,27 +129,26 @@ def may_be_cut(dx, dy, dz, ox, oy, oz, axis, along, radius, planes, step):  # ty
 
 
 @kernel(fastmath=True)
-def even_lines(strips, low, high, ray, line, fast, axis, sign, area, image):  # type: ignore[no-untyped-def]
+def even_lines(strips, ends, count, ray, fast, axis, sign, area, image):  # type: ignore[no-untyped-def]
     """Add the mean chords of lines of pixels that no plane cuts: closed form, pixel by pixel for all lines at once.
 
     Parameters
     ----------
-    strips : (3, 3, n) float64
-        Of each line at -GAUSS, 0 and GAUSS of a pixel: middle, w, k as from `line_strip`.
-    low, high : (n,) int64
-        First and last + 1 pixel along each line.
+    strips : (9, >= count) float64
+        Middle, w and k of each line, as from `line_strip`, at -GAUSS, then at 0, then at GAUSS of a pixel.
+    ends : (3, >= count) int64
+        First and last + 1 pixel along each line, and its number across.
+    count : int
     ray : (3, 3) float64 [m]
-    line : (n,) int64
-        The line's number across.
     fast : int
         1 for lines along a column of the picture, 2 along a row.
     axis : (3,) float64
     sign : float
-    area : (3, n) float64
+    area : (3, >= count) float64
         Scratch.
     image : (rows, cols) float32
     """
-    n, width = low.size, 0
+    n, width, low, high, line = count, 0, ends[0], ends[1], ends[2]
     for m in range(n):
         width = max(width, high[m] - low[m])
     slow = 3 - fast
@@ -160,12 +159,13 @@ def even_lines(strips, low, high, ray, line, fast, axis, sign, area, image):  # 
         b, s, f, e = ray[0, i], ray[slow, i], ray[fast, i], axis[i]
         bb, ss, ff, bs, bf, sf = bb + b * b, ss + s * s, ff + f * f, bs + b * s, bf + b * f, sf + s * f
         ba, sa, fa = ba + b * e, sa + s * e, fa + f * e
-    one, two, three = strips[0], strips[1], strips[2]
+    m0, w0, k0, m1, w1, k1 = strips[0], strips[1], strips[2], strips[3], strips[4], strips[5]
+    m2, w2, k2 = strips[6], strips[7], strips[8]
     for step in range(width + 1):
         for m in range(n):
             x = low[m] + step - 0.5
-            outer = edge_area(one[0, m], one[1, m], one[2, m], x) + edge_area(three[0, m], three[1, m], three[2, m], x)
-            after[m] = OUTER * outer + INNER * edge_area(two[0, m], two[1, m], two[2, m], x)
+            outer = edge_area(m0[m], w0[m], k0[m], x) + edge_area(m2[m], w2[m], k2[m], x)
+            after[m] = OUTER * outer + INNER * edge_area(m1[m], w1[m], k1[m], x)
         if step > 0:
             for m in range(n):
                 j, x = float(line[m]), float(low[m] + step - 1)
@@ -224,19 +224,21 @@ def add_cut_cylinder(source, ray, start, axis, radius, planes, sign, window, ima
     beside = step * math.sqrt((ox * ox + oy * oy + oz * oz) / far)  # a pixel's diagonal at the cylinder
     samples, turn = (MANY, MANY_TURN) if beside > WIDE * radius else (SAMPLES, TURN)
     lines, even = np.empty((3, 3)), 0
-    strips, ends, area = np.empty((3, 3, end - begin)), np.empty((3, end - begin), np.int64), np.empty((3, end - begin))
+    strips, ends, area = np.empty((9, end - begin)), np.empty((3, end - begin), np.int64), np.empty((3, end - begin))
     for j in range(begin, end):
-        low, high = first, last
+        low, high, endless, wide = first, last, c <= 0.0, 0.0
         for k in range(3):
             at = j + (k - 1) * GAUSS
             bx, by, bz = ray[0, 0] + at * ray[slow, 0], ray[0, 1] + at * ray[slow, 1], ray[0, 2] + at * ray[slow, 2]
-            lines[k] = line_strip(bx, by, bz, fx, fy, fz, ox, oy, oz, axis, along, c)
-        endless = c <= 0.0 or lines[:, 1].min() < 0.0
+            lines[k, 0], lines[k, 1], lines[k, 2] = line_strip(bx, by, bz, fx, fy, fz, ox, oy, oz, axis, along, c)
+            endless = endless or lines[k, 1] < 0.0
         if not endless:
             # the shadow's borders are straight lines
-            left, right = lines[:, 0] - lines[:, 1], lines[:, 0] + lines[:, 1]
-            wide = 0.25 * max(abs(left[2] - left[0]), abs(right[2] - right[0])) / GAUSS
-            low, high = max(low, math.floor(left[1] - wide + 0.5)), min(high, math.ceil(right[1] + wide + 0.5))
+            for side in (-1.0, 1.0):
+                wide = max(wide, abs(lines[2, 0] - lines[0, 0] + side * (lines[2, 1] - lines[0, 1])))
+            wide *= 0.25 / GAUSS
+            low = max(low, math.floor(lines[1, 0] - lines[1, 1] - wide + 0.5))
+            high = min(high, math.ceil(lines[1, 0] + lines[1, 1] + wide + 0.5))
         if low >= high:
             continue
         # what the line's pixels see lies between what its first and its last pixel see
@@ -248,7 +250,9 @@ def add_cut_cylinder(source, ray, start, axis, radius, planes, sign, window, ima
                 dz = ray[0, 2] + j * ray[slow, 2] + i * fz
                 wary = may_be_cut(dx, dy, dz, ox, oy, oz, axis, along, radius, planes, step)
         if not wary:
-            strips[:, :, even], ends[0, even], ends[1, even], ends[2, even] = lines, low, high, j
+            for k in range(9):
+                strips[k, even] = lines[k // 3, k % 3]
+            ends[0, even], ends[1, even], ends[2, even] = low, high, j
             even += 1
             continue
         for i in range(low, high):
@@ -267,8 +271,7 @@ def add_cut_cylinder(source, ray, start, axis, radius, planes, sign, window, ima
                     image[i, j] += np.float32(sign * mean)
                 else:
                     image[j, i] += np.float32(sign * mean)
-    ends, strips = ends[:, :even].copy(), strips[:, :, :even].copy()
-    even_lines(strips, ends[0], ends[1], ray, ends[2], fast, axis, sign, area[:, :even].copy(), image)
+    even_lines(strips, ends, even, ray, fast, axis, sign, area, image)
 
 
 @kernel(inline=True)
@@ -322,7 +325,11 @@ def add_ellipsoid(source, ray, centre, unit, window, image):  # type: ignore[no-
         for m in range(3):
             one, two, both = 0.0, 0.0, 0.0
             for i in range(3):
-                one, two, both = one + o[i] * turned[n, i], two + o[i] * turned[m, i], both + turned[n, i] * turned[m, i]
+                one, two, both = (
+                    one + o[i] * turned[n, i],
+                    two + o[i] * turned[m, i],
+                    both + turned[n, i] * turned[m, i],
+                )
             q[n, m] = one * two - c * both
     bend = 0.25 * (abs(q[1, 1]) + abs(q[2, 2]) + 2.0 * abs(q[1, 2]))
     for row in range(window[0], window[1]):

@@ -124,7 +124,7 @@ def soft_shadow(
 
 def _fits(shadow: Shadow, shape: tuple[int, ...]) -> bool:
     rows, cols = shadow.window
-    return 0 <= rows.start and rows.stop <= shape[0] and 0 <= cols.start and cols.stop <= shape[1]
+    return rows.start >= 0 and rows.stop <= shape[0] and cols.start >= 0 and cols.stop <= shape[1]
 
 
 def _widened(shadow: Shadow, down: int, across: int, shape: tuple[int, ...]) -> Shadow:

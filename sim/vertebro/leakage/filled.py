@@ -15,6 +15,7 @@ from vertebro.tissue import Compartment
 Float = NDArray[np.float64]
 Compartments = NDArray[np.integer[Any]]
 CANAL = (Compartment.CANAL, Compartment.VEIN_BASIVERTEBRAL)
+RIM = 0.15  # of half width and height: a body's rims stand out that far
 FORAMINA = (Compartment.FORAMEN_LEFT, Compartment.FORAMEN_RIGHT)
 
 
@@ -62,9 +63,13 @@ class Filled:
         return float(self.held[np.isin(self.place, FORAMINA)].sum())
 
     def posterior_margin(self, frame: BodyFrame, visible_fraction: float) -> float | None:
-        """Depth [1] of the rearmost cement in the body: 0 posterior wall, 1 anterior wall, None without cement."""
-        seen = (self.place == Compartment.BODY) & (self.held >= visible_fraction * self.grid.voxel_volume)
-        if not seen.any():
-            return None
-        a = self.grid.axes()[1][np.unravel_index(self.cells[seen], self.grid.shape)[1].min()]
-        return frame.depth_fraction(float(a) - self.grid.spacing[1] / 2.0)
+        """Depth [1] of the rearmost cement in the body: 0 posterior wall, 1 anterior wall, None without cement.
+
+        Asked of the body in front of the canal alone: wings and lower bodies of a sacrum lie behind the wall of S1.
+        """
+        seen = self.cells[(self.place == Compartment.BODY) & (self.held >= visible_fraction * self.grid.voxel_volume)]
+        r, a, s = (x[n] for x, n in zip(self.grid.axes(), np.unravel_index(seen, self.grid.shape), strict=True))
+        beside = np.abs(r - frame.midline) > (1.0 + RIM) * frame.half_axes[0]
+        above, below = s - frame.superior_endplate, frame.inferior_endplate - s
+        a = a[~beside & (np.maximum(above, below) <= RIM * frame.height)]
+        return frame.depth_fraction(float(a.min()) - self.grid.spacing[1] / 2.0) if a.size else None

@@ -137,7 +137,7 @@ def measure_result(
         inferior_contact=contacts[1],
         both_endplates=min(contacts) >= CONTACT_AREA,
         posterior_margin=margin,
-        in_posterior_quarter=margin is not None and margin < POSTERIOR_QUARTER,
+        in_posterior_quarter=frame.canal_centre is not None and margin is not None and margin < POSTERIOR_QUARTER,
         canal_encroachment=filled.canal_encroachment(canal_sections(compartment, grid)),
         foramen_volume=filled.foramen_volume(),
         spongy_index=_spongy_index(visible, grid),

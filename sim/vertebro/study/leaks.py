@@ -214,7 +214,8 @@ def best_wait(
     Returns
     -------
     dict
-        ``best`` [s] and ``rows``: waiting time, members, success with interval, leak and unfilled shares.
+        ``best`` [s] (NaN where nobody succeeds) and ``rows``: waiting time, members, success with interval, leak and
+        unfilled shares.
     """
     rows = _finished(table)
     if key not in rows:
@@ -238,7 +239,8 @@ def best_wait(
                 "unfilled": float((~filled[part]).mean()),
             }
         )
-    return {"best": max(out, key=lambda row: row["success"])["wait_s"], "rows": out}
+    best = max(out, key=lambda row: row["success"])
+    return {"best": best["wait_s"] if best["success"] > 0.0 else float("nan"), "rows": out}
 
 
 def _equal_parts(values: Floats, count: int) -> list[NDArray[np.bool_]]:

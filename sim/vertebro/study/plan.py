@@ -49,7 +49,14 @@ class Vary(Record):
         ranged = self.low is not None and self.high is not None
         forms = [ranged, bool(self.values), self.present is not None, bool(self.choices)]
         if (self.low is None) != (self.high is None) or sum(forms) != 1:
-            raise ValueError("give either values = [...] or both low and high, or present, or choices")
+            empty = [
+                name for name in ("values", "choices") if name in self.model_fields_set and not getattr(self, name)
+            ]
+            raise ValueError(
+                f"{' and '.join(empty)} without any entry"
+                if empty
+                else "give either values = [...] or both low and high, or present, or choices"
+            )
         if (self.median is None) != (self.sigma is None) or (self.median is not None and not ranged):
             raise ValueError("a bell needs low, high, median and sigma")
         if self.weights and len(self.weights) != len(self.values or self.choices):
@@ -123,17 +130,7 @@ class Study(Record):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise CaseError(
-                first["msg"].removeprefix("Value error, "),
-                where=f"{where}: {place}" if place else where,
-                value=None if isinstance(first["input"], dict | cls) else first["input"],
-                allowed=", ".join(info.alias or name for name, info in cls.model_fields.items())
-                if first["type"] == "extra_forbidden"
-                else None,
-                hint='see "vertebro sweep --help" for an example',
-            ) from None
+            raise _explained(error, where) from None
 
     @classmethod
     def load(cls, path: str | Path) -> Study:
@@ -158,7 +155,7 @@ class Study(Record):
         path = (base or Path()) / self.case
         known = path.suffix == ".toml" or path.is_dir()
         case = Case.load(path) if known else Case.preset(self.case)
-        return case.with_settings(dict(self.fixed)) if self.fixed else case
+        return _with(case, dict(self.fixed), "set") if self.fixed else case
 
     def axes(self, base: Path | None = None) -> list[Axis]:
         """The varied settings with ranges in SI; every value and both ends of a range are validated against the case.
@@ -235,12 +232,44 @@ class Member:
         return f"{self.number:05d}"
 
 
+def _explained(error: ValidationError, where: str) -> CaseError:
+    """The first mistake of a study file in the words of all our errors."""
+    first = error.errors()[0]
+    loc = first["loc"][:-1] if first["loc"] and first["loc"][-1] in ("float", "int", "str", "bool") else first["loc"]
+    place, fields = ".".join(str(part) for part in loc), Vary if first["loc"][:1] == ("vary",) else Study
+    message, allowed, value = first["msg"].removeprefix("Value error, "), None, first["input"]
+    if first["type"] == "extra_forbidden":
+        message = "unknown key"
+        allowed = ", ".join(info.alias or name for name, info in fields.model_fields.items())
+    elif first["type"] == "model_type" and fields is Vary:
+        message, allowed = "no table", "{ values = [...] } or { low = ..., high = ... }"
+    return CaseError(
+        message,
+        where=f"{where}: {place}" if place else where,
+        value=None if isinstance(value, dict | Record) else value,
+        allowed=allowed,
+        hint='see "vertebro sweep --help" for an example',
+    )
+
+
+def _with(case: Case, settings: dict[str, Any], place: str) -> Case:
+    """The case with these settings; what is wrong with them is told at their place in the study."""
+    try:
+        return case.with_settings(settings)
+    except CaseError as error:
+        key = (error.where or "").removeprefix("--set").lstrip(": ")
+        raise CaseError(
+            error.message, where=f"{place}.{key}" if key else place, value=error.value, allowed=error.allowed,
+            hint=error.hint,
+        ) from None  # fmt: skip
+
+
 def _axis(case: Case, key: str, vary: Vary) -> Axis:
     if vary.values:
         return Axis(key=key, values=tuple(_held(case, key, value) for value in vary.values), weights=vary.weights)
     if vary.choices:
-        for settings in vary.choices.values():
-            case.with_settings(settings)
+        for name, settings in vary.choices.items():
+            _with(case, settings, f"vary.{key}.choices.{name}")
         return Axis(key=key, values=tuple(vary.choices), weights=vary.weights)
     if vary.present is not None:
         _without(case, [key])
@@ -288,7 +317,7 @@ def _without(case: Case, keys: list[str]) -> Case:
 
 def _held(case: Case, key: str, value: Any) -> Any:
     """A value as the validated case holds it: quantities in SI; a table or a list as it was given."""
-    changed: Any = case.with_settings({key: value})
+    changed: Any = _with(case, {key: value}, "vary")
     found = functools.reduce(_part, key.split("."), changed)
     return found if isinstance(found, int | float | str) else value
 

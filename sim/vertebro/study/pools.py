@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -15,6 +17,7 @@ from typing import Any
 from vertebro.errors import CaseError, DataError, MissingExtra
 from vertebro.study.member import Outcome, run_member
 
+WATCH = 1.0  # s, how often a worker looks whether its sweep still runs
 MOST_TRIES = 2  # of a member whose process died with nobody else in it
 
 
@@ -105,11 +108,19 @@ def _drain(
 
 
 def _settle_in() -> None:
-    """In a fresh worker: the parent hears Ctrl-C, and each worker keeps to one core."""
+    """In a fresh worker: the parent hears Ctrl-C, each worker keeps to one core and ends when the parent is gone."""
     import numba
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     numba.set_num_threads(1)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """A killed sweep leaves no worker behind that computes for nobody."""
+    while os.getppid() == parent:
+        time.sleep(WATCH)
+    os._exit(1)
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
@@ -119,6 +130,14 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.terminate()
     for process in processes:
         process.join(5.0)
+
+
+def run_alone(text: str, base: str, keep: str | None, pictures: bool) -> Outcome:
+    """`run_member` on one core, as in a local process: a cluster has a worker for each core."""
+    import numba
+
+    numba.set_num_threads(1)
+    return run_member(text, base, keep, pictures)
 
 
 def _died(task: Task) -> Outcome:
@@ -152,7 +171,7 @@ def dask_cluster(tasks: list[Task], address: str) -> Iterator[tuple[int, Outcome
         ) from None
     with client:
         futures = {
-            client.submit(run_member, *task.arguments, key=f"vertebro-{task.number}-{id(tasks)}", pure=False): task
+            client.submit(run_alone, *task.arguments, key=f"vertebro-{task.number}-{id(tasks)}", pure=False): task
             for task in tasks
         }
         try:

@@ -153,8 +153,13 @@ def _claim(folder: Path, study: Study, resume: bool) -> None:
     """Make the folder this study's, or check that it is."""
     mark, text = folder / "study.json", study.model_dump_json(indent=1, by_alias=True) + "\n"
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        folder.mkdir(parents=True, exist_ok=True)
-        mark.write_text(text, encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            mark.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise DataError(
+                f"the output folder cannot be made: {error}", where=str(folder), hint="choose another --out"
+            ) from None
         return
     if not mark.is_file():
         raise DataError("the output folder is already used", where=str(folder), hint="choose another --out")

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from vertebro.training.log import Line, actions, events, rows
+from vertebro.training.metrics import METRICS
 from vertebro.training.metrics_needle import final_findings
 from vertebro.training.metrics_reaction import leak_table
-from vertebro.training.metrics import METRICS
 from vertebro.training.score import explain, load_rubric, score
 
 NOTICE = "Education and research only. The rubric is an unvalidated draft."

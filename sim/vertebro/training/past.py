@@ -13,7 +13,6 @@ from vertebro.bedside import judge
 from vertebro.drainage import vein_raster
 from vertebro.errors import SessionError
 from vertebro.leakage import LeakEvent
-from vertebro.procedure import Needle
 from vertebro.record import Run
 from vertebro.training.log import TICKS, Line, actions
 from vertebro.training.memory import Filling, Memory, filling
@@ -66,7 +65,11 @@ def run_of(session: Session, level: str, *, moments: int = MOMENTS) -> Run:
         tick=session.tick, time=0.0, volume=0.0, cells=np.zeros(0, np.int32), saturation=np.zeros(0, np.float32),
         veins=np.zeros(0, np.float32),
     )  # fmt: skip
-    kept = [empty] if site.engine is None else _chosen([*memory.fillings.get(level, ()), filling(site, session.tick)], moments)
+    kept = (
+        [empty]
+        if site.engine is None
+        else _chosen([*memory.fillings.get(level, ()), filling(site, session.tick)], moments)
+    )
     never = np.full(shape, np.nan, np.float32)
     return Run(
         scene=scene,

@@ -118,7 +118,13 @@ class Album:
         return {"t": time, "monitors": rows}
 
     def _monitor(self, monitor: Monitor, stem: str) -> dict[str, Any]:
-        row = {"plane": monitor.plane, "t": monitor.time, "words": monitor.words, "file": f"{stem}.jpg", "outlined": None}
+        row = {
+            "plane": monitor.plane,
+            "t": monitor.time,
+            "words": monitor.words,
+            "file": f"{stem}.jpg",
+            "outlined": None,
+        }
         self.files[f"{stem}.jpg"] = monitor.plain
         if monitor.outlined is not None:
             row["outlined"] = f"{stem}-leak.jpg"
@@ -183,7 +189,7 @@ def ring_times(run: Run) -> list[tuple[float, str]]:
         middle = (later[0], "after the first leak")
     else:
         middle = (float(run.times[int(np.argmin(np.abs(wet - PART_OF_WAY * wet[-1])))]), "part of the way")
-    found = {time: words for time, words in ((early, "early"), middle, (end, "at the end"))}
+    found = {early: "early", middle[0]: middle[1], end: "at the end"}
     return sorted(found.items())
 
 
@@ -227,4 +233,3 @@ def as_jpeg(image: NDArray[np.uint8]) -> bytes:
     out = io.BytesIO()
     Image.fromarray(image).save(out, "JPEG", quality=QUALITY, optimize=True)
     return out.getvalue()
-

@@ -127,7 +127,9 @@ def page_text(found: dict[str, Any], album: Album, *, title: str, what_ifs: Sequ
             "rings": rings,
             "ring_urls": ring_urls,
             "quarters": last[:: max(1, len(last) // 4)][:4],
-            "kinds": [(kind, theme.leak_colour(kind)) for kind in dict.fromkeys(leak["kind"] for leak in found["leaks"])],
+            "kinds": [
+                (kind, theme.leak_colour(kind)) for kind in dict.fromkeys(leak["kind"] for leak in found["leaks"])
+            ],
             "what_ifs": [_what_if_row(answer) for answer in what_ifs],
             "domains": [_domain_row(key, domain) for key, domain in found["score"]["domains"].items()],
             "rules": [_rule_row(row, found["rules"][row["id"]]) for row in found["score"]["rules"]],
@@ -236,7 +238,9 @@ def _needle_row(name: str, facts: dict[str, Any]) -> dict[str, str]:
 
 def _measure_row(level: str, facts: dict[str, Any] | None) -> dict[str, str]:
     if facts is None:
-        return {"level": level, "volume": "nothing injected"} | dict.fromkeys(("fill", "symmetry", "midline", "endplates"), "–")
+        return {"level": level, "volume": "nothing injected"} | dict.fromkeys(
+            ("fill", "symmetry", "midline", "endplates"), "–"
+        )
     yes = {True: "yes", False: "no"}
     return {
         "level": level,
@@ -251,7 +255,9 @@ def _measure_row(level: str, facts: dict[str, Any] | None) -> dict[str, str]:
 def _dose_rows(dose: dict[str, Any] | None) -> list[dict[str, str]]:
     if dose is None:
         return []
-    rows = [(PHASES.get(name, name), each) for name, each in dose["phases"].items()] + [("whole session", dose["total"])]
+    rows = [(PHASES.get(name, name), each) for name, each in dose["phases"].items()] + [
+        ("whole session", dose["total"])
+    ]
     return [
         {
             "phase": name,

@@ -53,8 +53,12 @@ def clock(seconds: float) -> str:
 
 def _rows(found: dict[str, Any], axis: Axis) -> list[tuple[str, float, str]]:
     strip = found["strip"]
-    rows = [
-        (f"beam, {PLANES[plane]}", ROW, _spans([s for s in strip["beam"] if s["plane"] == plane], f"view {plane}", axis))
+    rows: list[tuple[str, float, str]] = [
+        (
+            f"beam, {PLANES[plane]}",
+            ROW,
+            _spans([s for s in strip["beam"] if s["plane"] == plane], f"view {plane}", axis),
+        )
         for plane in PLANES
     ]
     rows.append(("needle [mm past wall]", CURVE, _needles(strip["depth"], axis)))
@@ -94,7 +98,9 @@ def _needles(moves: Sequence[dict[str, Any]], axis: Axis) -> str:
     place = Axis(low=low, high=high, start=CURVE - 4.0, end=6.0)
     wall = float(place(0.0))
     parts = [f'<path class="limit" d="M{LABEL} {wall:.1f}H{WIDTH - RIGHT}"/>']
-    parts.append(f'<text class="limitname" x="{WIDTH - RIGHT}" y="{wall - 3:.1f}" text-anchor="end">posterior wall</text>')
+    parts.append(
+        f'<text class="limitname" x="{WIDTH - RIGHT}" y="{wall - 3:.1f}" text-anchor="end">posterior wall</text>'
+    )
     for style, name in enumerate(dict.fromkeys(move["needle"] for move in known)):
         path, last = "", None
         for move in (move for move in known if move["needle"] == name):
@@ -106,16 +112,16 @@ def _needles(moves: Sequence[dict[str, Any]], axis: Axis) -> str:
 
 
 def _curve(points: Sequence[tuple[float, float]], axis: Axis) -> str:
-    x, y = thinned(*(np.array(column, float) for column in zip(*points, strict=True)))
+    x, y = thinned(np.array([point[0] for point in points], float), np.array([point[1] for point in points], float))
     top = max(float(y.max()), 1e-9)
     dots = [(float(axis(a)), CURVE - 3 - (CURVE - 3 - HEAD) * float(b) / top) for a, b in zip(x, y, strict=True)]
     path = "L".join(f"{a:.1f} {b:.1f}" for a, b in dots)
     at = dots[int(np.argmax(y))]
-    side = "end" if at[0] > LABEL + 60 else "start"
+    side, place = ("end", at[0] - 5) if at[0] > LABEL + 60 else ("start", at[0] + 5)
     return (
         f'<path class="area" d="M{dots[0][0]:.1f} {CURVE - 3}L{path}L{dots[-1][0]:.1f} {CURVE - 3}Z"/>'
         f'<path class="line s0" d="M{path}"/>'
-        f'<text class="peak" x="{at[0] + (-5 if side == "end" else 5):.1f}" y="13" text-anchor="{side}">{number(top)}</text>'
+        f'<text class="peak" x="{place:.1f}" y="13" text-anchor="{side}">{number(top)}</text>'
     )
 
 
@@ -127,7 +133,9 @@ def _leak(leak: dict[str, Any], axis: Axis) -> str:
         stop = leak["t_stop_s"]
         if stop is not None:
             late = float(axis(stop))
-            parts.append(f'<path class="leakseen" d="M{last:.1f} {middle}H{late:.1f}"/><path class="flag" d="M{late:.1f} 4v16"/>')
+            parts.append(
+                f'<path class="leakseen" d="M{last:.1f} {middle}H{late:.1f}"/><path class="flag" d="M{late:.1f} 4v16"/>'
+            )
         parts.append(f'<circle class="leakdot seen" cx="{last:.1f}" cy="{middle}" r="5"/>')
     parts.append(f'<circle class="leakdot" cx="{x:.1f}" cy="{middle}" r="5"/>')
     told = f"{leak['volume_ml']:.2f} mL, " + ("never visible" if seen is None else f"visible at {clock(seen)}")

@@ -130,7 +130,10 @@ def _outlined(jpeg: bytes, shadows: list[dict[str, Any]]) -> bytes:
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(round(15 * max(scale, 0.7)))
     for shadow in shadows:
         rows, cols = np.nonzero(shadow["mask"])
-        place = (float(min(cols.max() + 10 * scale, grey.shape[1] - 70 * scale)), float(max(rows.min() - 12 * scale, 12)))
+        place = (
+            float(min(cols.max() + 10 * scale, grey.shape[1] - 70 * scale)),
+            float(max(rows.min() - 12 * scale, 12)),
+        )
         draw.text(place, f"{shadow['kind']}", font=font, fill=RED if shadow["visible"] else AMBER, stroke_width=2,
                   stroke_fill=(0, 0, 0), anchor="lm")  # fmt: skip
     out = io.BytesIO()

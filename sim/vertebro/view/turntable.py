@@ -144,4 +144,3 @@ def _letters(picture: Any, camera: Camera) -> None:
         draw.line([*middle, *end], fill=theme.MUTED, width=1)
         place = middle + (radius + 9.0) * step
         draw.text(tuple(place), letter, font=font, fill=theme.INK, anchor="mm")
-

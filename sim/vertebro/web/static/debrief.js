@@ -16,6 +16,7 @@ export function debrief(root, found, again, ask) {
   const file = make("span", { id: "debrief-file", class: "muted", role: "status", text: "The debrief as a file is being made …" });
   shown = { monitors, turntable, gallery, file, root };
   const go = (/** @type {number | null} */ t, /** @type {string} */ why) => (t === null ? "" : make("button", { type: "button", class: "when", text: `at ${clock(t)}`, "aria-label": `Show the monitors at ${clock(t)}`, onclick: () => { monitors.go(t, why); monitors.root.scrollIntoView({ block: "nearest" }); } }));
+  monitors.side.append(legend());
   root.replaceChildren(
     make("p", { class: "muted" }, make("span", { class: "draft", text: score.rubric.status }), " Score of a training run; not validated, no measure of a person. Education and research only."),
     make("p", { class: "verdict", role: "status", "data-level": bad ? "alarm" : score.points >= 60 ? "good" : "plain", text: found.verdict }),
@@ -23,7 +24,7 @@ export function debrief(root, found, again, ask) {
       make("section", {}, make("h2", { text: "Next time" }), make("ol", { class: "next" }, ...found.next.map((/** @type {any} */ step) => make("li", {}, make("strong", { text: step.text }), " ", go(step.t, step.why), make("span", { class: "why muted", text: step.why })))),
         found.next.length ? "" : make("p", { text: "Nothing cost points." })),
       make("section", {}, make("h2", { text: `Points: ${score.points.toFixed(0)} of 100 · ${score.label}` }), domains(score))),
-    make("section", {}, make("h2", { text: "Course of the session and what stood on the monitors" }), monitors.root, legend()),
+    make("section", {}, make("h2", { text: "Course of the session and what stood on the monitors" }), monitors.root),
     make("section", {}, make("h2", { text: "Leaks: when they happened, when your pictures showed them, when you stopped" }), leaks(found.leaks, go)),
     make("section", {}, make("h2", { text: "All round" }), turntable.root),
     make("section", {}, make("h2", { text: "The procedure in pictures" }), gallery),
@@ -45,8 +46,8 @@ export function debrief(root, found, again, ask) {
 export function album(contents) {
   if (!shown) return;
   shown.turntable.fill(contents.rings);
-  const plates = [...contents.leaflet, ...contents.quartet];
-  if (plates.length) shown.gallery.replaceChildren(...plates.map((plate) => make("figure", {}, make("img", { src: kept(plate.file), alt: plate.alt, loading: "lazy" }), make("figcaption", { class: "muted", text: plate.caption }))));
+  const plates = (/** @type {any[]} */ rows) => rows.map((plate) => make("figure", {}, make("img", { src: kept(plate.file), alt: plate.alt, loading: "lazy" }), make("figcaption", { class: "muted", text: plate.caption })));
+  if (contents.quartet.length) shown.gallery.replaceChildren(make("div", { class: "three" }, ...plates(contents.leaflet)), make("div", { class: "four" }, ...plates(contents.quartet)));
   if (contents.page) {
     shown.file.className = "";
     shown.file.replaceChildren(make("a", { href: kept(contents.page), download: contents.page, text: "Debrief (one file, for print and e-mail)" }), " ", make("a", { href: kept("debrief.json"), download: "debrief.json", text: "as JSON" }));

@@ -23,7 +23,8 @@ export class Monitors {
     this.outline = /** @type {HTMLInputElement} */ (make("input", { type: "checkbox", checked: true, id: "outline", onchange: () => this.draw() }));
     this.views = make("div", { class: "monitors" });
     /** @type {any} */ this.moment = null;
-    this.root = make("div", { class: "course" }, this.band, make("div", { class: "row moment-head" }, this.words, make("label", { class: "inline" }, this.outline, "outline the leaks")), this.views);
+    this.side = make("div", { class: "moment-head" }, this.words, make("label", { class: "inline" }, this.outline, "outline the leaks"));
+    this.root = make("div", { class: "course" }, this.band, this.side, this.views);
     this.band.addEventListener("pointerdown", (event) => { this.follow(event); this.band.setPointerCapture(event.pointerId); });
     this.band.addEventListener("pointermove", (event) => { if (event.buttons & 1) this.follow(event); });
     this.band.addEventListener("keydown", (event) => this.key(event));
