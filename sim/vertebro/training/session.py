@@ -354,7 +354,7 @@ class Session:
             push = self.injecting[:2]
             site.stopped = self.tick
             self.arm.changed = self.tick
-        ages = {plane: self.arm.age(plane, self.tick) for plane in ("ap", "lateral") if plane in self.arm.last}
+        ages: dict[str, float] = {plane: self.arm.age(plane, self.tick) for plane in self.arm.last}
         site.compute(ticks / TICKS, push, self.tick, beam=self.arm.pedal, ages=ages)
 
     def settle(self, site: Site) -> None:
