@@ -13,7 +13,7 @@ import numpy as np
 from benches import imaging_rtk
 from benches.measure import Result, clock_child
 from vertebro.grid import VoxelGrid
-from vertebro.imaging import CArm, Fluoroscope, Frame, Stream, TissueLayer, needle_path, project_layers, tissue_layers
+from vertebro.imaging import CArm, Fluoroscope, Frame, Stream, TissueLayer, needle_shadow, project_layers, tissue_layers
 from vertebro.imaging.fluoroscope import expose
 from vertebro.imaging.projector import Quality
 from vertebro.units import deg
@@ -88,10 +88,10 @@ def _live(pixels: int, size: int, frames: int) -> Result:
 def _picture(stream: Stream, cement: np.ndarray, box: VoxelGrid, number: int, clock: Clock) -> None:
     view = stream.view
     tip = [0.0, 0.01 + 1e-4 * number, 0.0]
-    line = clock.part("cement", lambda: view.cement_line(cement, box))
+    line = clock.part("cement", lambda: view.cement_shadow(cement, box))
     steel = clock.part(
         "needle",
-        lambda: needle_path(view.geometry, [0, -0.05, 0], tip, outer_diameter=3e-3, inner_diameter=2.4e-3),
+        lambda: needle_shadow(view.geometry, [0, -0.05, 0], tip, outer_diameter=3e-3, inner_diameter=2.4e-3),
     )
     shot: Callable[[], Frame] = lambda: stream.frame(cement_line=line, needle_line=steel)  # type: ignore[arg-type]  # noqa: E731
     clock.part("chain", shot)

@@ -71,9 +71,9 @@ for picture in series:
 # %% [markdown]
 # ## A scene to turn
 #
-# `open_scene(run).show()` draws a still picture with the static backend. With `pip install "pyvista[jupyter]"` and
-# `pv.set_jupyter_backend("trame")` it turns live. On a desktop, `vertebro look RUN` opens a window with a time slider,
-# a box per layer and keys for colours, views and slice planes.
+# `open_scene(run).show()` draws a still picture with the static backend. With `pip install "vertebro[widget]"` and
+# `pv.set_jupyter_backend("server")` it turns live under the mouse, without network. On a desktop, `vertebro look RUN`
+# opens a window with a time slider, a box per layer and keys for colours, views and slice planes.
 
 # %%
 look = open_scene(run, time=60.0, colour="age").layer("discs", False).cut("sagittal")

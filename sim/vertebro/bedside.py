@@ -15,7 +15,7 @@ from vertebro.anatomy.anatomy import Anatomy
 from vertebro.build import Scene, body_frame, build, counted_compartments, flow_problem
 from vertebro.case import Case
 from vertebro.delivery import Push
-from vertebro.drainage import cement_in_voxels
+from vertebro.drainage import cement_in_voxels, vein_cement
 from vertebro.flow import FlowState, Stepper, newtonian
 from vertebro.leakage import LeakEvent, ResultMeasures, measure_result
 from vertebro.procedure import Inject, Limit, Needle, Placement, check_placement
@@ -130,7 +130,7 @@ class Tracer:
     """
 
     def __init__(self, scene: Scene, needle: str, *, viscosity: float) -> None:
-        problem = replace(flow_problem(scene), injected=newtonian(viscosity))
+        self.problem = problem = replace(flow_problem(scene), injected=newtonian(viscosity))
         self.scene, self.needle = scene, needle
         self.stepper = Stepper(problem, tolerance=scene.case.flow.tolerance)
         self.state: FlowState = problem.initial_state()
@@ -143,13 +143,17 @@ class Tracer:
         self.stepper.set_well(self.needle, rate=0.0)
 
     def fraction(self) -> NDArray[np.float32]:
-        """(nr, na, ns) volume share of the agent."""
-        return self.scene.cement_fraction(self.state.saturation)
+        """(nr, na, ns) volume share of the agent, that in the veins included."""
+        veins = vein_cement(self.scene.anatomy.network, self.problem.vessels, self.state)
+        return self.scene.cement_fraction(self.state.saturation, veins)
 
     def volumes(self) -> dict[str, float]:
-        """Agent [m³] by name of compartment, and what left through the exits (``"gone"``)."""
-        agent, compartment = self.state.saturation * self._pores, self.scene.anatomy.compartment
-        found = {c.name.lower(): float(agent[compartment == c].sum()) for c in Compartment}
+        """Agent [m³] by name of compartment, in the veins within and outside the bone, and what left (``"gone"``)."""
+        agent, anatomy = self.state.saturation * self._pores, self.scene.anatomy
+        found = {c.name.lower(): float(agent[anatomy.compartment == c].sum()) for c in Compartment}
+        veins = vein_cement(anatomy.network, self.problem.vessels, self.state)
+        within = 0.0 if anatomy.network is None else float(veins[anatomy.network.inside].sum())
+        found |= {"veins within": within, "veins outside": float(veins.sum()) - within}
         return found | {"gone": float(sum(self.state.outflow.values()))}
 
 

@@ -35,9 +35,11 @@ class CTSuite:
         self.ledger = CTLedger()
         self._layers = scene_body(scene).layers
 
-    def body(self, cement_fraction: NDArray[np.float32] | None = None) -> CTBody:
+    def body(
+        self, cement_fraction: NDArray[np.float32] | None = None, veins: NDArray[np.floating] | None = None
+    ) -> CTBody:
         """The patient as he lies now."""
-        return scene_body(self.scene, cement_fraction, needles=self.needles, layers=self._layers)
+        return scene_body(self.scene, cement_fraction, veins=veins, needles=self.needles, layers=self._layers)
 
     def feed(self, by: float) -> float:
         """Move the table by a length [m], positive towards the head; returns its place.
@@ -62,6 +64,7 @@ class CTSuite:
         self,
         cement_fraction: NDArray[np.float32] | None = None,
         *,
+        veins: NDArray[np.floating] | None = None,
         slices: int = 1,
         thickness: float = SHOT_THICKNESS,
         mas: float | None = None,
@@ -75,6 +78,8 @@ class CTSuite:
         Parameters
         ----------
         cement_fraction : (nr, na, ns) array, optional
+        veins : (m,) array, optional [m³]
+            Cement in each segment of the veins, to show what lies beyond the simulation grid.
         slices : int
             1 or 3.
         thickness : float [m]
@@ -94,7 +99,7 @@ class CTSuite:
         view = CTField(centre=(*centre, self.table), width=width, pixels=pixels, thickness=float(thickness))
         scanner = shot_scanner(self.scanner) if mas is None else shot_scanner(self.scanner, mas=mas)
         shot = ct_shots(
-            self.body(cement_fraction),
+            self.body(cement_fraction, veins),
             view,
             slices=slices,
             scanner=scanner,
@@ -105,7 +110,12 @@ class CTSuite:
         return shot
 
     def scan(
-        self, cement_fraction: NDArray[np.float32] | None = None, *, phase: str = "control", **settings: Any
+        self,
+        cement_fraction: NDArray[np.float32] | None = None,
+        *,
+        veins: NDArray[np.floating] | None = None,
+        phase: str = "control",
+        **settings: Any,
     ) -> CTVolume:
         """A whole level (`ct_stack`, whose settings it takes); booked, and the table ends where it was."""
         number = len(self.ledger.scans)
@@ -113,7 +123,7 @@ class CTSuite:
             self.scene,
             cement_fraction,
             scanner=self.scanner,
-            body=self.body(cement_fraction),
+            body=self.body(cement_fraction, veins),
             number=number,
             **settings,
         )

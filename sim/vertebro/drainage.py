@@ -22,13 +22,33 @@ LONG = 1.5  # a duct this much longer than its ends are apart runs elsewhere
 BESIDE = 4e-3  # m of room around the veins on a grid of their own
 
 
+class _Same:
+    """An anatomy as the key of a cache: equal to itself only."""
+
+    def __init__(self, anatomy: Anatomy) -> None:
+        self.anatomy = anatomy
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.anatomy is self.anatomy
+
+    def __hash__(self) -> int:
+        return id(self.anatomy)
+
+
 def flow_vessels(anatomy: Anatomy, *, clot: float = BLOOD_VISCOSITY) -> VesselNetwork | None:
     """Veins and cracks as the flow engine sees them; None without either.
 
     Ducts in bone exchange with the voxels of the body and the arch along them, slits with all that they cut but the
     dura. No duct opens into a fracture cleft: its wall is dead bone and scar (avascular necrosis, ivc_review). Veins
-    hold blood; what fills a crack, clot and marrow, has a viscosity of its own, `clot` [Pa·s].
+    hold blood; what fills a crack, clot and marrow, has a viscosity of its own, `clot` [Pa·s]. Kept for the two last
+    anatomies, since a session asks again for every test and injection.
     """
+    return _flow_vessels(_Same(anatomy), clot)
+
+
+@lru_cache(maxsize=2)
+def _flow_vessels(same: _Same, clot: float) -> VesselNetwork | None:
+    anatomy = same.anatomy
     network = anatomy.network
     if network is None:
         return None
@@ -106,6 +126,26 @@ def cement_in_voxels(anatomy: Anatomy, cement: Float, veins: Float) -> Float:
         return cement
     fraction = vein_raster(anatomy.network, anatomy.grid).fraction(veins)
     return np.asarray(cement + fraction * anatomy.grid.voxel_volume, np.float64)
+
+
+def cement_beyond(anatomy: Anatomy, veins: NDArray[np.floating] | None) -> tuple[NDArray[np.float32], VoxelGrid] | None:
+    """Volume share of cement in veins that lie beyond the simulation grid, and its own grid; None without any.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+    veins : (m,) array, optional [m³]
+        Cement in each segment.
+    """
+    network, grid = anatomy.network, anatomy.grid
+    if network is None or veins is None or not np.any(veins):
+        return None
+    wide = vein_grid(network, min(grid.spacing))
+    fraction = vein_raster(network, wide).fraction(np.asarray(veins, float))
+    low, high = grid.extent
+    on = [(x > a) & (x < b) for x, a, b in zip(wide.open_mesh(), low, high, strict=True)]
+    fraction[on[0] & on[1] & on[2]] = 0.0
+    return (fraction, wide) if fraction.any() else None
 
 
 def gone(state: FlowState) -> dict[str, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vertebro.aim import aim
 from vertebro.build import Scene
-from vertebro.drainage import vein_grid, vein_raster
+from vertebro.drainage import cement_beyond
 from vertebro.imaging import (
     CArm,
     Fluoroscope,
@@ -23,6 +23,7 @@ from vertebro.imaging import (
     needle_path,
     tissue_layers,
 )
+from vertebro.imaging.display import Window
 from vertebro.imaging.projector import Quality
 from vertebro.procedure import Needle
 from vertebro.scans import MARROW, cement_matter
@@ -79,6 +80,12 @@ class Camera:
         self._spotters: dict[str, Spotter] = {}
         self._layers: Any = None
 
+    def again(self, scene: Scene) -> Camera:
+        """A camera for the same anatomy in another scene; what depends on the anatomy alone is kept."""
+        other = Camera(scene)
+        other._layers = self._layers
+        return other
+
     def shoot(
         self,
         view: str,
@@ -130,9 +137,17 @@ class Camera:
             name=f"{number:03d}-{view.replace(',', '_')}", time=time, view=view, display16=frame.display16, facts=facts
         )
 
-    def sees(self, view: str, leak_fraction: NDArray[np.float32], cement_fraction: NDArray[np.float32]) -> bool:
+    def sees(
+        self,
+        view: str,
+        leak_fraction: NDArray[np.float32],
+        cement_fraction: NDArray[np.float32],
+        *,
+        veins: NDArray[np.floating] | None = None,
+        leaked_veins: NDArray[np.floating] | None = None,
+    ) -> bool:
         """Whether the leaked part of the cement can be told from the rest of the picture; see `look`."""
-        return self.look(view, leak_fraction, cement_fraction).visible
+        return self.look(view, leak_fraction, cement_fraction, veins=veins, leaked_veins=leaked_veins).visible
 
     def look(
         self,
@@ -140,6 +155,8 @@ class Camera:
         leak_fraction: NDArray[np.float32],
         cement_fraction: NDArray[np.float32],
         *,
+        veins: NDArray[np.floating] | None = None,
+        leaked_veins: NDArray[np.floating] | None = None,
         frame: Frame | None = None,
         noise_share: float = 1.0,
     ) -> Visibility:
@@ -150,17 +167,20 @@ class Camera:
         view : str
         leak_fraction, cement_fraction : (nr, na, ns) arrays
             Volume share of the leak in question, and of all cement.
+        veins, leaked_veins : (m,) arrays, optional [m³]
+            Cement in each segment of the veins, all of it and that of the leak: what lies beyond the voxels.
         frame : Frame, optional
             The picture as shown, for its contrast-to-noise ratio.
         noise_share : float
             Variance over that of one exposure; see `Spotter.look`.
         """
-        prepared, grid = self.view(view), self.scene.anatomy.grid
+        prepared = self.view(view)
+        others = veins if veins is None or leaked_veins is None else np.asarray(veins) - leaked_veins
         if view not in self._spotters:
             self._spotters[view] = Spotter(prepared)
         return self._spotters[view].look(
-            prepared.cement_line(leak_fraction, grid),
-            cement_line=prepared.cement_line(cement_fraction - leak_fraction, grid),
+            self.cement_line(prepared, leak_fraction, leaked_veins),
+            cement_line=self.cement_line(prepared, cement_fraction - leak_fraction, others),
             needle_line=self._needles[view],
             cement=self.cement,
             frame=frame,
@@ -175,7 +195,12 @@ class Camera:
         return self._views[name]
 
     def prepare(
-        self, pose: CArm, *, opening: tuple[int, int, int, int] | None = None, quality: Quality = "exact"
+        self,
+        pose: CArm,
+        *,
+        opening: tuple[int, int, int, int] | None = None,
+        quality: Quality = "exact",
+        window: Window | None = None,
     ) -> FluoroView:
         """A view of any pose, collimated to what the anatomy covers; not kept.
 
@@ -185,6 +210,8 @@ class Camera:
         opening : (row, row, col, col) of int, optional
             The operator's own collimation, within that.
         quality : {"exact", "preview"}
+        window : Window, optional
+            Keep this display window, as when the C-arm has just stopped; default: a new one.
         """
         vertebra = self.scene.anatomy
         if self._layers is None:
@@ -195,7 +222,8 @@ class Camera:
                 surround_grid=vertebra.surround.grid,
             )
         covered = covered_field(pose.geometry, vertebra.surround.grid)
-        return self.fluoroscope.prepare(pose, self._layers, collimation=_within(covered, opening), quality=quality)
+        shutters = _within(covered, opening)
+        return self.fluoroscope.prepare(pose, self._layers, collimation=shutters, quality=quality, window=window)
 
     def cement_line(
         self, prepared: FluoroView, cement_fraction: NDArray[np.float32], veins: NDArray[np.floating] | None = None
@@ -206,15 +234,8 @@ class Camera:
 
     def _beyond(self, prepared: FluoroView, veins: NDArray[np.floating] | None) -> NDArray[np.float32] | float:
         """Path through cement [m] in veins outside the simulation grid."""
-        network, grid = self.scene.anatomy.network, self.scene.anatomy.grid
-        if network is None or veins is None or not np.any(veins):
-            return 0.0
-        wide = vein_grid(network, min(grid.spacing))
-        fraction = vein_raster(network, wide).fraction(np.asarray(veins, float))
-        low, high = grid.extent
-        on = [(x > a) & (x < b) for x, a, b in zip(wide.open_mesh(), low, high, strict=True)]
-        fraction[on[0] & on[1] & on[2]] = 0.0
-        return prepared.cement_line(fraction, wide)
+        beyond = cement_beyond(self.scene.anatomy, veins)
+        return 0.0 if beyond is None else prepared.cement_line(*beyond)
 
     def show_needles(self, needles: tuple[Needle, ...]) -> None:
         """From now on the pictures show these needles (one was pulled back or taken out)."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.anatomy.volumes import Volume, write_volume
 from vertebro.build import Scene
+from vertebro.drainage import cement_beyond
 from vertebro.errors import CaseError
 from vertebro.imaging import (
     CTBody,
@@ -29,7 +28,6 @@ from vertebro.imaging import (
 )
 from vertebro.imaging.ct import MODES, Mode
 from vertebro.imaging.ct_field import Plane
-from vertebro.imaging.scanner import CLIP_EXTENDED
 from vertebro.materials.attenuation import MATERIALS, Material, cement_material
 from vertebro.materials.cement import Cement
 from vertebro.procedure import Needle
@@ -41,6 +39,7 @@ FIELD, PIXELS = 0.16, 512  # m, of a picture of one vertebra
 THICKNESS = 1.25e-3  # m, and spacing, of the slices of a reconstructed level
 BEYOND = 8e-3  # m of a level's neighbours above and below the simulation grid in a stack
 Progress = Callable[[str, float], None]
+Veins = NDArray[np.floating]
 
 
 def cement_matter(cement: Cement) -> Material:
@@ -71,6 +70,7 @@ def scene_body(
     scene: Scene,
     cement_fraction: NDArray[np.float32] | None = None,
     *,
+    veins: Veins | None = None,
     needles: Sequence[Needle] = (),
     layers: tuple[TissueLayer, ...] | None = None,
 ) -> CTBody:
@@ -80,6 +80,8 @@ def scene_body(
     ----------
     scene : Scene
     cement_fraction : (nr, na, ns) array, optional
+    veins : (m,) array, optional [m³]
+        Cement in each segment of the veins, to show what lies beyond the simulation grid.
     needles : sequence of Needle
     layers : tuple of TissueLayer, optional
         Of an earlier body of this scene: tissue does not change.
@@ -93,6 +95,7 @@ def scene_body(
         layers=layers,
         cement_fraction=cement_fraction,
         cement_grid=vertebra.grid,
+        cement_beyond=cement_beyond(vertebra, veins),
         cement=cement_matter(scene.cement),
         replaced=MARROW,
         needles=steel_tubes(needles),
@@ -103,6 +106,7 @@ def ct_planes(
     scene: Scene,
     cement_fraction: NDArray[np.float32] | None = None,
     *,
+    veins: Veins | None = None,
     width: float = FIELD,
     pixels: int = PIXELS,
     needles: bool = False,
@@ -111,6 +115,7 @@ def ct_planes(
     mode: Mode = "fast",
     scanner: Scanner | None = None,
     thickness: float | None = None,
+    planes: Sequence[Plane] = PLANES,
     progress: Progress | None = None,
 ) -> dict[str, CTSlice]:
     """Axial, sagittal and coronal CT slices through the scene.
@@ -120,6 +125,8 @@ def ct_planes(
     scene : Scene
     cement_fraction : (nr, na, ns) array, optional
         Volume share of cement; the slices go through its centre (through the body's without cement).
+    veins : (m,) array, optional [m³]
+        As `scene_body`.
     width : float [m]
         Field of view.
     pixels : int
@@ -135,6 +142,8 @@ def ct_planes(
         Default: as the mode wants it (fast: no noise on top of that of a real CT).
     thickness : float [m], optional
         Of the slices; default 2 mm, reconstructed 1.25 mm.
+    planes : sequence of {"axial", "sagittal", "coronal"}
+        Only these.
     progress : callable, optional
         ``progress(stage, fraction)``.
 
@@ -143,18 +152,19 @@ def ct_planes(
     CaseError
         If the mode is unknown.
     """
-    _check_mode(mode)
+    check_mode(mode)
     centre = centre or cement_centre(scene.anatomy, cement_fraction)
     fields = {
         plane: CTField(plane=plane, centre=centre, width=width, pixels=pixels, thickness=thickness or 2e-3)
-        for plane in PLANES
+        for plane in planes
     }
     if mode == "fast":
-        wish: dict[str, Any] = {"scanner": scanner, "needles": needles, "number": number}
+        wish: dict[str, Any] = {"veins": veins, "scanner": scanner, "needles": needles, "number": number}
         return {plane: ct_section(scene, view, cement_fraction, **wish) for plane, view in fields.items()}
     stack = ct_stack(
         scene,
         cement_fraction,
+        veins=veins,
         width=width,
         pixels=pixels,
         needles=scene.needles if needles else (),
@@ -171,6 +181,7 @@ def ct_stack(
     scene: Scene,
     cement_fraction: NDArray[np.float32] | None = None,
     *,
+    veins: Veins | None = None,
     width: float = FIELD,
     pixels: int = PIXELS,
     needles: Sequence[Needle] = (),
@@ -189,6 +200,8 @@ def ct_stack(
     ----------
     scene : Scene
     cement_fraction : (nr, na, ns) array, optional
+    veins : (m,) array, optional [m³]
+        As `scene_body`.
     width : float [m]
     pixels : int
     needles : sequence of Needle
@@ -226,7 +239,7 @@ def ct_stack(
         )
     return scan_volume(
         view,
-        body or scene_body(scene, cement_fraction, needles=needles),
+        body or scene_body(scene, cement_fraction, veins=veins, needles=needles),
         scanner or Scanner(),
         slices=slices,
         spacing=thickness,
@@ -247,84 +260,8 @@ def cement_centre(anatomy: Anatomy, cement_fraction: NDArray[np.float32] | None)
     return (r, a, s)
 
 
-def ct_series(
-    scene: Scene,
-    cement_fraction: NDArray[np.float32] | None = None,
-    *,
-    width: float = FIELD,
-    pixels: int = PIXELS,
-    thickness: float = 2e-3,
-    needles: bool = False,
-    number: int = 0,
-    mode: Mode = "fast",
-    scanner: Scanner | None = None,
-    progress: Progress | None = None,
-) -> Iterator[CTSlice]:
-    """Axial CT slices of the vertebra, touching one another, from below upwards over the whole simulation grid.
-
-    Parameters
-    ----------
-    scene : Scene
-    cement_fraction : (nr, na, ns) array, optional
-        Volume share of cement.
-    width : float [m]
-        Field of view, about the grid's middle.
-    pixels : int
-    thickness : float [m]
-        Of a slice, and from slice to slice.
-    needles : bool
-        Show the needles.
-    number : int
-        Fixes the noise together with the case's seed.
-    mode : {"fast", "reconstructed"}
-    scanner : Scanner, optional
-        Default: as the mode wants it.
-    progress : callable, optional
-        ``progress(stage, fraction)``.
-
-    Raises
-    ------
-    CaseError
-        If the mode is unknown.
-    """
-    _check_mode(mode)
-    low, high = scene.anatomy.grid.extent
-    middle = (low + high) / 2
-    count = max(1, math.ceil((high[2] - low[2]) / thickness - 1e-6))
-    fields = [
-        CTField(
-            centre=(float(middle[0]), float(middle[1]), float(middle[2] + (k - (count - 1) / 2) * thickness)),
-            width=width,
-            pixels=pixels,
-            thickness=thickness,
-        )
-        for k in range(count)
-    ]
-    if mode == "fast":
-        for k, view in enumerate(fields):
-            if progress:
-                progress(f"CT slice {k + 1} of {count}", k / count)
-            shot = 1000 * (number + 1) + k
-            yield ct_section(scene, view, cement_fraction, scanner=scanner, needles=needles, number=shot)
-        return
-    stack = ct_stack(
-        scene,
-        cement_fraction,
-        width=width,
-        pixels=pixels,
-        needles=scene.needles if needles else (),
-        number=number,
-        centre=(float(middle[0]), float(middle[1]), float(middle[2])),
-        scanner=scanner,
-        thickness=thickness,
-        slices=count,
-        progress=progress,
-    )
-    for k, view in enumerate(fields):  # rows run down (posterior), columns to the viewer's right (patient's left)
-        yield CTSlice.of(view, np.ascontiguousarray(stack.hu[::-1, ::-1, k].T))
-
-
-def _check_mode(mode: str) -> None:
+def check_mode(mode: str) -> None:
+    """Refuse an unknown mode with `CaseError`."""
     if mode not in MODES:
         raise CaseError("unknown mode", where="mode", value=mode, allowed=", ".join(MODES))
 
@@ -339,6 +276,7 @@ def ct_section(
     view: CTField,
     cement_fraction: NDArray[np.float32] | None = None,
     *,
+    veins: Veins | None = None,
     mode: Mode = "fast",
     scanner: Scanner | None = None,
     needles: bool = False,
@@ -351,6 +289,8 @@ def ct_section(
     scene : Scene
     view : CTField
     cement_fraction : (nr, na, ns) array, optional
+    veins : (m,) array, optional [m³]
+        As `scene_body`.
     mode : {"fast", "reconstructed"}
         See `vertebro.imaging.ct_slice`.
     scanner : Scanner, optional
@@ -373,6 +313,7 @@ def ct_section(
         surround_hu=vertebra.surround.hu,
         surround_grid=vertebra.surround.grid,
         cement_fraction=cement_fraction,
+        cement_beyond=cement_beyond(vertebra, veins),
         cement=cement_matter(scene.cement),
         replaced=MARROW,
         needles=steel_tubes(scene.needles) if needles else (),
@@ -381,42 +322,3 @@ def ct_section(
         seed=scene.case.seed,
         number=number,
     )
-
-
-def save_ct_volume(
-    scene: Scene,
-    path: str | Path,
-    cement_fraction: NDArray[np.float32] | None = None,
-    *,
-    stack: CTVolume | None = None,
-) -> None:
-    """Write CT numbers with cement as NIfTI, NRRD or MHA in the patient's coordinates.
-
-    Parameters
-    ----------
-    scene : Scene
-    path : path
-    cement_fraction : (nr, na, ns) array, optional
-        Fast mode: CT numbers on the simulation grid.
-    stack : CTVolume, optional
-        Reconstructed slices (`ct_stack`) instead.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be written.
-    """
-    if stack is None:
-        values, grid = ct_numbers(scene, cement_fraction), scene.anatomy.grid
-    else:
-        values, grid = np.rint(np.clip(stack.hu, *CLIP_EXTENDED)).astype(np.int16), stack.grid
-    affine = scene.anatomy.patient_from_world @ grid.world_from_voxel
-    write_volume(Volume(data=values, ras_from_voxel=affine, name=Path(path).name, digest=""), path)
-
-
-def ct_numbers(scene: Scene, cement_fraction: NDArray[np.float32] | None = None) -> NDArray[np.int16]:
-    """(nr, na, ns) CT numbers [HU] on the simulation grid, with cement, without the scanner's blur and noise."""
-    hu = scene.anatomy.hu.astype(np.float32)
-    if cement_fraction is not None:
-        hu = hu + cement_fraction * np.float32(cement_rise(scene.cement))
-    return np.asarray(np.rint(np.clip(hu, *CLIP_EXTENDED)), np.int16)

@@ -129,11 +129,11 @@ class Witness:
         for leak in self.monitor.leaks():
             if leak.key in self.visible:
                 continue
-            leaked = self.leaked(leak, fraction)
-            if not leaked.any():
+            leaked, veins = self.leaked(leak, fraction), self.leaked_veins(leak)
+            if not leaked.any() and not veins.any():
                 continue
             for view in self.views:
-                if camera.sees(view, leaked, fraction):
+                if camera.sees(view, leaked, fraction, veins=self._in_veins, leaked_veins=veins):
                     self.visible[leak.key] = self.state.time
                     self.tell("leak visible", kind=leak.kind.value, compartment=leak.compartment, view=view)
                     break
@@ -147,3 +147,8 @@ class Witness:
             raster = vein_raster(anatomy.network, anatomy.grid)
             leaked += raster.fraction(self._in_veins, self.monitor.segments(leak))
         return np.minimum(leaked, fraction)
+
+    def leaked_veins(self, leak: LeakEvent) -> NDArray[np.float64]:
+        """(m,) one leak's cement [m³] in each segment of the veins, also beyond the voxels."""
+        own = np.isin(np.arange(len(self._in_veins)), self.monitor.segments(leak))
+        return np.where(own, self._in_veins, 0.0)

@@ -87,7 +87,7 @@ def test_a_twelfth_rib_is_short_and_the_eighth_reaches_the_front() -> None:
     reach = {}
     for number in (8, 12):
         bone = next(b for b in column.bones if b.level == f"T{number}")
-        shaft = rib_shapes(trunk, chest, bone, number, 1.0)[1][0]
+        shaft = rib_shapes(trunk, chest, bone, number, 1.0)[1]
         reach[number] = max(float(x.high[1]) for x in shaft)
         assert max(float(x.high[0]) for x in shaft) > 0.09  # both go around the flank
     assert reach[12] < 0.03 < 0.09 < reach[8]

@@ -104,7 +104,7 @@ def test_the_exported_ct_lies_where_the_patient_lay(run_folder, short_run, tmp_p
     import numpy as np
     import SimpleITK as sitk  # noqa: N813
 
-    from vertebro.scans import save_ct_volume
+    from vertebro.scan_files import save_ct_volume
 
     save_ct_volume(short_run.scene, tmp_path / "ct.nii.gz", short_run.cement_fraction())
     image = sitk.ReadImage(str(tmp_path / "ct.nii.gz"))

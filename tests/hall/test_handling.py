@@ -165,8 +165,9 @@ def test_a_stylet_cannot_push_set_cement(go):
 
 
 def test_withdrawing_too_late_sticks(go):
-    wait = {"do": "wait", "duration": "1800 s"}
-    run = go([inject("1.2 ml"), wait, {"do": "withdraw", "needle": "left"}], {"flow.interval": "30 s"})
+    wait = {"do": "wait", "duration": "900 s"}
+    steps = [inject("0.8 ml"), wait, {"do": "withdraw", "needle": "left"}]
+    run = go(steps, {"flow.interval": "30 s", "cement.age_at_start": "8 min"})
     (event,) = events(run, "needle stuck in the cement")
     assert event["grip_n"] > 200
     assert event["embedded_mm"] > 2

@@ -91,3 +91,19 @@ def test_a_look_names_contrast_and_area_of_a_leak_in_the_frame_that_was_shown(ca
     assert seen.cnr > 1
     assert 0 < seen.visible_area < 25e-4
     assert camera.look("lateral", np.zeros_like(cement), cement).visible is False
+
+
+def test_cement_in_veins_beyond_the_voxels_is_seen_and_is_not_its_own_background(camera, short_run):
+    """What drains from the grid casts the shadow it has in the frame; empty veins or others' cement show no leak."""
+    network, grid = short_run.anatomy.network, short_run.anatomy.grid
+    low, high = grid.extent
+    far = np.any((network.middle < low - 2e-3) | (network.middle > high + 2e-3), axis=1)
+    far &= np.abs(network.middle[:, 2]) < 0.07
+    veins = np.where(far & ~network.slit, np.pi * network.radius**2 * network.length, 0.0)
+    assert veins.any()
+    none = np.zeros(grid.shape, np.float32)
+    seen = camera.look("lateral", none, none, veins=veins, leaked_veins=veins)
+    assert seen.visible
+    assert seen.area > 0
+    assert not camera.sees("lateral", none, none)
+    assert not camera.sees("lateral", none, none, veins=veins, leaked_veins=np.zeros_like(veins))

@@ -8,8 +8,9 @@ import SimpleITK as sitk  # noqa: N813
 
 from vertebro.ct_room import CTSuite
 from vertebro.errors import CaseError
-from vertebro.imaging import Scanner
-from vertebro.scans import ct_planes, ct_stack, save_ct_volume
+from vertebro.imaging import CTField, Scanner
+from vertebro.scan_files import save_ct_volume
+from vertebro.scans import ct_planes, ct_section, ct_stack
 
 COARSE = Scanner(views=120, detector_pitch=1.5e-3, collimation=3e-3)
 
@@ -74,3 +75,22 @@ def test_unknown_modes_and_flat_stacks_are_refused(short_run):
         ct_planes(short_run.scene, mode="slow")
     with pytest.raises(CaseError, match="thickness"):
         ct_stack(short_run.scene, thickness=0.0)
+
+
+@pytest.mark.parametrize("mode", ["fast", "reconstructed"])
+def test_cement_in_a_vein_beyond_the_simulation_grid_is_white(short_run, mode):
+    scene = short_run.scene
+    network, grid = scene.anatomy.network, scene.anatomy.grid
+    middles = network.nodes[network.segments].mean(axis=1)
+    away = np.maximum(grid.extent[0] - middles, middles - grid.extent[1]).max(axis=1)
+    out = int(np.argmax(np.where(network.inside, -np.inf, np.where(away > 2e-3, network.radius, -np.inf))))
+    assert away[out] > 2e-3  # there is one
+    veins = np.zeros(len(network.segments))
+    veins[out] = network.volume[out]
+    view = CTField(width=0.02, pixels=40, centre=tuple(middles[out]), thickness=1e-3)
+    scanner = None if mode == "fast" else COARSE
+    with_cement, without = (ct_section(scene, view, veins=v, mode=mode, scanner=scanner).hu for v in (veins, None))
+    added = with_cement - without
+    row, col = np.unravel_index(int(added.argmax()), added.shape)
+    assert added.max() > 300
+    assert (row, col) == pytest.approx((20, 20), abs=6)

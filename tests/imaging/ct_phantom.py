@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,11 @@ from vertebro.imaging import CTField, Scanner
 from vertebro.imaging.ct_body import FINE
 from vertebro.imaging.ct_rays import Rays, add_attenuation, beam_of, expected_signal, quanta
 from vertebro.imaging.ct_scan import reconstruct
-from vertebro.imaging.kernels_ct import LANES
-from vertebro.materials.attenuation import MATERIALS, Material, cement_material
+from vertebro.imaging.kernels_ct import LANES, weaken
+from vertebro.materials.attenuation import Material, cement_material
 
 RAYS = Rays(views=720, count=512, pitch=0.5e-3, axis=(0.0, 0.0))
 FIELD = CTField(width=0.256, pixels=512)
-WATER = MATERIALS["water"]
 Disc = tuple[float, float, float]  # right, anterior, radius [m]
 Image = NDArray[np.float32]
 
@@ -29,7 +28,7 @@ def chords(disc: Disc, distances: NDArray[np.float64], rays: Rays = RAYS) -> NDA
 
 @dataclass(frozen=True, kw_only=True)
 class Phantom:
-    """Discs in water: what replaces the water is counted once."""
+    """Discs in water: what replaces the water is counted once. Rays of no width (`points`) spare focus and cells."""
 
     water: float = 0.1
     soft: tuple[tuple[Disc, float], ...] = ()
@@ -37,9 +36,10 @@ class Phantom:
     cement: tuple[Disc, ...] = ()
     steel: tuple[Disc, ...] = ()
     matter: Material | None = None
+    points: bool = False
 
-    def lines(self, scanner: Scanner, *, photons: float | None = None, seed: int = 1, reach: float | None = None):
-        """Corrected attenuation (views, rays) of one slice; `reach` [m] ends the water correction early."""
+    def lines(self, scanner: Scanner, *, photons: float | None = None, seed: int = 1):
+        """Corrected attenuation (views, rays) of one slice."""
         at = RAYS.distances()
         paths = np.zeros((RAYS.views, RAYS.count, LANES), np.float32)
         paths[:, :, 0] = chords((0, 0, self.water), at)
@@ -54,14 +54,16 @@ class Phantom:
         steel = np.zeros((RAYS.views, fine.size, 2), np.float32)
         for disc in self.steel:
             steel[:, :, 0] += chords(disc, fine)
+            paths[:, :, 3] += chords(disc, at)
             paths[:, :, 0] -= chords(disc, at)
         beam = beam_of(scanner, RAYS)
-        if reach is not None:
-            mu = beam.bins.attenuation(WATER)
-            share = beam.bins.weight / beam.bins.weight.sum()
-            beam = replace(beam, limit=float(-np.log(share @ np.exp(-mu * reach))))
         mu = beam.attenuations(self.matter or cement_material(), "water")
-        signal = expected_signal(paths, steel if self.steel else None, beam, mu, scanner, RAYS, 1)
+        if self.points:
+            signal = np.empty((1, *paths.shape[:2]), np.float32)
+            weaken(paths, mu, beam.open_beam, signal)
+        else:
+            paths[:, :, 3] = 0
+            signal = expected_signal(paths, steel if self.steel else None, beam, mu, scanner, RAYS, 1)
         out = np.zeros(paths.shape[:2], np.float32)
         add_attenuation(signal, beam, scanner, RAYS, thin_for(scanner, photons), noise(photons, seed), out)
         return out

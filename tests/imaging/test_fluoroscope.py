@@ -11,7 +11,16 @@ import pytest
 
 from vertebro.errors import CaseError, DataError, GeometryError
 from vertebro.grid import VoxelGrid
-from vertebro.imaging import CArm, Fluoroscope, TissueLayer, covered_field, needle_path, tissue_layers
+from vertebro.imaging import (
+    CArm,
+    Fluoroscope,
+    Shadow,
+    TissueLayer,
+    covered_field,
+    needle_path,
+    needle_shadow,
+    tissue_layers,
+)
 from vertebro.imaging.detector import Detector
 from vertebro.imaging.dose import field_area, reference_distance
 from vertebro.imaging.fluoro_view import FluoroView
@@ -214,6 +223,38 @@ def test_tissue_and_paths_that_are_not_finite_are_refused(view: FluoroView, pati
         view.frame(cement_line=np.full((64, 64), np.nan, np.float32))
     with pytest.raises(DataError, match="path does not fit"):
         view.frame(needle_line=np.zeros((3, 3), np.float32))
+    with pytest.raises(DataError, match="beside the picture"):
+        view.frame(needle_line=Shadow(path=np.zeros((3, 3), np.float32), top=62))
+    with pytest.raises(DataError, match="path does not fit"):
+        view.frame(needle_line=Shadow(path=np.full((3, 3), np.nan, np.float32)))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_cement_that_is_not_finite_is_refused_even_beside_the_field(wrong: float, view: FluoroView) -> None:
+    """No ray of the picture meets that voxel."""
+    grid = VoxelGrid.around([-0.3, -0.05, -0.3], [0.3, 0.05, 0.3], 0.02)
+    cement = np.zeros(grid.shape, np.float32)
+    cement[15, 2, 15], cement[0, 0, 0] = 1.0, wrong
+    with pytest.raises(DataError, match="NaN"):
+        view.cement_line(cement, grid)
+
+
+def test_shadows_in_their_windows_are_the_lines_of_the_whole_picture(view: FluoroView, patient_grid: VoxelGrid) -> None:
+    cement = np.zeros(patient_grid.shape, np.float32)
+    cement[18:22, 12:16, 20:22] = 0.5
+    needle: dict[str, Any] = {"outer_diameter": 3e-3, "inner_diameter": 2e-3}
+    ends = [0.01, -0.06, 0.02], [0.0, 0.004, -0.003]
+    line, steel = view.cement_line(cement, patient_grid), needle_path(view.geometry, *ends, **needle)
+    shadow, rod = view.cement_shadow(cement, patient_grid), needle_shadow(view.geometry, *ends, **needle)
+    assert np.allclose(shadow.whole(line.shape), line, atol=1e-8)
+    assert np.allclose(rod.whole(line.shape), steel, atol=1e-8)
+    assert shadow.path.size < 0.6 * line.size
+    one, two = (
+        view.frame(cement_line=first, needle_line=second, noise=False).signal
+        for first, second in ((line, steel), (shadow, rod))
+    )
+    assert np.allclose(one, two, rtol=1e-5)
+    assert view.cement_shadow(np.zeros(patient_grid.shape), patient_grid).path.size == 0
 
 
 def test_moving_arm_shows_a_preview_and_then_the_view_of_one_window(patient: Patient) -> None:

@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 
 from naive import imaging as naive
+from vertebro.errors import DataError
 from vertebro.imaging import kernels_detector as fast
 from vertebro.imaging import kernels_frame as frame
 from vertebro.imaging.detector import gaussian_taps
+from vertebro.imaging.shadows import shadow_of
 from vertebro.imaging.stream import _scratch
 
 ROWS, COLS = 18, 22
 TAPS = gaussian_taps(0.8).astype(np.float32)
 LONG = np.empty(COLS + 60, np.float32)
-LINE, BITS = np.empty(COLS, np.float32), np.empty(COLS, np.int32)
+LINES, LINE, BITS = np.empty((4, COLS), np.float32), np.empty(COLS, np.float32), np.empty(COLS, np.int32)
 
 
 def picture(rng: np.random.Generator, low: float = 0.0, high: float = 1.0) -> np.ndarray:
@@ -56,15 +58,17 @@ def test_blurred_row_equals_its_naive_twin(sigma: float, rng: np.random.Generato
         assert np.allclose(one, other, atol=1e-6)
 
 
-def test_softened_layer_equals_its_naive_twin(rng: np.random.Generator) -> None:
-    """The second layer lies elsewhere: rows that the first one touched are empty again."""
-    one, other = np.zeros((ROWS, COLS), np.float32), np.zeros((ROWS, COLS), np.float32)
-    rows = np.zeros((2, ROWS), np.bool_)
-    for path in (layer(rng), np.roll(layer(rng), 6, axis=0)):
-        fast.soften(path, TAPS, LONG, np.empty(ROWS, np.bool_), rows[0], one)
-        naive.soften(path, TAPS, None, None, rows[1], other)
-        assert np.allclose(one, other, atol=1e-6)
-        assert np.array_equal(*rows)
+def test_window_of_a_layer_equals_its_naive_twin(rng: np.random.Generator) -> None:
+    """Two spots span a window; an empty picture has none; a NaN shows in the sum."""
+    spots = np.zeros((ROWS, COLS), np.float32)
+    spots[3, 7], spots[9, 2] = 1.0, -1.0
+    windows = np.empty((2, 4), np.int64)
+    for path in (layer(rng), spots, np.zeros_like(spots), picture(rng)):
+        sums = [room.filled_window(path, window) for room, window in zip((fast, naive), windows, strict=True)]
+        assert sums[0] == pytest.approx(sums[1], rel=1e-5)
+        assert np.array_equal(*windows)
+    spots[5, 5] = np.nan
+    assert not np.isfinite(fast.filled_window(spots, windows[0]))
 
 
 @pytest.mark.parametrize("way", [(0.0, 5.0), (-3.3, 1.7), (0.4, 0.0)])
@@ -94,22 +98,24 @@ def test_absorption_in_tissue_equals_its_naive_twin(shape: tuple[int, int, int],
 @pytest.mark.parametrize("absent", [(), (1,), (0, 2), (0, 1, 2)])
 def test_transmission_equals_its_naive_twin(absent: tuple[int, ...], rng: np.random.Generator) -> None:
     tissue = rng.uniform(1, 2, (4, ROWS, COLS)).astype(np.float32)
-    paths = [np.zeros((1, COLS), np.float32) if i in absent else layer(rng) for i in range(3)]
+    sizes, places = [(6, 11), (3, 20), (9, 4)], np.array([[5, 4], [7, 1], [2, 15]])
+    one, two, three = (rng.random((0, 0) if i in absent else size).astype(np.float32) for i, size in enumerate(sizes))
     mu, primary = rng.random((3, 4)).astype(np.float32), tissue.sum(axis=0)
-    one, other = np.empty((ROWS, COLS), np.float32), np.empty((ROWS, COLS), np.float32)
-    touched = np.logical_or.reduce([np.broadcast_to(path, (ROWS, COLS)).any(axis=1) for path in paths])
-    assert fast.transmit(tissue, primary, *paths, touched, mu, LINE, BITS, one)
-    assert naive.transmit(tissue, primary, *paths, touched, mu, None, None, other)
-    assert np.allclose(one, other, rtol=1e-5)
+    out, other = primary.copy(), np.empty((ROWS, COLS), np.float32)
+    assert fast.transmit(tissue, (one, two, three), places, mu, LINES, BITS, out)
+    assert naive.transmit(tissue, (one, two, three), places, mu, None, None, other)
+    assert np.allclose(out, other, rtol=1e-5)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_paths_that_are_not_finite_are_found(wrong: float, rng: np.random.Generator) -> None:
     tissue, path = rng.random((4, ROWS, COLS)).astype(np.float32), layer(rng)
     path[-1, -1] = wrong
-    nothing, mu = np.zeros((1, COLS), np.float32), np.ones((3, 4), np.float32)
-    paths, everywhere = (path, nothing, nothing), np.ones(ROWS, np.bool_)
-    assert not fast.transmit(tissue, tissue.sum(axis=0), *paths, everywhere, mu, LINE, BITS, tissue[0].copy())
+    nothing, mu = np.zeros((0, 0), np.float32), np.ones((3, 4), np.float32)
+    places = np.zeros((3, 2), np.int64)
+    assert not fast.transmit(tissue, (path, nothing, nothing), places, mu, LINES, BITS, tissue[0].copy())
+    with pytest.raises(DataError, match="finite"):
+        shadow_of(path)
 
 
 @pytest.mark.parametrize("factor", [2, 4, 8])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from vertebro.imaging import (
     needle_path,
     wire_path,
 )
-from vertebro.imaging.kernels_solids import add_ellipsoid, add_wire, capsule_span
+from vertebro.imaging.kernels_solids import add_ellipsoid, ellipsoid_chord
+from vertebro.imaging.kernels_wires import add_wire, capsule_span, covered_length
 
 FINE = CArm.ap(rows=101, cols=101, pitch=2e-4).geometry
 OBLIQUE = CArm(orbital=0.5, cranial=0.25, rows=256, cols=256, pitch=4e-4).geometry
@@ -36,13 +38,20 @@ def unit_rays(geometry: ProjectionGeometry) -> NDArray[np.float64]:
     return np.asarray(ray / np.linalg.norm(ray, axis=-1, keepdims=True))
 
 
-def test_ball_gives_its_chords() -> None:
-    """2 sqrt(R² - d²), d the distance of the centre from the ray."""
-    centre = np.array([0.004, -0.003, 0.006])
-    offset, ray = centre - OBLIQUE.source, unit_rays(OBLIQUE)
-    distance = np.linalg.norm(np.cross(ray, offset), axis=-1)
-    exact = 2 * np.sqrt(np.maximum(0.011**2 - distance**2, 0))
-    assert np.abs(ellipsoid_path(OBLIQUE, centre, [0.011] * 3) - exact).max() < 1e-8
+def test_ball_gives_the_mean_of_its_chords_over_a_pixel() -> None:
+    """2 sqrt(R² - d²), d the distance of the centre from the ray; no stairs at the rim."""
+    centre, size = np.array([0.004, -0.003, 0.006]), 96
+    geometry = CArm(orbital=0.5, cranial=0.25, rows=size, cols=size, pitch=4e-4).geometry
+    shifts = (np.arange(24) + 0.5) / 24 - 0.5
+    exact = np.zeros((size, size))
+    for down, across in itertools.product(shifts, shifts):
+        moved = replace(geometry, detector_origin=geometry.pixel(down, across))
+        distance = np.linalg.norm(np.cross(unit_rays(moved), centre - geometry.source), axis=-1)
+        exact += 2 * np.sqrt(np.maximum(0.011**2 - distance**2, 0)) / 24**2
+    error = np.abs(ellipsoid_path(geometry, centre, [0.011] * 3) - exact)
+    assert error.max() < 1e-4
+    assert error[exact > 0.008].max() < 1e-5
+    assert error.mean() < 2e-6
 
 
 def test_middle_of_an_ellipsoid_shows_the_axis_along_the_beam() -> None:
@@ -73,16 +82,16 @@ def test_balloon_is_a_shell_around_its_filling() -> None:
 def test_capsule_is_a_cylinder_with_round_ends() -> None:
     """Across the beam: 2 R in the middle; beyond an end the ball's chord; nothing beyond R."""
     path = wire_path(FINE, [[-0.004, 0, 0], [0.004, 0, 0]], 2e-3)
-    assert path[50, 50] == pytest.approx(2e-3, rel=1e-5)
+    assert path[50, 50] == pytest.approx(2e-3, rel=1e-3)  # a pixel is 0.14 mm wide there
     ball = ellipsoid_path(FINE, [-0.004, 0, 0], [1e-3] * 3)
     outside = FINE.project_point([-0.0045, 0, 0]).round().astype(int)
-    assert path[tuple(outside)] == pytest.approx(ball[tuple(outside)], rel=1e-5)
+    assert path[tuple(outside)] == pytest.approx(ball[tuple(outside)], rel=2e-3)
     assert path[tuple(outside)] > 1e-3
     assert path.sum() > cylinder_path(FINE, [-0.004, 0, 0], [0.004, 0, 0], 1e-3).sum()
 
 
 def test_capsule_along_the_beam_shows_length_and_both_caps() -> None:
-    assert wire_path(FINE, [[0, -0.01, 0], [0, 0.02, 0]], 2e-3)[50, 50] == pytest.approx(0.032, rel=1e-6)
+    assert wire_path(FINE, [[0, -0.01, 0], [0, 0.02, 0]], 2e-3)[50, 50] == pytest.approx(0.032, rel=1e-3)
 
 
 def test_corner_between_two_stretches_is_not_darker() -> None:
@@ -136,8 +145,35 @@ def test_needle_of_steel_is_exact_to_half_a_percent_of_a_line_integral(pose: CAr
     assert error.max() < 0.02
 
 
+@pytest.mark.parametrize("tilt", [20.0, 45.0])
+def test_needle_with_its_end_is_exact_on_coarse_pixels_too(tilt: float) -> None:
+    """256², near the beam: p99.9 < 0.005 against 32² rays a pixel through a tube with square ends."""
+    geometry = CArm.ap(rows=256, cols=256, pitch=1e-3).geometry
+    turn = math.radians(tilt)
+    axis = np.array([0.9 * math.sin(turn), math.cos(turn), 0.436 * math.sin(turn)])
+    axis, tip, length = axis / np.linalg.norm(axis), np.array([0.003, 0.005, -0.002]), 0.1
+    path = cylinder_path(geometry, tip - length * axis, tip, 1.5e-3, 1.2e-3)
+    near = maximum_filter(path, 3) > 0
+    row, col = (index.astype(float)[:, None] for index in np.nonzero(near))
+    origin, mean = geometry.source - tip + length * axis, np.zeros(len(row))
+    for down, across in itertools.product((np.arange(32) + 0.5) / 32 - 0.5, repeat=2):
+        ray = geometry.rays[0] + (row + down) * geometry.rays[1] + (col + across) * geometry.rays[2]
+        ray /= np.linalg.norm(ray, axis=1)[:, None]
+        slope, along = ray @ axis, float(origin @ axis)
+        square, half = 1 - slope**2, ray @ origin - along * slope
+        ends = np.sort([-along / slope, (length - along) / slope], axis=0)
+        for radius, sign in ((1.5e-3, 1), (1.2e-3, -1)):
+            root = np.sqrt(np.maximum(half**2 - square * (origin @ origin - along**2 - radius**2), 0))
+            low, high = np.maximum((-half - root) / square, ends[0]), np.minimum((root - half) / square, ends[1])
+            mean += sign * np.where(root > 0, np.maximum(high - low, 0), 0) / 32**2
+    error = np.zeros(path.shape)
+    error[near] = np.abs(path[near] - mean) * STEEL
+    assert path.max() * STEEL > 0.5
+    assert np.quantile(error, 0.999) < 0.005
+
+
 def test_kernels_equal_their_naive_twins() -> None:
-    """The twins count 60 000 samples a ray, 17 micrometres apart: no path differs by more than 50 (bend: 80)."""
+    """34 rays and 144 rays a pixel of 1.2 mm."""
     geometry = CArm(orbital=0.4, cranial=0.2, rows=7, cols=9, pitch=1.2e-3).geometry
     window, ray = np.array([0, 7, 0, 9]), geometry.rays
     turn, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))
@@ -153,7 +189,30 @@ def test_kernels_equal_their_naive_twins() -> None:
                 wire(geometry.source, ray, points, 1.5e-3, np.tile(window, (3, 1)), np.empty((3, 2)), image)
             images.append(image)
         assert np.abs(images[0]).max() > 2e-3
-        assert np.abs(images[0] - images[1]).max() < 8e-5
+        assert np.abs(images[0] - images[1]).max() < 2e-4
+        assert np.abs(images[0] - images[1]).mean() < 3e-5
+
+
+def test_single_rays_equal_their_naive_twins() -> None:
+    """60 000 samples within 0.1 of the ray's length: 2 micrometres apart."""
+    geometry = CArm(orbital=0.4, cranial=0.2, rows=7, cols=9, pitch=1.2e-3).geometry
+    unit, offset = np.diag([250.0, 400.0, 300.0]), geometry.source - np.array([1e-3, 0, 0])
+    points = np.array([[0.003, -0.004, 0.001], [-0.001, 0.001, 0], [-0.001, 0.004, -0.002]])
+    axis = np.zeros((2, 4))
+    for stretch, (begin, end) in zip(axis, itertools.pairwise(points), strict=True):
+        stretch[3] = np.linalg.norm(end - begin)
+        stretch[:3] = (end - begin) / stretch[3]
+    near, spans = np.ones(2, np.bool_), np.empty((2, 2))
+    origin = unit @ offset
+    for row, col in ((3, 4), (2, 5), (4, 2), (6, 8)):
+        ray = geometry.rays[0] + row * geometry.rays[1] + col * geometry.rays[2]
+        chords = [room(*ray, origin, origin @ origin - 1, unit) for room in (ellipsoid_chord, naive.ellipsoid_chord)]
+        assert chords[0] == pytest.approx(chords[1], abs=2e-5)
+        wires = [
+            room(*ray, geometry.source, points, axis, near, 1.5e-3, spans)
+            for room in (covered_length, naive.covered_length)
+        ]
+        assert wires[0] == pytest.approx(wires[1], abs=2e-5)
 
 
 @pytest.mark.parametrize(

@@ -110,19 +110,33 @@ def test_pieces_of_the_chord_equal_their_naive_twins(way: list[float]) -> None:
         lines = np.array(strips[0]) + np.arange(3)[:, None] * [0.2, 0.0, 0.0]
         for x in (10.0, 31.5, 33.0, 60.0):
             assert fast.gauss_area(lines, x) == pytest.approx(naive.gauss_area(lines, x), rel=1e-6, abs=1e-9)
-            areas = [room.edge_area(np.array(strips[0]), x) for room in (fast, naive)]
+            areas = [room.edge_area(*strips[0], x) for room in (fast, naive)]
             assert areas[0] == pytest.approx(areas[1], rel=1e-6, abs=1e-9)
         for col in range(24, 40, 2):
             d = base + col * ray[2]
             chords = [room.cut_chord(*d, *origin, axis, along, c, planes) for room in (fast, naive)]
             assert chords[0] == pytest.approx(chords[1], abs=1e-5)
             if (row, col) in ((32, 32), (36, 30)):
-                means = [room.sampled_chord(*d, ray, *origin, axis, along, c, planes) for room in (fast, naive)]
+                means = [room.sampled_chord(*d, ray, *origin, axis, along, c, planes, 34, 21) for room in (fast, naive)]
                 assert means[0] == pytest.approx(means[1], abs=4e-4)
             wary, needed = (room.may_be_cut(*d, *origin, axis, along, radius, planes, 4e-3) for room in (fast, naive))
             assert wary or not needed
             cut += not wary
     assert cut > 0 or way[1] > 0.9  # seen from the side most of it needs no samples
+
+
+@pytest.mark.parametrize("along", [1, 2])
+def test_even_lines_equal_their_naive_twin(along: int) -> None:
+    """Two lines of different length, columns or rows of the picture; the third is not to be drawn."""
+    ray = np.array([[-0.01, -0.02, 1.0], [1e-3, 0, 0], [0, 1e-3, 0]])
+    strips = np.array([[8.2, 3.1, 0.002] * 3, [9.7, 2.4, 0.003] * 3, [9.0, 3.0, 0.002] * 3]).T.copy()
+    ends = np.array([[5, 7, 6], [12, 13, 12], [4, 6, 9]])
+    images = [np.zeros((20, 20), np.float32) for _ in range(2)]
+    for room, image in zip((fast, naive), images, strict=True):
+        room.even_lines(strips, ends, 2, ray, along, np.array([0.6, 0.8, 0.0]), -1.0, np.empty((3, 3)), image)
+    assert np.allclose(*images, atol=1e-8)
+    drawn = np.flatnonzero(images[0].any(axis=0 if along == 1 else 1))
+    assert drawn.tolist() == [4, 6]
 
 
 def test_shadow_of_the_tip_ends_where_the_point_projects() -> None:

@@ -15,8 +15,9 @@ from vertebro.imaging import CArm, Fluoroscope, Motions, Stream, TissueLayer, ti
 from vertebro.imaging.brightness import PIECES
 from vertebro.imaging.detector import Detector, Lag, NoiseBank
 from vertebro.imaging.exposure import ExposureControl
-from vertebro.imaging.fluoro_view import FluoroView, soft_shadow
+from vertebro.imaging.fluoro_view import FluoroView
 from vertebro.imaging.fluoroscope import retuning
+from vertebro.imaging.shadows import soft_shadow
 
 Patient = tuple[TissueLayer, ...]
 POSE = CArm.lateral(rows=128, cols=128, pitch=1e-3)
@@ -231,8 +232,9 @@ def test_streak_of_a_moving_layer_is_speed_times_pulse_width(velocity: list[floa
     view = fluoroscope.prepare(pose, slab(0.05))
     dot = np.zeros((129, 129), np.float32)
     dot[64, 64] = 1e-6
-    streak = soft_shadow(view, dot, None, None, velocity)
-    assert streak is not None
+    shadow = soft_shadow(view, dot, None, velocity)
+    assert shadow is not None
+    streak = shadow.whole(dot.shape)
     row, col = (index - 64.0 for index in np.indices((129, 129)))
     share = streak / streak.sum()
     length = math.sqrt(12 * float((share * (row**2 + col**2)).sum()))
@@ -301,6 +303,16 @@ def test_noise_does_not_repeat_and_frames_do_not_resemble_each_other(patient: Pa
     pairs = np.corrcoef(parts)[np.triu_indices(60, 1)]
     assert np.abs(pairs).mean() < 0.02
     assert np.abs(pairs).max() < 5 / 64  # five standard deviations of 64² numbers
+
+
+def test_layers_leave_no_trace_where_they_no_longer_are(patient: Patient) -> None:
+    """The primary is kept from picture to picture and mended where the last picture's layers were."""
+    stream = Stream(Fluoroscope(kvp=80.0, **STILL).prepare(POSE, patient), charge=1.0)
+    lines = np.zeros((3, 128, 128), np.float32)
+    lines[0, 20:30, 40:90], lines[1, 60:64, 10:20], lines[2, 22:80, 50:60] = 1e-3, 2e-3, 3e-3
+    for line, other in ((lines[0], lines[1]), (lines[2], None), (None, None), (lines[1], lines[0])):
+        shown = stream.frame(needle_line=line, cement_line=other, noise=False).signal
+        assert np.allclose(shown, stream.view.frame(needle_line=line, cement_line=other, noise=False).signal, rtol=1e-4)
 
 
 def test_same_seed_gives_the_same_run(patient: Patient) -> None:

@@ -11,7 +11,7 @@ import pytest
 from vertebro.errors import CaseError
 from vertebro.imaging import CArm, Fluoroscope
 from vertebro.imaging.exposure import open_field
-from vertebro.imaging.fluoro_view import Places, focus_sigma, soft_shadow
+from vertebro.imaging.shadows import Places, focus_sigma, soft_shadow
 from vertebro.imaging.spectrum import tube_spectrum, whole_kev
 from vertebro.imaging.tube import TUNGSTEN, Heel, lit_share
 from vertebro.units import deg
@@ -77,8 +77,9 @@ def test_focus_blurs_by_magnification_at_each_layers_own_depth() -> None:
     wire = np.zeros((5, 301), np.float32)
     wire[:, 150] = 1e-4
     for depth, where in ((0.7, None), (0.5, [0.0, 0.2, 0.0]), (0.85, [0.0, -0.15, 0.0])):
-        shadow = soft_shadow(view, wire, where)
-        assert shadow is not None
+        soft = soft_shadow(view, wire, where)
+        assert soft is not None
+        shadow = soft.whole(wire.shape)
         place = np.arange(301) - 150
         sigma = math.sqrt(float(shadow[2] @ place**2 / shadow[2].sum())) * pitch
         assert 2.355 * sigma == pytest.approx((1 / depth - 1) * focal, rel=0.05)

@@ -168,19 +168,18 @@ def cut_chord(
 
 def sampled_chord(
     dx: float, dy: float, dz: float, ray: Array, ox: float, oy: float, oz: float, axis: Array, along: float, c: float,
-    planes: Array, rays: int = 12, samples: int = 2_000,
+    planes: Array, samples: int = 34, turn: int = 21, rays: int = 12, steps: int = 2_000,
 ) -> float:  # fmt: skip
-    """Mean chord of rays² rays."""
+    """Mean chord of rays² rays, whatever the lattice."""
     middles, total = (np.arange(rays) + 0.5) / rays - 0.5, 0.0
     for down, across in itertools.product(middles, middles):
         d = np.array([dx, dy, dz]) + down * ray[1] + across * ray[2]
-        total += cut_chord(d[0], d[1], d[2], ox, oy, oz, axis, along, c, planes, samples)
+        total += cut_chord(d[0], d[1], d[2], ox, oy, oz, axis, along, c, planes, steps)
     return total / rays**2
 
 
-def edge_area(strip: Array, x: float) -> float:
+def edge_area(middle: float, w: float, k: float, x: float) -> float:
     """Midpoint rule."""
-    middle, w, k = strip
     s = (np.arange(100_000) + 0.5) / 100_000 * (np.clip(x - middle, -w, w) if w > 0 else 0.0)
     return float(k * np.sqrt(np.maximum(w * w - s * s, 0)).mean() * 2 * s.mean())
 
@@ -188,7 +187,23 @@ def edge_area(strip: Array, x: float) -> float:
 def gauss_area(lines: Array, x: float) -> float:
     """The rule whose three points integrate polynomials up to the fifth degree."""
     weights = np.polynomial.legendre.leggauss(3)[1] / 2
-    return float(weights @ [edge_area(strip, x) for strip in lines])
+    return float(weights @ [edge_area(*strip, x) for strip in lines])
+
+
+def even_lines(
+    strips: Array, ends: Array, count: int, ray: Array, fast: int, axis: Array, sign: float, area: Array | None,
+    image: Array,
+) -> None:  # fmt: skip
+    """Every pixel of every line by itself."""
+    for m in range(count):
+        low, high, j = ends[:, m]
+        for x in range(low, high):
+            row, col = (x, j) if fast == 1 else (j, x)
+            d = ray[0] + row * ray[1] + col * ray[2]
+            chord = 2 * (
+                gauss_area(strips[:, m].reshape(3, 3), x + 0.5) - gauss_area(strips[:, m].reshape(3, 3), x - 0.5)
+            )
+            image[row, col] += sign * chord * np.linalg.norm(d) / (d @ d - (d @ axis) ** 2)
 
 
 def line_strip(
@@ -249,14 +264,23 @@ def add_cut_cylinder(
             image[row, col] += sign * sampled_chord(*direction, ray, *origin, axis, along, c, planes)
 
 
+def ellipsoid_chord(dx: float, dy: float, dz: float, o: Array, c: float, unit: Array, samples: int = 60_000) -> float:
+    """Count many samples of a ray that lie in the unit ball; the source is at `o` in its frame."""
+    direction = np.array([dx, dy, dz])
+    near = np.clip(-(o @ unit @ direction) / ((unit @ direction) @ (unit @ direction)) + np.array([-0.05, 0.05]), 0, 1)
+    t = near[0] + (np.arange(samples) + 0.5) / samples * (near[1] - near[0])
+    inside = ((o + t[:, None] * (unit @ direction)) ** 2).sum(axis=1) <= 1
+    return float(inside.mean() * (near[1] - near[0]) * np.linalg.norm(direction))
+
+
 def add_ellipsoid(source: Array, ray: Array, centre: Array, unit: Array, window: Array, image: Array) -> None:
-    """Count many samples of each ray that lie in the unit ball."""
+    """Mean chord of 144 rays of each pixel."""
+    o, middles = unit @ (source - centre), (np.arange(12) + 0.5) / 12 - 0.5
     for row in range(window[0], window[1]):
         for col in range(window[2], window[3]):
-            direction = ray[0] + row * ray[1] + col * ray[2]
-            t = (np.arange(60_000) + 0.5) / 60_000
-            inside = (((source - centre + t[:, None] * direction) @ unit.T) ** 2).sum(axis=1) <= 1
-            image[row, col] += inside.mean() * np.linalg.norm(direction)
+            for down, across in itertools.product(middles, middles):
+                d = ray[0] + (row + down) * ray[1] + (col + across) * ray[2]
+                image[row, col] += ellipsoid_chord(*d, o, o @ o - 1, unit, 2_000) / 144
 
 
 def capsule_span(
@@ -280,20 +304,32 @@ def capsule_span(
     return (float(t[inside][0]), float(t[inside][-1])) if inside.any() else (2.0, -1.0)
 
 
+def covered_length(
+    dx: float, dy: float, dz: float, source: Array, points: Array, axis: Array | None, near: Array, radius: float,
+    spans: Array | None, samples: int = 60_000,
+) -> float:  # fmt: skip
+    """Count many samples of a ray whose distance from any stretch that is near is at most the radius."""
+    direction = np.array([dx, dy, dz])
+    middle = (points.mean(axis=0) - source) @ direction / (direction @ direction)
+    low, high = np.clip([middle - 0.05, middle + 0.05], 0, 1)
+    place = source + (low + (np.arange(samples) + 0.5) / samples * (high - low))[:, None] * direction
+    inside = np.zeros(samples, bool)
+    for begin, end in itertools.compress(itertools.pairwise(points), near):
+        share = np.clip((place - begin) @ (end - begin) / ((end - begin) @ (end - begin)), 0, 1)
+        inside |= ((place - begin - share[:, None] * (end - begin)) ** 2).sum(axis=1) <= radius**2
+    return float(inside.mean() * (high - low) * np.linalg.norm(direction))
+
+
 def add_wire(
     source: Array, ray: Array, points: Array, radius: float, windows: Array, spans: Array, image: Array
 ) -> None:
-    """Count many samples of each ray whose distance from any stretch is at most the radius."""
+    """Mean length of 144 rays of each pixel."""
+    near, middles = np.ones(len(points) - 1, bool), (np.arange(12) + 0.5) / 12 - 0.5
     for row in range(windows[:, 0].min(), windows[:, 1].max()):
         for col in range(windows[:, 2].min(), windows[:, 3].max()):
-            direction = ray[0] + row * ray[1] + col * ray[2]
-            place = source + ((np.arange(60_000) + 0.5) / 60_000)[:, None] * direction
-            inside = np.zeros(60_000, bool)
-            for begin, end in itertools.pairwise(points):
-                share = np.clip((place - begin) @ (end - begin) / ((end - begin) @ (end - begin)), 0, 1)
-                nearest = begin + share[:, None] * (end - begin)
-                inside |= ((place - nearest) ** 2).sum(axis=1) <= radius**2
-            image[row, col] += inside.mean() * np.linalg.norm(direction)
+            for down, across in itertools.product(middles, middles):
+                d = ray[0] + (row + down) * ray[1] + (col + across) * ray[2]
+                image[row, col] += covered_length(*d, source, points, None, near, radius, None, 2_000) / 144
 
 
 def blur(image: Array, taps: Array, line: Array, out: Array) -> None:
@@ -347,12 +383,13 @@ def blur_row(image: Array, row: int, taps: Array, line: Array | None, target: Ar
     target[:] = out[row]
 
 
-def soften(path: Array, taps: Array, line: Array | None, filled: Array | None, touched: Array, out: Array) -> None:
-    """The whole picture blurred."""
-    blur(path, taps, None, out)
-    reach = len(taps) - 1
-    full = np.flatnonzero((path != 0).any(axis=1))
-    touched[:] = [np.any(abs(full - row) <= reach) for row in range(len(path))]
+def filled_window(path: Array, window: Array) -> float:
+    """Indices of what is not zero."""
+    window[:] = 0
+    full = np.argwhere(path != 0)
+    if len(full):
+        window[:] = np.stack([full.min(axis=0), full.max(axis=0) + 1], axis=1).ravel()
+    return float(np.abs(path).sum())
 
 
 def smear(path: Array, down: float, across: float, steps: int, filled: Array | None, out: Array) -> None:
@@ -387,21 +424,21 @@ def absorb(
 
 def transmit(
     tissue: Array,
-    primary: Array,
-    one: Array,
-    two: Array,
-    three: Array,
-    touched: Array,
+    layers: tuple[Array, Array, Array],
+    places: Array,
     mu: Array,
-    line: Array | None,
+    lines: Array | None,
     bits: Array | None,
     out: Array,
 ) -> bool:
     """Every pixel of every bin through all layers."""
     out[:] = 0
+    paths = np.zeros((3, *out.shape))
+    for path, layer, (top, left) in zip(paths, layers, places, strict=True):
+        path[top : top + layer.shape[0], left : left + layer.shape[1]] = layer
     for b in range(len(tissue)):
-        out += tissue[b] * np.exp(-(mu[0, b] * one + mu[1, b] * two + mu[2, b] * three).astype(float))
-    return bool(np.isfinite(one).all() and np.isfinite(two).all() and np.isfinite(three).all())
+        out += tissue[b] * np.exp(-np.tensordot(mu[:, b], paths, axes=1))
+    return bool(np.isfinite(paths).all())
 
 
 def coarsen(image: Array, factor: int, line: Array | None, out: Array) -> None:

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from architecture.tree import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
-QUICK = ("00_first_injection.py", "01_anatomy.py")  # the others run in the long lane
+QUICK = ("00_first_injection.py",)  # the others run in the long lane
 LANES = [pytest.param(path, marks=[] if path.name in QUICK else pytest.mark.slow) for path in NOTEBOOKS]
 LONGEST_CELL = 900  # s
 MOST_CELLS = 15

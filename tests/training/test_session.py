@@ -131,6 +131,20 @@ def test_needle_meets_bone_wall_and_medial_line_in_order(session) -> None:
     assert contact["numb"]
 
 
+def test_the_cortex_resists_more_than_muscle_and_marrow(session) -> None:
+    felt, bone = [], []
+    needle_in(session, 40.0)
+    for _ in range(45):
+        do(session, "advance", needle="left", distance_mm=1.0)
+        shown = session.telemetry()["needles"]["left"]
+        felt.append(shown["resistance_n"])
+        bone.append(shown["in_bone"])
+    first = bone.index(True)
+    assert max(felt[first - 1 : first + 4]) > 3 * felt[0]
+    assert max(felt[first - 1 : first + 4]) > 1.5 * float(np.median(felt[first + 15 :]))
+    assert max(felt) < 250.0  # two hands and a twist
+
+
 def test_patient_who_is_not_numb_is_hurt_and_moves(session) -> None:
     before = session.arm.position
     needle_in(session, 60.0)
@@ -189,17 +203,119 @@ def test_rate_can_change_on_the_way_and_the_volume_is_their_sum(session) -> None
     assert shown["rate_ml_min"] == 0.0
 
 
-def test_contrast_shows_at_once_and_washes_out(session) -> None:
+def stained(session) -> float:
+    """Longest path through contrast in the picture of now [m]."""
+    return float(session.arm.contrast_line(session.arm.ready(session.site.subject), session.site.subject).max())
+
+
+def test_contrast_flows_in_on_the_clock_and_is_washed_out(session) -> None:
     needle_in(session)
     do(session, "expose")
-    before = session.frames()[0].display16.astype(float)
     do(session, "contrast", needle="left", volume_ml=1.0)
+    assert session.telemetry()["contrast"] == "left"
+    session.step(1.0)
+    little = session.site.subject.contrast.sum()
+    session.step(4.5)
+    assert session.telemetry()["contrast"] is None
+    assert session.site.subject.contrast.sum() > 2 * little
     do(session, "expose")
-    stained = session.frames()[0].display16.astype(float)
-    do(session, "wait", seconds=120)
+    full = stained(session)
+    session.step(20.0)
     do(session, "expose")
-    gone = session.frames()[0].display16.astype(float)
-    assert np.abs(stained - before).max() > 2 * np.abs(gone - before).max()
+    assert stained(session) < 0.4 * full
+    session.step(100.0)
+    do(session, "expose")
+    assert session.site.subject.contrast is None
+    told = [line for line in session.log.lines if line.get("event", "").startswith("contrast")]
+    assert [line["event"] for line in told] == ["contrast injected", "contrast seen"]
+    assert 0.0 <= told[0]["outside_share"] <= 1.0
+
+
+def test_cement_waits_until_the_contrast_is_in(session) -> None:
+    needle_in(session)
+    do(session, "mix")
+    do(session, "contrast", needle="left")
+    with pytest.raises(SessionError, match="contrast"):
+        do(session, "inject", needle="left")
+
+
+def test_subtraction_shows_the_contrast_alone_and_the_roadmap_keeps_it(session) -> None:
+    needle_in(session)
+    before = session.telemetry()["dose"]["exposures"]
+    do(session, "mask")
+    assert session.telemetry()["dose"]["exposures"] == before + 4
+    do(session, "subtract", mode="dsa")
+    do(session, "expose")
+    (bare,) = session.frames()
+    assert bare.treatment == "dsa"
+    assert bare.display.std() < 0.5 * plain(session).std()
+    do(session, "contrast", needle="left", volume_ml=1.0)
+    session.step(5.5)
+    do(session, "expose")
+    (dyed,) = session.frames()
+    assert bare.display.min() > dyed.display.min() + 40
+    session.step(120.0)
+    do(session, "subtract", mode="roadmap")
+    do(session, "expose")
+    (road,) = session.frames()
+    assert road.treatment == "roadmap"
+    where = np.unravel_index(dyed.display.argmin(), dyed.display.shape)
+    do(session, "subtract", mode="off")
+    do(session, "expose")
+    assert road.display[where] > session.frames()[0].display[where] + 20
+
+
+def plain(session) -> np.ndarray:
+    """A picture without treatment; the treatment is put back."""
+    mode = session.arm.subtracting.mode
+    do(session, "subtract", mode="off")
+    do(session, "expose")
+    do(session, "subtract", mode=mode)
+    return session.frames()[0].display
+
+
+def test_a_mask_does_not_outlive_a_move_of_the_arm(session) -> None:
+    do(session, "mask")
+    do(session, "subtract")
+    do(session, "arm", orbital_deg=4.0)
+    session.step(8.0)
+    do(session, "expose")
+    assert session.frames()[0].treatment == "off"
+    assert session.telemetry()["arm"]["masks"] == []
+    assert [line for line in session.log.lines if line.get("event") == "mask lost"]
+    with pytest.raises(SessionError, match="mask"):
+        do(session, "subtract", mode="dsa")
+
+
+def test_a_roadmap_needs_a_run(session) -> None:
+    do(session, "mask")
+    with pytest.raises(SessionError, match="roadmap"):
+        do(session, "subtract", mode="roadmap")
+
+
+def test_the_picture_keeps_its_window_when_the_arm_stops(session) -> None:
+    do(session, "arm", orbital_deg=12.0)
+    do(session, "pulse_rate", rate=15.0)
+    do(session, "pedal", down=True)
+    while session.arm.moving:
+        turning = session.arm.ready(session.site.subject).view.window
+        session.step(1 / 15)
+    session.step(0.5)
+    assert session.arm.ready(session.site.subject).view.window is turning
+
+
+def test_read_outs_during_a_round_are_those_of_the_pictures(session) -> None:
+    """While the solver works on a round, what is shown is the result of the one before."""
+    needle_in(session)
+    do(session, "mix")
+    do(session, "wait", seconds=200)
+    do(session, "inject", needle="left", rate_ml_min=3.0)
+    session.step(1.2)  # one round is over, not yet shown
+    assert session.site.round is not None
+    assert session.telemetry()["syringe"]["injected_ml"] == 0.0
+    session.step(0.2)
+    assert session.telemetry()["syringe"]["injected_ml"] == pytest.approx(0.05)
+    assert session.site.subject.fraction.sum() > 0
 
 
 def test_observation_holds_nothing_that_is_not_on_display(session) -> None:

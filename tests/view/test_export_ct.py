@@ -18,7 +18,8 @@ from vertebro.anatomy.volumes import read_volume
 from vertebro.errors import CaseError, DataError
 from vertebro.imaging import CTSlice, Scanner
 from vertebro.record import Run
-from vertebro.scans import ct_scanner, ct_series
+from vertebro.scan_series import ct_series
+from vertebro.scans import ct_scanner
 from vertebro.units import mm
 from vertebro.view import export
 from vertebro.view.dicom_ct import CTSeries, ct_datasets

@@ -83,6 +83,17 @@ def test_controls_fit_into_the_plotter(look: Look) -> None:
     assert len(look.plotter.widgets.slider_widgets) == 1
 
 
+def test_keys_of_ours_lose_what_vtk_means_by_them(look: Look) -> None:
+    """VTK frames what lies under the pointer on p and goes stereo on 3; q still closes."""
+    look.add_controls()
+    interactor = look.plotter.iren.interactor
+    for key, left in (("p", "\0"), ("3", "\0"), ("q", "q")):
+        interactor.SetKeyCode(key)
+        interactor.RemoveObservers("ExitEvent")
+        interactor.InvokeEvent("CharEvent")
+        assert interactor.GetKeyCode() == left
+
+
 def test_letters_of_the_cube_are_on_the_right_faces_and_not_mirrored() -> None:
     from vertebro.view.look import _letter
 

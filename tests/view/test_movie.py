@@ -33,6 +33,19 @@ def test_a_gif_shows_the_cement_coming_in_both_planes(small_run, maker, tmp_path
         assert (last[plane] < first[plane] - 25).sum() > 20
 
 
+def test_a_large_gif_is_halved_and_thinned_and_lasts_as_long(tmp_path):
+    frames = [np.full((20, movie.GIF_WIDTH + 2), n, np.uint8) for n in range(130)]
+    movie._write_gif(frames, tmp_path / "large.gif", rate=16.25)
+    with Image.open(tmp_path / "large.gif") as film:
+        assert film.n_frames <= movie.GIF_FRAMES
+        assert film.size == (movie.GIF_WIDTH // 2 + 1, 10)
+        seconds = 0.0
+        for n in range(film.n_frames):
+            film.seek(n)
+            seconds += film.info["duration"] / 1000
+    assert seconds == pytest.approx(8.0 + 1.0, abs=0.4)
+
+
 def test_frames_have_even_sides_and_letters_of_the_patient_s_sides(small_run, maker):
     planes = maker.loop("injection")
     (frame,) = [frame for number, frame in enumerate(movie.movie_frames(small_run, planes)) if number == 0]

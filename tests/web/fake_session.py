@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,7 @@ class Frame:
     orbital_deg: float = 0.0
     cranial_deg: float = 0.0
     mm_per_pixel: float = 0.5
+    treatment: str = "off"
 
 
 class FakeSession:
@@ -60,6 +62,8 @@ class FakeSession:
         self.held: dict[str, Frame] = {}
         self.seq = self.fails_at = 0
         self.commands: list[dict[str, Any]] = []
+        self.saved: list[Frame] = []
+        self.level = "L1"
 
     def command(self, command: dict[str, Any]) -> None:
         kind = command["kind"]
@@ -82,7 +86,14 @@ class FakeSession:
     def _place(self, command: dict[str, Any]) -> None:
         self.depth = 2.0
 
-    def _save(self, command: dict[str, Any]) -> None: ...
+    def _mask(self, command: dict[str, Any]) -> None: ...
+    def _subtract(self, command: dict[str, Any]) -> None: ...
+
+    def _save(self, command: dict[str, Any]) -> None:
+        if command["plane"] not in self.held:
+            raise SessionError("there is no picture of this plane yet", where="save.plane", value=command["plane"])
+        self.saved.append(self.held[command["plane"]])
+
     def _collimate(self, command: dict[str, Any]) -> None: ...
     def _pulse_rate(self, command: dict[str, Any]) -> None: ...
     def _answer(self, command: dict[str, Any]) -> None: ...
@@ -102,6 +113,13 @@ class FakeSession:
 
     def _die(self, command: dict[str, Any]) -> None:
         os._exit(3)
+
+    def _level(self, command: dict[str, Any]) -> None:
+        self.level = command["level"]
+        self.held.clear()
+
+    def _sleep(self, command: dict[str, Any]) -> None:
+        time.sleep(command["seconds"])
 
     def _fail_later(self, command: dict[str, Any]) -> None:
         self.fails_at = self.tick + 120
@@ -132,7 +150,8 @@ class FakeSession:
     def telemetry(self) -> dict[str, Any]:
         orbital = 0.0 if self.plane == "ap" else 90.0
         return {
-            "time_s": self.tick / 60, "phase": "position", "finished": self.finished, "mode": "coach",
+            "level": self.level, "levels": ["L1", "L2"], "time_s": self.tick / 60,
+            "phase": "position", "finished": self.finished, "mode": "coach",
             "arm": {
                 "plane": self.plane, "orbital_deg": orbital, "cranial_deg": 0.0, "table_lateral_mm": 0.0,
                 "table_height_mm": 0.0, "table_longitudinal_mm": 0.0, "magnification": 1, "moving": False,

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from vertebro.errors import SessionError
-from vertebro.web.journal import read
+from vertebro.web.journal import Journal, read
+from vertebro.web.link import WorkerLink
 from vertebro.web.protocol import WINDOW, unpack
 from vertebro.web.server import POLICY, Trainer, check_exposure, create_app, listen
 from web.conftest import TOKEN, until
@@ -299,3 +301,37 @@ def test_a_server_others_can_reach_wants_a_token_of_its_owner() -> None:
         check_exposure("127.0.0.1", "short")
     assert check_exposure("0.0.0.0", TOKEN) == TOKEN
     assert len(check_exposure("127.0.0.1", None)) > 20
+
+
+def test_another_case_does_not_wait_for_a_worker_that_is_busy(client: TestClient, trainer: Trainer) -> None:
+    trainer.begin("square", None, "coach")
+    with connect(client) as socket:
+        talk = ready(Talk(socket))
+        talk.say("pedal", down=True)
+        talk.state(lambda m: m["dose"]["exposures"] > 10)  # pictures wait: nothing is acknowledged
+        old = trainer.link
+        assert old is not None
+        talk.say("sleep", seconds=1.5)
+        talk.say("begin", scenario="square", seed=2)
+        talk.until(lambda m: m["type"] == "reset")
+        assert old.process is not None
+        assert old.process.is_alive()
+        seen = len(talk.pictures)
+        ready(talk)
+        talk.state(lambda m: m["tick"] > 5)
+        assert len(talk.pictures) == seen  # none of the old session
+        until(lambda: not old.process.is_alive())
+
+
+def test_a_word_after_the_end_is_not_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, {})
+    journal.close()
+    journal.event("late")
+    assert "late" not in journal.path.read_text()
+
+
+def test_a_link_that_was_stopped_starts_no_worker(tmp_path: Path) -> None:
+    link = WorkerLink("web.fake_session:make", tmp_path, scenario="square", seed=1, mode="coach", listener=print)
+    link.stop()
+    link.start()
+    assert link.process is None

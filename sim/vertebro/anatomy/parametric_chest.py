@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.parametric_canvas import Canvas
 from vertebro.anatomy.parametric_trunk import HU, Trunk
-from vertebro.anatomy.shapes import FAR, Shape, bar, ellipsoid, evaluate, frame_along, is_empty, tube
+from vertebro.anatomy.shapes import FAR, Shape, bar, ellipsoid, evaluate, frame_along, is_empty, smooth_max, tube
 from vertebro.tissue import Organ, Tissue
 from vertebro.units import mm
 
@@ -141,11 +141,21 @@ def _paint_plate(canvas: Canvas, trunk: Trunk, shape: Shape) -> None:
     canvas.paint_bone(region, hit, distance[hit], 1.0 * mm, 0.12)
 
 
+def _mediastinum(trunk: Trunk, side: float, s: Array) -> Array:
+    """Half width [m] beyond the body's, where it is widest, at heights: great vessels, aortic knob or azygos, heart."""
+    wide = np.full_like(s, (9 if side > 0 else 13) * mm)
+    bumps = [("T8", 14, 55)] if side > 0 else [("T9", 40, 58), ("T4", 12, 17)]  # level, bulge and reach [mm]
+    for level, bulge, reach in bumps:
+        away = (s - np.float32(trunk.spine.height(level))) / np.float32(reach * mm * trunk.scale)
+        wide += np.float32(bulge * mm * trunk.scale) * np.exp(-away * away)
+    return wide
+
+
 def _lung(trunk: Trunk, chest: Chest, side: float) -> Shape:
     """One lung: within the ribs, above a dome of the diaphragm, up to the pleura beside and behind the bodies.
 
     Behind, its border is the gutter from the costovertebral joint out to the rib's angle; in front of the bodies the
-    mediastinum widens gently.
+    mediastinum widens around heart and vessels and narrows again towards the breastbone.
     """
     spine = trunk.spine
     dome = ellipsoid(
@@ -159,13 +169,18 @@ def _lung(trunk: Trunk, chest: Chest, side: float) -> Shape:
         middle = np.interp(s, spine.s, spine.a).astype(np.float32)
         depth = np.interp(s, spine.s, spine.half_depth).astype(np.float32)
         out = np.float32(side) * r
-        ahead = np.clip((a - middle - depth) / np.float32(85 * mm), 0, 1)
-        heart = np.float32((26 if side > 0 else 48) * mm) * ahead + np.float32(9 * mm) * np.sqrt(ahead)
+        ahead = np.clip((a - middle - depth) / np.float32(85 * mm), 0, np.float32(1.4))
+        heart = _mediastinum(trunk, side, s) * ahead * (2 - np.float32(1.16) * ahead * ahead)
+        heart += np.float32(9 * mm) * np.sqrt(ahead)
         waist = np.clip((a - middle) / depth + np.float32(0.3), 0, 1)  # the body is narrower in front
         medial = body * (1 - np.float32(0.38) * waist * waist) + np.float32(PLEURA) + heart - out
         gutter = middle - depth - np.float32(3 * mm) - np.float32(0.6) * np.maximum(out - body - 4 * mm, 0) - a
-        above = np.maximum(-dome.distance(r, a, s), np.float32(floor) - s)
-        return np.asarray(np.maximum(np.maximum(medial, gutter * 0.86), np.maximum(above, chest.distance(r, a, s))))
+        rise = np.float32(0.35) * np.maximum(
+            np.float32(95 * mm * trunk.scale) - out, 0
+        )  # the recess is deepest outside
+        above = smooth_max(-dome.distance(r, a, s), np.float32(floor) + rise - s, 20 * mm)
+        beside = smooth_max(np.maximum(medial, gutter * np.float32(0.86)), chest.distance(r, a, s), 8 * mm)
+        return np.asarray(smooth_max(beside, above, 12 * mm))
 
     low = np.array([0.0 if side > 0 else -float(chest.half_width.max()), chest.back, floor])
     top = spine.height("T1") + 8 * mm

@@ -12,7 +12,7 @@ from vertebro.anatomy.parametric_chest import POWER, Chest
 from vertebro.anatomy.parametric_column import Bone, Column
 from vertebro.anatomy.parametric_trunk import Trunk
 from vertebro.anatomy.parametric_vertebra import transverse_line
-from vertebro.anatomy.shapes import Pose, Shape, bar, ellipsoid, evaluate, is_empty, tube
+from vertebro.anatomy.shapes import Pose, Shape, bar, ellipsoid, evaluate, is_empty, smooth_min, tube
 from vertebro.units import cm, mm
 
 Array = NDArray[Any]
@@ -23,40 +23,45 @@ LENGTH = dict(zip(range(1, 13), (110, 165, 205, 235, 255, 265, 265, 255, 235, 20
 SLOPE = dict(zip(range(1, 13), (0.30, 0.36, 0.38, 0.38, 0.38, 0.38, 0.37, 0.36, 0.34, 0.32, 0.30, 0.30), strict=True))
 
 
-Part = tuple[list[Shape], float, float]  # shapes, cortex [m], core [1]
+Part = tuple[list[Shape], list[Shape], float, float]  # joint end, shaft, cortex [m], core [1]
 
 
 def build_ribs(trunk: Trunk, chest: Chest, column: Column, low: float, high: float) -> list[Part]:
     """Ribs, from the lowest, that come between two heights [m] of the target's frame."""
-    bones, parts = {b.level: b for b in column.bones}, []
+    bones: dict[str, Bone] = {b.level: b for b in column.bones}
+    parts: list[Part] = []
     for number in range(12, 0, -1):
         bone = bones[f"T{number}"]
         if low - ABOVE * trunk.scale < bone.pose.s < high + FALL * trunk.scale:
-            for side in (1.0, -1.0):
-                parts += rib_shapes(trunk, chest, bone, number, side)
+            parts.extend(rib_shapes(trunk, chest, bone, number, side) for side in (1.0, -1.0))
     return parts
 
 
 def paint_ribs(canvas: Canvas, ribs: list[Part]) -> None:
     """Ribs as flattened tubes from their joints around the chest (changes the canvas in place)."""
-    for shapes, cortex, core in ribs:
-        _paint_part(canvas, shapes, cortex, core)
+    for joint, shaft, cortex, core in ribs:
+        _paint_rib(canvas, joint, shaft, cortex, core)
 
 
-def _paint_part(canvas: Canvas, shapes: list[Shape], cortex: float, core: float) -> None:
-    low, high = canvas.grid.extent
+def _paint_rib(canvas: Canvas, joint: list[Shape], shaft: list[Shape], cortex: float, core: float) -> None:
+    """One bone without a seam; the shaft's stretches overlap, and fillets between them would be knots."""
+    shapes, (low, high) = [*joint, *shaft], canvas.grid.extent
     ends = np.min([s.low for s in shapes], axis=0), np.max([s.high for s in shapes], axis=0)
     if np.any(ends[1] < low - 1 * cm) or np.any(ends[0] > high + 1 * cm):
         return
     region = canvas.region(shapes, Pose())
     if not is_empty(region):
-        distance = evaluate(shapes, canvas.grid, Pose(), region, blend=2 * mm)
+        near, far = (
+            evaluate(joint, canvas.grid, Pose(), region, blend=2 * mm),
+            evaluate(shaft, canvas.grid, Pose(), region),
+        )
+        distance = smooth_min(near, far, 2 * mm)
         hit = canvas.touched(distance)
         canvas.paint_bone(region, hit, distance[hit], cortex, core)
 
 
-def rib_shapes(trunk: Trunk, chest: Chest, bone: Bone, number: int, side: float) -> list[Part]:
-    """Parts of a rib in the target's frame, with their cortex [m] and core [1]: head and neck, then the shaft."""
+def rib_shapes(trunk: Trunk, chest: Chest, bone: Bone, number: int, side: float) -> Part:
+    """A rib in the target's frame: head and neck, the shaft, its cortex [m] and core [1]."""
     k = trunk.scale * mm
     head, tubercle = rib_joints(bone, number)
     shaft = _shaft(trunk, chest, bone, number, tubercle)
@@ -67,7 +72,7 @@ def rib_shapes(trunk: Trunk, chest: Chest, bone: Bone, number: int, side: float)
     if number <= 10:
         parts.append(ellipsoid(tubercle, np.array([4.6, 3.8, 4.6]) * k))
     line = np.concatenate([[tubercle], shaft * mirror])
-    return [(parts, 0.7 * mm, 0.12), (tube(_smooth_line(line), 5.4 * k, 0.55), 0.9 * mm, 0.10)]
+    return parts, tube(_smooth_line(line), 5.4 * k, 0.55), 0.9 * mm, 0.10
 
 
 def rib_joints(bone: Bone, number: int) -> tuple[Array, Array]:
@@ -113,11 +118,11 @@ def _on_wall(width: float, depth: float, middle: float, turn: float) -> tuple[fl
     return width * abs(float(np.sin(turn))) ** power, middle - depth * float(np.sign(c)) * abs(c) ** power
 
 
-def _smooth_line(points: Array, step: float = 7 * mm) -> Array:
+def _smooth_line(points: Array, step: float = 5 * mm) -> Array:
     """The polyline at equal steps with its corners rounded."""
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     t = np.linspace(0.0, along[-1], max(int(along[-1] / step), 8))
     line = np.stack([np.interp(t, along, points[:, d]) for d in range(3)], axis=1)
-    for _ in range(3):
+    for _ in range(6):
         line[1:-1] = 0.25 * line[:-2] + 0.5 * line[1:-1] + 0.25 * line[2:]
     return line

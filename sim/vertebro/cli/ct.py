@@ -50,16 +50,16 @@ def ct(
     if not 80 <= kvp <= 140:
         raise CaseError("tube voltage", where="--kvp", value=kvp, allowed="80 to 140 kV")
     run = Run.load(folder)
-    cement = None if before else run.cement_fraction(time)
+    cement, veins = (None, None) if before else (run.cement_fraction(time), run.vein_cement(time))
     scanner = Scanner(kvp=kvp, kernel=kernel, metal_reduction=metal, extended=not clip)  # type: ignore[arg-type]
     field = {"width": width * 1e-3, "pixels": pixels}
     facts: dict[str, Any]
     if shot:
-        facts = _shot(run, scanner, cement, out, shot, table * 1e-3, thickness, mas, field)
+        facts = _shot(run, scanner, (cement, veins), out, shot, table * 1e-3, thickness, mas, field)
     else:
         scanner = _with_charge(scanner, mas)
         slab = None if thickness is None else thickness * 1e-3
-        facts = _scan(run, scanner, cement, out, mode, needles, slab, field)
+        facts = _scan(run, scanner, (cement, veins), out, mode, needles, slab, field)
     emit(facts, "\n".join(facts["files"]), as_json)
 
 
@@ -85,7 +85,7 @@ def _shot(
     suite = CTSuite(run.scene, scanner)
     suite.feed(table)
     wish = field | ({} if thickness is None else {"thickness": thickness * 1e-3})
-    shot = suite.shots(cement, slices=slices, mas=mas, **wish)
+    shot = suite.shots(cement[0], veins=cement[1], slices=slices, mas=mas, **wish)
     pictures = {f"shot-{i + 1}": picture for i, picture in enumerate(shot.slices)}
     return {"files": _pictures(pictures, out, "bone"), "dose": suite.ledger.to_dict()}
 
@@ -101,17 +101,19 @@ def _scan(
     field: dict[str, Any],
 ) -> dict[str, Any]:
     from vertebro.imaging import ct_dose
-    from vertebro.scans import THICKNESS, ct_planes, ct_stack, save_ct_volume
+    from vertebro.scan_files import save_ct_volume
+    from vertebro.scans import THICKNESS, ct_planes, ct_stack
 
-    scene = run.scene
+    scene, (fraction, veins) = run.scene, cement
     if out.name.endswith(VOLUMES) and mode == "fast":
-        save_ct_volume(scene, out, cement)
+        save_ct_volume(scene, out, fraction)
         return {"files": [str(out)]}
     with progress("CT") as tell:
         if out.name.endswith(VOLUMES) and mode == "reconstructed":
             stack = ct_stack(
                 scene,
-                cement,
+                fraction,
+                veins=veins,
                 needles=scene.needles if needles else (),
                 scanner=scanner,
                 thickness=thickness or THICKNESS,
@@ -122,8 +124,9 @@ def _scan(
             length = stack.grid.shape[2] * stack.grid.spacing[2]
             dose = ct_dose(kvp=scanner.kvp, mas=scanner.mas, length=length).to_dict()
             return {"files": [str(out)], "slices": stack.grid.shape[2], "dose": dose}
-        settings = {} if mode == "fast" else {"scanner": scanner, "progress": tell}
-        planes = ct_planes(scene, cement, needles=needles, mode=mode, thickness=thickness, **settings, **field)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {} if mode == "fast" else {"scanner": scanner, "progress": tell}
+        settings |= {"veins": veins, "needles": needles, "mode": mode, "thickness": thickness}
+        planes = ct_planes(scene, fraction, **settings, **field)
     return {"files": _pictures(planes, out, "bone")}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import time
@@ -12,6 +13,7 @@ import typer
 
 from vertebro.cli.output import JsonOption, emit, progress
 
+EXTRAS = {"widget": "trame_pyvista", "movie": "imageio_ffmpeg", "study": "SALib"}  # a module of each
 PACKAGES = ("numpy", "scipy", "numba", "pyvista", "vtk", "matplotlib", "SimpleITK", "h5py", "pydantic")
 
 
@@ -50,6 +52,7 @@ def machine_facts() -> dict[str, Any]:
         "cache_folder": str(cache_root()),
         "pictures_3d": "yes" if renders else f"no: {gl_help()}",
         **{name: _version(name) for name in PACKAGES},
+        **{f"extra_{name}": _extra(name, module) for name, module in EXTRAS.items()},
     }
 
 
@@ -71,6 +74,11 @@ def warm(as_json: JsonOption = False) -> None:
         count = warm_all(report)
     seconds = time.perf_counter() - start
     emit({"kernels": count, "wall_s": round(seconds, 2)}, f"{count} kernels ready in {seconds:.1f} s", as_json)
+
+
+def _extra(name: str, module: str) -> str:
+    there = importlib.util.find_spec(module) is not None
+    return "yes" if there else f'no: pip install "vertebro[{name}]"'
 
 
 def _version(package: str) -> str:

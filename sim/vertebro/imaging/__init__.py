@@ -44,14 +44,15 @@ from vertebro.imaging.ct_scan import CTVolume, reformat, scan_slice, scan_volume
 from vertebro.imaging.ct_shots import CTShot, ct_shots, shot_scanner
 from vertebro.imaging.dose import Dose, DoseLedger, DoseSum
 from vertebro.imaging.exposure import covered_field
-from vertebro.imaging.fluoro_view import FluoroView, Frame, Motions, Places
+from vertebro.imaging.fluoro_view import FluoroView, Frame
 from vertebro.imaging.fluoroscope import Fluoroscope
 from vertebro.imaging.gantry import Gantry, Position
 from vertebro.imaging.matter import Matter
 from vertebro.imaging.projector import project, project_box, project_matter
 from vertebro.imaging.scanner import Scanner, window_level
+from vertebro.imaging.shadows import Motions, Places, Shadow
 from vertebro.imaging.shapes import balloon_path, ellipsoid_path, marker_path, wire_path
-from vertebro.imaging.solids import cylinder_path, needle_path
+from vertebro.imaging.solids import cylinder_path, needle_path, needle_shadow
 from vertebro.imaging.stream import Stream
 from vertebro.imaging.subtraction import Mask, make_mask, roadmap, subtract
 from vertebro.imaging.view_marks import ViewMarks
@@ -84,6 +85,7 @@ __all__ = [
     "Position",
     "ProjectionGeometry",
     "Scanner",
+    "Shadow",
     "Shot",
     "Spotter",
     "Stream",
@@ -107,6 +109,7 @@ __all__ = [
     "marker_path",
     "measure_visibility",
     "needle_path",
+    "needle_shadow",
     "project",
     "project_box",
     "project_layers",

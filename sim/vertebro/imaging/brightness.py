@@ -6,6 +6,7 @@ it, what lies beside them gets brighter, as on a C-arm.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import cast
@@ -31,7 +32,7 @@ from vertebro.materials.attenuation import MATERIALS
 
 Image = NDArray[np.float32]
 TUNED = 8  # voltages kept ready
-PIECES, PATIENCE = 12, 0.25  # a new voltage is prepared in pieces within this time [s], so that no picture is late
+PIECES, PATIENCE = 11, 0.25  # a new voltage is prepared in pieces within this time [s], so that no picture is late
 
 
 class Brightness:
@@ -166,6 +167,7 @@ def _slope(beam: NDArray[np.float64], extra: float) -> float:
     return -float(left @ mu / left.sum())
 
 
+@functools.cache
 def _water(count: int) -> NDArray[np.float64]:
     return whole_kev(MATERIALS["water"], 10 + np.arange(count, dtype=np.float64))
 
@@ -227,11 +229,16 @@ class Monitor:
             self._missing = self._wanted(levels, min(max(limit, -self.LIMIT), self.LIMIT)) - self.gain
 
     def _levels(self, field: Image) -> Image:
-        return np.asarray(np.log(np.maximum(field, np.float32(LOWEST_SIGNAL))) - self._base, np.float32)
+        """Places in the curve at no gain."""
+        level = np.log(np.maximum(field, np.float32(LOWEST_SIGNAL)))
+        level -= self._base
+        level -= np.float32(self._low)
+        level *= np.float32(self._scale)
+        return np.asarray(level, np.float32)
 
     def _mean(self, levels: Image, gain: float) -> float:
-        index = (levels + np.float32(gain - self._low)) * np.float32(self._scale)
-        return float(self._curve[np.clip(index, 0, len(self._curve) - 1).astype(np.uint16)].mean())
+        index = (levels + np.float32(gain * self._scale)).astype(np.int32)
+        return float(self._curve.take(index, mode="clip").mean())
 
     def _wanted(self, levels: Image, limit: float) -> float:
         """The gain between 0 and a limit with the right mean grey, by halving; inverted greys fall with the gain."""

@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from vertebro.errors import CaseError, DataError
 from vertebro.grid import VoxelGrid
-from vertebro.imaging.ct_body import CTNeedle, ct_body
+from vertebro.imaging.ct_body import Beyond, CTNeedle, ct_body
 from vertebro.imaging.ct_field import CTField, CTSlice
 from vertebro.imaging.ct_scan import scan_slice
 from vertebro.imaging.scanner import CLIP_12_BIT, CLIP_EXTENDED, Scanner, scanner_noise
@@ -37,6 +37,7 @@ def ct_slice(
     surround_hu: NDArray[np.number] | None = None,
     surround_grid: VoxelGrid | None = None,
     cement_fraction: NDArray[np.floating] | None = None,
+    cement_beyond: Beyond | None = None,
     cement: Material | None = None,
     replaced: str = "yellow marrow",
     needles: tuple[CTNeedle, ...] = (),
@@ -57,6 +58,8 @@ def ct_slice(
         The wider field of view; air beyond it.
     cement_fraction : (nr, na, ns) float array, optional
         Volume fraction of cement (saturation times porosity) on `grid`.
+    cement_beyond : (fraction, VoxelGrid), optional
+        More cement on another grid.
     cement : Material, optional
         Default: PMMA with 20 % of barium sulfate.
     replaced : str
@@ -89,6 +92,7 @@ def ct_slice(
             surround_hu=surround_hu,
             surround_grid=surround_grid,
             cement_fraction=cement_fraction,
+            cement_beyond=cement_beyond,
             cement=cement,
             replaced=replaced,
             needles=needles,
@@ -105,6 +109,8 @@ def ct_slice(
         if cement_fraction is not None:
             grid.check(cement_fraction, "cement_fraction")
             cement_share += weight * _sample(cement_fraction, grid, points, 0.0)
+        if cement_beyond is not None:
+            cement_share += weight * _sample(*cement_beyond, points, 0.0)
         for needle in needles:
             steel_share += weight * _coverage(points, needle, view.width / view.pixels)
     if not (np.isfinite(tissue).all() and np.isfinite(cement_share).all()):

@@ -15,6 +15,7 @@ from vertebro.imaging.kernels_ct import LANES, add_tube, project_rows
 from vertebro.materials.attenuation import Material, cement_material
 
 Volume = NDArray[np.float32]
+Beyond = tuple[Volume, VoxelGrid]
 MARGIN = 6  # voxels kept around a slab that is cut out, beyond the fading rim of a fine layer
 FINE = 4  # rays through a detector cell where steel is near
 MATTER = 0.05  # water-equivalent fraction above which a voxel belongs to the patient
@@ -63,6 +64,8 @@ class CTBody:
     cement_fraction : (nr, na, ns) float32 array, optional
         Volume fraction of cement on `cement_grid`.
     cement_grid : VoxelGrid, optional
+    cement_beyond : (fraction, VoxelGrid), optional
+        More cement on another grid: in veins that leave the first one.
     cement : Material
     replaced : str
         Material that made room for the cement.
@@ -79,6 +82,7 @@ class CTBody:
     layers: tuple[TissueLayer, ...]
     cement_fraction: Volume | None = None
     cement_grid: VoxelGrid | None = None
+    cement_beyond: Beyond | None = None
     cement: Material = field(default_factory=cement_material)
     replaced: str = "yellow marrow"
     needles: tuple[CTNeedle, ...] = ()
@@ -86,13 +90,19 @@ class CTBody:
     def __post_init__(self) -> None:
         for needle in self.needles:
             needle.axis()
-        if self.cement_fraction is None:
-            return
-        if self.cement_grid is None:
+        if self.cement_fraction is not None and self.cement_grid is None:
             raise GeometryError("cement without a grid", where="cement_grid", value=None, allowed="a VoxelGrid")
-        self.cement_grid.check(self.cement_fraction, "cement_fraction")
-        if not np.isfinite(self.cement_fraction.sum(dtype=np.float64)):
-            raise DataError("cement holds NaN or infinity", where="cement_fraction", allowed="finite numbers, 0 to 1")
+        for name, fraction, grid in self.cements():
+            grid.check(fraction, name)
+            if not np.isfinite(fraction.sum(dtype=np.float64)):
+                raise DataError("cement holds NaN or infinity", where=name, allowed="finite numbers, 0 to 1")
+
+    def cements(self) -> list[tuple[str, Volume, VoxelGrid]]:
+        """Name, volume fraction and grid of all cement."""
+        found = [] if self.cement_beyond is None else [("cement_beyond", *self.cement_beyond)]
+        if self.cement_fraction is not None and self.cement_grid is not None:
+            found.insert(0, ("cement_fraction", self.cement_fraction, self.cement_grid))
+        return found
 
     def extent(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Low and high corner (right, anterior) [m] of what holds matter, over all heights; needles included."""
@@ -147,8 +157,7 @@ class CTBody:
         found: dict[VoxelGrid, Volume] = {}
         sources = [(layer.grid, 0, layer.soft) for layer in self.layers]
         sources += [(layer.grid, 1, layer.bone) for layer in self.layers]
-        if self.cement_fraction is not None and self.cement_grid is not None:
-            sources.append((self.cement_grid, 2, self.cement_fraction))
+        sources += [(grid, 2, fraction) for _, fraction, grid in self.cements()]
         for grid, lane, volume in sources:
             if grid not in found:
                 found[grid] = np.zeros((*grid.shape[:2], LANES), np.float32)
@@ -205,6 +214,7 @@ def ct_body(
     surround_hu: NDArray[np.number] | None = None,
     surround_grid: VoxelGrid | None = None,
     cement_fraction: NDArray[np.floating] | None = None,
+    cement_beyond: Beyond | None = None,
     cement: Material | None = None,
     replaced: str = "yellow marrow",
     needles: tuple[CTNeedle, ...] = (),
@@ -214,7 +224,7 @@ def ct_body(
 
     Parameters
     ----------
-    hu, grid, surround_hu, surround_grid, cement_fraction, cement, replaced, needles
+    hu, grid, surround_hu, surround_grid, cement_fraction, cement_beyond, cement, replaced, needles
         As `ct.ct_slice`.
     heights : (low, high) [m], optional
         Only what lies between them is kept.
@@ -240,6 +250,7 @@ def ct_body(
         layers=tissue_layers(hu, grid, surround_hu=surround_hu, surround_grid=surround_grid),
         cement_fraction=cement_fraction,
         cement_grid=grid,
+        cement_beyond=cement_beyond,
         cement=cement or cement_material(),
         replaced=replaced,
         needles=needles,

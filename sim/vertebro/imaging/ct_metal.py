@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.ndimage import binary_closing, binary_dilation, gaussian_filter
 
 from vertebro.imaging.ct_body import add_lines
 from vertebro.imaging.ct_rays import Rays
@@ -23,6 +23,7 @@ METAL_HU = Constant(4500.0, "HU", 2500.0, 8000.0, "meyer2010", "ours", "brighter
 PRIOR_AIR, PRIOR_BONE = -500.0, 300.0  # HU, limits of the simple picture
 PIXELS = 512
 PENUMBRA = 3  # rays on either side of the shadow of metal that are replaced too
+BLOOM, BLOOM_HU = 3, 2000.0  # pixels around metal that belong to it, if they are brighter than this [HU]
 RIM = 1  # pixels by which bright metal is thicker than it looks
 TOUCHED = 0.5  # pixels of metal that a ray may cross unnoticed
 Picture = Callable[[Image, int, float, tuple[float, float], str], Image]
@@ -35,12 +36,28 @@ class Calm:
     Attributes
     ----------
     lines : (views, rays) float32 array
-    threshold : float [HU]
-        What counted as metal.
+    metal : (PIXELS, PIXELS) bool array
+        What counted as metal, in a picture of all rays around the axis.
+    pixel : float [m]
+    axis : (2,) float [m]
+        Right and anterior coordinate of its middle.
     """
 
     lines: Image
-    threshold: float
+    metal: NDArray[np.bool_]
+    pixel: float
+    axis: tuple[float, float]
+
+    def covers(self, pixels: int, width: float, centre: tuple[float, float]) -> NDArray[np.bool_]:
+        """(pixels, pixels) which pixels of a square picture around a centre [m] show metal."""
+        place = (np.arange(pixels) - (pixels - 1) / 2) * width / pixels
+        rows, cols = (
+            np.rint((self.axis[axis] - centre[axis] + place) / self.pixel + (PIXELS - 1) / 2).astype(int)
+            for axis in (1, 0)
+        )
+        inside = [(index >= 0) & (index < PIXELS) for index in (rows, cols)]
+        found = self.metal[np.ix_(rows.clip(0, PIXELS - 1), cols.clip(0, PIXELS - 1))]
+        return np.asarray(found & np.outer(*inside))
 
 
 def without_metal(lines: Image, rays: Rays, water: float, picture: Picture, *, normalised: bool) -> Calm | None:
@@ -57,11 +74,14 @@ def without_metal(lines: Image, rays: Rays, water: float, picture: Picture, *, n
     normalised : bool
     """
     width = rays.count * rays.pitch
-    whole = picture(lines, PIXELS, width, rays.axis, "soft")
+    whole = picture(lines, PIXELS, width, rays.axis, "bone")
     metal = whole > METAL_HU
     if not metal.any():
         return None
-    metal = binary_dilation(metal, iterations=RIM)
+    # a cannula's lumen and what blooms around its thin wall belong to it
+    metal = binary_dilation(metal, iterations=BLOOM, mask=(whole > BLOOM_HU) | metal)
+    solid = binary_closing(metal, iterations=BLOOM)
+    metal = binary_dilation(solid, iterations=RIM)
     shadow = picture_lines(metal.astype(np.float32), width, rays) > TOUCHED * width / PIXELS
     # what lies beside the shadow is blurred into it
     shadow = binary_dilation(shadow, np.ones((1, 2 * PENUMBRA + 1), bool))
@@ -70,7 +90,7 @@ def without_metal(lines: Image, rays: Rays, water: float, picture: Picture, *, n
         prior = _simple(picture(calm, PIXELS, width, rays.axis, "soft"), metal, water)
         through = np.maximum(picture_lines(prior, width, rays), np.float32(0.02))
         calm = np.where(shadow, _bridged(np.asarray(lines / through, np.float32), shadow) * through, lines)
-    return Calm(lines=np.asarray(calm, np.float32), threshold=float(METAL_HU))
+    return Calm(lines=np.asarray(calm, np.float32), metal=solid, pixel=width / PIXELS, axis=rays.axis)
 
 
 def _simple(hu: Image, metal: NDArray[np.bool_], water: float) -> Image:

@@ -26,7 +26,6 @@ SOURCE_TO_DETECTOR = Constant(1.04, "m", 0.9, 1.15, "vertebro", "ours", "focus t
 COUNTED = Constant(0.75, "1", 0.5, 0.95, "vertebro", "ours", "noise-equivalent share of the photons (DQE, gaps)")
 BOWTIE_WATER = Constant(0.32, "m", 0.16, 0.4, "vertebro", "ours", "diameter of water whose edge the bow-tie fills up")
 BOWTIE_SHARE = Constant(0.5, "1", 0.0, 1.0, "vertebro", "ours", "of the missing water that it fills up")
-DEEPEST = 0.8  # m of water to which the correction reaches
 DEGREE = 6
 CELL_SIDE = 0.125  # a mean over one step of what is linear from step to step
 FLOOR = 1.0  # counts; a starved ray reads no less
@@ -122,7 +121,7 @@ def beam_of(scanner: Scanner, rays: Rays) -> Beam:
     plastic = bowtie_thickness(rays.distances()) if scanner.bowtie else np.zeros(rays.count)
     open_beam = weight * np.exp(-np.outer(plastic, bins.attenuation(MATERIALS["PMMA"])))
     water = water_attenuation(scanner.kvp, scanner.aluminium)
-    factors, limit = _water_polynomials(open_beam, bins.attenuation(MATERIALS["water"]), water)
+    factors, limit = _water_polynomials(open_beam, bins.attenuation(MATERIALS["water"]), water, scanner.calibrated)
     if not scanner.water_correction:
         factors = np.zeros_like(factors)
         # one factor: thin water is right, thick water cups
@@ -146,10 +145,10 @@ def bowtie_thickness(distance: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _water_polynomials(
-    open_beam: NDArray[np.float64], mu: NDArray[np.float64], water: float
+    open_beam: NDArray[np.float64], mu: NDArray[np.float64], water: float, deepest: float
 ) -> tuple[NDArray[np.float64], float]:
-    """Per ray: least squares through attenuations of 0 to `DEEPEST` of water, relative error alike everywhere."""
-    depth = np.linspace(0.005, DEEPEST, 160)
+    """Per ray: least squares through attenuations of 0 to `deepest` [m] of water, relative error alike everywhere."""
+    depth = np.linspace(0.005, deepest, 160)
     left = open_beam @ np.exp(-np.outer(mu, depth)) / open_beam.sum(axis=1)[:, None]
     measured = -np.log(left)
     scale = float(measured.max())

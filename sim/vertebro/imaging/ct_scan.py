@@ -96,7 +96,7 @@ def reconstruct(lines: Image, scanner: Scanner, rays: Rays, view: CTField) -> Im
     if scanner.metal_reduction != "none":
         calm = without_metal(lines, rays, water, picture, normalised=scanner.metal_reduction == "normalised")
         if calm is not None:
-            metal = picture(lines, view.pixels, width, centre, "soft") > calm.threshold
+            metal = calm.covers(view.pixels, width, centre)
             hu = np.where(metal, hu, picture(calm.lines, view.pixels, width, centre, scanner.kernel))
     low, high = CLIP_EXTENDED if scanner.extended else CLIP_12_BIT
     return np.asarray(np.clip(hu, low, high), np.float32)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from vertebro.errors import CaseError, DataError
+from vertebro.errors import DataError
 from vertebro.grid import VoxelGrid
 from vertebro.imaging.carm import ProjectionGeometry
-from vertebro.imaging.detector import detect, gaussian_taps
+from vertebro.imaging.detector import detect
 from vertebro.imaging.display import Window, to_bytes, to_grey
 from vertebro.imaging.dose import Dose
-from vertebro.imaging.kernels_detector import smear, soften, transmit
+from vertebro.imaging.kernels_detector import transmit
 from vertebro.imaging.kernels_frame import compose
-from vertebro.imaging.projector import project_box
+from vertebro.imaging.projector import box_shadow, project_box
 from vertebro.imaging.scatter import coarsened
+from vertebro.imaging.shadows import Places, Shadow, soft_shadow
 from vertebro.imaging.spectrum import EnergyBins, Spectrum, whole_kev
 from vertebro.materials.attenuation import Material, cement_material, material
 
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.float32]
 CONTRAST = "iohexol 300"
-FWHM = 2.355  # of a Gaussian, in standard deviations
-STILL = 0.05  # pixels of a way below which a layer stands still
-FASTEST = 10.0  # m/s
-SHARP_FOCUS = 0.05  # pixels (sigma) below which the focus is a point
+EMPTY: Image = np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +84,28 @@ class CoarseField:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What a pose has before a tube voltage is chosen.
+
+    Attributes
+    ----------
+    body : float [m]
+        Water-equivalent thickness in the measuring field.
+    measured : three (n,) float32 arrays
+        Soft and bone path [m] there, and the fluence over that at 1 m [1/m²].
+    light : (rows, cols) float32 array [1/m²]
+        Fluence over that at 1 m: distance, slant, shutters.
+    lines : two (rows, cols) float32 arrays [m]
+        Soft and bone path, blurred by the focus.
+    """
+
+    body: float
+    measured: tuple[Image, Image, Image]
+    light: Image
+    lines: tuple[Image, Image]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FluoroView:
     """A pose with its standing tissue, ready for frames.
 
@@ -110,6 +129,7 @@ class FluoroView:
         Standard deviation of the focus's shadow of things at the isocentre.
     opening : (rows, cols) bool array
         Inside the collimator.
+    standing : Standing
     dose : Dose
         Of one exposure.
     window : Window
@@ -128,6 +148,7 @@ class FluoroView:
     coarse: CoarseField
     focus: float
     opening: NDArray[np.bool_]
+    standing: Standing
     dose: Dose
     window: Window
 
@@ -135,12 +156,16 @@ class FluoroView:
         """(rows, cols) path through cement [m] from the volume fraction of cement in each voxel."""
         return project_box(cement_fraction, grid, self.geometry)
 
+    def cement_shadow(self, cement_fraction: NDArray[np.floating], grid: VoxelGrid) -> Shadow:
+        """`cement_line` where it may differ from zero: quicker, as it leaves the rest of the picture alone."""
+        return box_shadow(cement_fraction, grid, self.geometry)
+
     def frame(
         self,
         *,
-        cement_line: Image | None = None,
-        needle_line: Image | None = None,
-        contrast_line: Image | None = None,
+        cement_line: Image | Shadow | None = None,
+        needle_line: Image | Shadow | None = None,
+        contrast_line: Image | Shadow | None = None,
         cement: Material | None = None,
         replaced: str = "yellow marrow",
         places: Places | None = None,
@@ -152,7 +177,7 @@ class FluoroView:
 
         Parameters
         ----------
-        cement_line, needle_line, contrast_line : (rows, cols) float32 array [m], optional
+        cement_line, needle_line, contrast_line : (rows, cols) float32 array [m] or Shadow, optional
             Paths through cement, through steel and through contrast agent (iohexol with 300 mg of iodine per ml).
         cement : Material, optional
             Default: PMMA with 20 % of barium sulfate.
@@ -185,9 +210,9 @@ class FluoroView:
 
     def expected(
         self,
-        cement_line: Image | None = None,
-        needle_line: Image | None = None,
-        contrast_line: Image | None = None,
+        cement_line: Image | Shadow | None = None,
+        needle_line: Image | Shadow | None = None,
+        contrast_line: Image | Shadow | None = None,
         *,
         cement: Material | None = None,
         replaced: str = "yellow marrow",
@@ -208,51 +233,24 @@ class FluoroView:
 
     def behind(
         self,
-        lines: list[Image | None],
+        layers: list[Shadow | None],
         cement: Material | None = None,
         replaced: str = "yellow marrow",
         out: Image | None = None,
-        touched: NDArray[np.bool_] | None = None,
     ) -> Image:
         """(rows, cols) primary quanta behind tissue, cement, steel and contrast agent (paths [m] in this order).
 
-        `touched` names the rows in which a path may differ from zero (default: all).
+        `out` holds `primary` and is changed where a layer lies; default: a copy.
         """
         mu = _layer_attenuation(self.energy_bins.energy[self.energy_bins.node].tobytes(), cement, replaced)
-        rows, cols = self.primary.shape
-        absent = np.zeros((1, cols), np.float32)
-        paths = [absent if line is None else np.ascontiguousarray(line, np.float32) for line in lines]
-        out = np.empty((rows, cols), np.float32) if out is None else out
-        one, two, three = paths
-        line, bits = np.empty(cols, np.float32), np.empty(cols, np.int32)
-        touched = np.ones(rows, np.bool_) if touched is None else touched
-        if not transmit(self.tissue, self.primary, one, two, three, touched, mu, line, bits, out):
+        cols = self.primary.shape[1]
+        out = self.primary.copy() if out is None else out
+        one, two, three = (EMPTY if layer is None else np.ascontiguousarray(layer.path, np.float32) for layer in layers)
+        places = np.array([(0, 0) if layer is None else (layer.top, layer.left) for layer in layers], np.int64)
+        lines, bits = np.empty((4, cols), np.float32), np.empty(cols, np.int32)
+        if not transmit(self.tissue, (one, two, three), places, mu, lines, bits, out):
             raise DataError("a path does not fit the picture", value="NaN or infinity", allowed="finite lengths [m]")
         return out
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Places:
-    """World points [m] about which the layers lie: the farther from the detector, the wider the focus blurs them.
-
-    None stands for the isocentre.
-    """
-
-    cement: ArrayLike | None = None
-    needle: ArrayLike | None = None
-    contrast: ArrayLike | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Motions:
-    """Velocities (3,) [m/s] of the layers in the world during a pulse: each is smeared over its way.
-
-    None stands still.
-    """
-
-    cement: ArrayLike | None = None
-    needle: ArrayLike | None = None
-    contrast: ArrayLike | None = None
 
 
 @functools.lru_cache(maxsize=64)
@@ -262,84 +260,6 @@ def _layer_attenuation(energies: bytes, cement: Material | None, replaced: str) 
     matter = [cement or cement_material(), *(material(name) for name in (replaced, "steel 304", CONTRAST, "blood"))]
     new, old, steel, agent, blood = (whole_kev(entry, energy) for entry in matter)
     return np.array([new - old, steel, agent - blood], np.float32)
-
-
-class ShadowMemory:
-    """Where a layer's blurred path is kept from picture to picture: most rows are empty and stay so.
-
-    Attributes
-    ----------
-    path : (rows, cols) float32 array [m]
-    touched : (rows,) bool array
-        Rows that are not zero.
-    streak : (rows, cols) float32 array [m]
-        The path smeared over its way within the pulse, before the blur by the focus.
-    """
-
-    def __init__(self, rows: int, cols: int) -> None:
-        self.path = np.zeros((rows, cols), np.float32)
-        self.touched, self.filled = np.zeros(rows, np.bool_), np.empty(rows, np.bool_)
-        self._streak: Image | None = None
-
-    @property
-    def streak(self) -> Image:
-        """Made when something moves."""
-        if self._streak is None:
-            self._streak = np.empty_like(self.path)
-        return self._streak
-
-
-def soft_shadow(
-    view: FluoroView,
-    line: Image | None,
-    place: ArrayLike | None,
-    memory: ShadowMemory | None = None,
-    velocity: ArrayLike | None = None,
-) -> Image | None:
-    """A layer's path [m] smeared by its motion and blurred by the focus at that layer's own magnification.
-
-    The answer lies in `memory` (default: a new one) until the next picture.
-    """
-    rows, cols = view.primary.shape
-    if line is None:
-        return None
-    if line.shape != (rows, cols):
-        raise DataError("a path does not fit the picture", value=line.shape, allowed=f"({rows}, {cols}), finite [m]")
-    memory = memory or ShadowMemory(rows, cols)
-    down, across = _way(view, place, velocity)
-    if math.hypot(down, across) >= STILL:
-        steps = max(2, math.ceil(2 * math.hypot(down, across)))
-        smear(np.ascontiguousarray(line, np.float32), down, across, steps, memory.filled, memory.streak)
-        line = memory.streak
-    sigma = view.focus if place is None else focus_sigma(view.fluoroscope.focal_spot, view.geometry, place)
-    taps = np.asarray(gaussian_taps(round(sigma, 3) if sigma >= SHARP_FOCUS else 0.0), np.float32)
-    scratch = np.empty(cols + 2 * len(taps) - 2, np.float32), memory.filled
-    soften(np.ascontiguousarray(line, np.float32), taps, *scratch, memory.touched, memory.path)
-    return memory.path
-
-
-def _way(view: FluoroView, place: ArrayLike | None, velocity: ArrayLike | None) -> tuple[float, float]:
-    """Rows and columns that the shadow of a layer crosses within a pulse."""
-    if velocity is None:
-        return 0.0, 0.0
-    speed = np.asarray(velocity, float)
-    if speed.shape != (3,) or not np.all(np.abs(speed) <= FASTEST):
-        raise CaseError("impossible velocity", where="motions [m/s]", value=speed, allowed=f"three, up to {FASTEST}")
-    width = view.fluoroscope.pulse_width or 0.0
-    middle = np.asarray(view.geometry.isocentre if place is None else place, float)
-    before, after = view.geometry.project_point(middle + np.outer([-0.5, 0.5], speed * width))
-    down, across = (after - before).tolist()
-    return down, across
-
-
-def focus_sigma(focal_spot: float, geometry: ProjectionGeometry, place: ArrayLike | None = None) -> float:
-    """Standard deviation [pixel] of the focus's shadow, of an object at a world point (default: the isocentre).
-
-    A focus of size f (full width at half maximum) casts (M - 1) f on the detector, M f' / M = (M - 1) f / M back at
-    the object.
-    """
-    magnification = geometry.magnification(geometry.isocentre if place is None else place)
-    return max(focal_spot * (magnification - 1) / FWHM / geometry.pitch[0], 0.0)
 
 
 def add_scatter(fluoroscope: Fluoroscope, field: CoarseField, primary: Image, out: Image | None = None) -> Image:

@@ -29,10 +29,11 @@ from vertebro.imaging.exposure import (
     measuring_field,
     open_field,
 )
-from vertebro.imaging.fluoro_view import SHARP_FOCUS, CoarseField, FluoroView, add_scatter, focus_sigma
+from vertebro.imaging.fluoro_view import CoarseField, FluoroView, Standing, add_scatter
 from vertebro.imaging.kernels_detector import absorb
 from vertebro.imaging.projector import Quality
 from vertebro.imaging.scatter import Glare, Scatter, coarse_factor, coarsened
+from vertebro.imaging.shadows import SHARP_FOCUS, focus_sigma
 from vertebro.imaging.spectrum import EnergyBins, Spectrum, bin_spectrum, tube_spectrum
 from vertebro.imaging.tube import FOCUS_TO_SHUTTER, Heel, lit_share
 from vertebro.materials.attenuation import MATERIALS
@@ -205,27 +206,25 @@ def exposing(
     opening: NDArray[np.bool_],
     window: Window | None = None,
     bands: int = 1,
+    standing: Standing | None = None,
 ) -> Iterator[FluoroView | None]:
     """`expose` in pieces, for a stream that has little time between two pictures.
+
+    What does not depend on the tube is taken from `standing` if another view of the pose has it.
 
     Yields
     ------
     FluoroView or None
-        None after every piece, of which there are about three and the `bands` of the picture; the view at last.
+        None after every piece, of which there are about two and the `bands` of the picture; the view at last.
     """
-    measuring = measuring_field(opening)
-    body = body_thickness(soft_line, bone_line, measuring)
-    kvp = automatic_kvp(body) if fluoroscope.kvp is None else fluoroscope.kvp
+    known = _stand(fluoroscope, geometry, soft_line, bone_line, opening) if standing is None else standing
+    kvp = automatic_kvp(known.body) if fluoroscope.kvp is None else fluoroscope.kvp
     spectrum = tube_spectrum(kvp, aluminium=fluoroscope.aluminium, copper=fluoroscope.copper)
-    falloff = _falloff(geometry)
-    kerma = float(np.mean(detector_kerma(spectrum, soft_line[measuring], bone_line[measuring]) * falloff[measuring]))
+    kerma = float(np.mean(detector_kerma(spectrum, *known.measured[:2]) * known.measured[2]))
     mas = min(fluoroscope.detector_dose / kerma, fluoroscope.pulse_limit)
+    scale = known.light * np.float32(mas * geometry.pitch[0] * geometry.pitch[1])
     yield None
-    lit = lit_share(opening, geometry, fluoroscope.focal_spot, fluoroscope.shutter)
-    scale = falloff * lit * np.float32(mas * geometry.pitch[0] * geometry.pitch[1])
-    lines = _focused(fluoroscope, geometry, soft_line, bone_line)
-    yield None
-    energy_bins, weight, open_quanta, water = _quanta(fluoroscope, geometry, spectrum, body, scale)
+    energy_bins, weight, open_quanta, water = _quanta(fluoroscope, geometry, spectrum, known.body, scale)
     tissue = np.empty((len(weight), *scale.shape), np.float32)
     primary = np.empty(scale.shape, np.float32)
     mu_soft, mu_bone = (energy_bins.attenuation(MATERIALS[name]) for name in ("water", "cortical bone"))
@@ -233,7 +232,7 @@ def exposing(
     for span in np.stack([edges[:-1], edges[1:]], axis=1):
         yield None
         absorb(
-            *lines, mu_soft.astype(np.float32), mu_bone.astype(np.float32), weight, scale, span,
+            *known.lines, mu_soft.astype(np.float32), mu_bone.astype(np.float32), weight, scale, span,
             np.empty(scale.shape[1], np.int32), tissue, primary,
         )  # fmt: skip
     yield None
@@ -248,7 +247,7 @@ def exposing(
     if window is None:
         expected = add_scatter(fluoroscope, coarse, primary)
         still = blurred(expected, fluoroscope.detector.spread(geometry.pitch[0]))
-        window = open_window(still, fluoroscope.display, opening, measuring)
+        window = open_window(still, fluoroscope.display, opening, measuring_field(opening))
     yield FluoroView(
         fluoroscope=fluoroscope,
         geometry=geometry,
@@ -262,8 +261,25 @@ def exposing(
         coarse=coarse,
         focus=focus_sigma(fluoroscope.focal_spot, geometry),
         opening=opening,
+        standing=known,
         dose=exposure_dose(spectrum, mas, geometry, open_share=float(opening.mean()), detector_air_kerma=kerma * mas),
         window=window,
+    )
+
+
+def _stand(
+    fluoroscope: Fluoroscope,
+    geometry: ProjectionGeometry,
+    soft_line: Image,
+    bone_line: Image,
+    opening: NDArray[np.bool_],
+) -> Standing:
+    measuring, falloff = measuring_field(opening), _falloff(geometry)
+    return Standing(
+        body=body_thickness(soft_line, bone_line, measuring),
+        measured=(soft_line[measuring], bone_line[measuring], falloff[measuring]),
+        light=falloff * lit_share(opening, geometry, fluoroscope.focal_spot, fluoroscope.shutter),
+        lines=_focused(fluoroscope, geometry, soft_line, bone_line),
     )
 
 
@@ -282,7 +298,8 @@ def _falloff(geometry: ProjectionGeometry) -> Image:
 def retuning(view: FluoroView, kvp: float, bands: int = 8) -> Iterator[FluoroView | None]:
     """The same pose and window at another tube voltage [kV], in pieces; see `exposing`."""
     fluoroscope = replace(view.fluoroscope, kvp=kvp)
-    return exposing(fluoroscope, view.geometry, view.soft_line, view.bone_line, view.opening, view.window, bands=bands)
+    lines = view.soft_line, view.bone_line
+    return exposing(fluoroscope, view.geometry, *lines, view.opening, view.window, bands, view.standing)
 
 
 def _focused(

@@ -102,37 +102,39 @@ def blur(image, taps, line, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(fastmath=True)
-def soften(path, taps, line, filled, touched, out):  # type: ignore[no-untyped-def]
-    """`blur` of a picture that is zero in most rows. Writes the rows of `out` that the blur can reach.
+def filled_window(path, window):  # type: ignore[no-untyped-def]
+    """Where a picture differs from zero: writes first and last + 1 row and column, all 0 when it nowhere does.
 
     Parameters
     ----------
     path : (rows, cols) float32
-    taps : (radius + 1,) float32
-    line : (cols + 2 radius,) float32
-        Scratch.
-    filled : (rows,) bool
-        Scratch.
-    touched : (rows,) bool
-        Rows of `out` that are not zero, on entry and on return.
-    out : (rows, cols) float32
+    window : (4,) int64
+
+    Returns
+    -------
+    float32
+        Sum of all magnitudes: not finite when a pixel is not.
     """
     rows, cols = path.shape
-    radius = taps.size - 1
+    amount = np.float32(0.0)
+    window[0], window[1], window[2], window[3] = rows, 0, cols, 0
     for row in range(rows):
         here, total = path[row], np.float32(0.0)
         for col in range(cols):
             total += abs(here[col])
-        filled[row] = total != 0  # NaN counts as filled
-    for row in range(rows):
-        near = False
-        for other in range(max(row - radius, 0), min(row + radius + 1, rows)):
-            near |= filled[other]
-        if near:
-            blur_row(path, row, taps, line, out[row])
-        elif touched[row]:
-            out[row] = np.float32(0.0)
-        touched[row] = near
+        if total == 0:  # NaN is not
+            continue
+        amount += total
+        first, last = 0, cols
+        while here[first] == 0:
+            first += 1
+        while here[last - 1] == 0:
+            last -= 1
+        window[0], window[1] = min(window[0], row), row + 1
+        window[2], window[3] = min(window[2], first), max(window[3], last)
+    if window[1] == 0:
+        window[:] = 0
+    return amount
 
 
 @kernel(fastmath=True)
@@ -214,57 +216,59 @@ def absorb(soft, bone, mu_soft, mu_bone, weight, scale, span, bits, out, primary
 
 
 @kernel(fastmath=True)
-def transmit(tissue, primary, one, two, three, touched, mu, line, bits, out):  # type: ignore[no-untyped-def]
-    """Primary quanta behind the tissue and up to three thin layers; False if a path is not finite.
+def transmit(tissue, layers, places, mu, lines, bits, out):  # type: ignore[no-untyped-def]
+    """Primary quanta behind the tissue and three thin layers, where these are; False if a path is not finite.
 
     Parameters
     ----------
     tissue : (bins, rows, cols) float32
-    primary : (rows, cols) float32
-        Its sum over the bins.
-    one, two, three : (rows, cols) or (1, cols) float32 [m]
-        Paths through the layers; a single row of zeros stands for an absent layer.
-    touched : (rows,) bool
-        Rows in which any path may differ from zero; the others are not looked at.
+    layers : tuple of three (h, w) float32 arrays [m]
+        Paths through the layers; an absent one has no pixels.
+    places : (3, 2) int64
+        Row and column of each layer's first pixel.
     mu : (3, bins) float32 [1/m]
-    line : (cols,) float32
+    lines : (4, cols) float32
+        Scratch.
     bits : (cols,) int32
         Scratch.
     out : (rows, cols) float32
+        Holds the sum of the bins; written where a layer is.
     """
     bins, rows, cols = tissue.shape
     for row in range(rows):
-        if not touched[row]:
-            out[row] = primary[row]
+        first, last = cols, 0
+        for n in range(3):
+            height, width = layers[n].shape
+            if places[n, 0] <= row < places[n, 0] + height and width > 0:
+                first, last = min(first, places[n, 1]), max(last, places[n, 1] + width)
+        if first >= last:
             continue
-        a, b = one[min(row, one.shape[0] - 1)], two[min(row, two.shape[0] - 1)]
-        c = three[min(row, three.shape[0] - 1)]
-        target = out[row]
         total = np.float32(0.0)
-        here = primary[row]
-        for col in range(cols):
-            target[col] = here[col]
-            total += abs(a[col]) + abs(b[col]) + abs(c[col])
+        for n in range(3):
+            line, layer = lines[n], layers[n]
+            for col in range(first, last):
+                line[col] = np.float32(0.0)
+            if places[n, 0] <= row < places[n, 0] + layer.shape[0]:
+                here, left = layer[row - places[n, 0]], places[n, 1]
+                for col in range(here.size):
+                    line[left + col] = here[col]
+                    total += abs(here[col])
         if total == 0:
             continue
         if not total < np.inf:  # NaN is not
             return False
-        first, last = 0, cols
-        while a[first] == 0 and b[first] == 0 and c[first] == 0:
-            first += 1
-        while a[last - 1] == 0 and b[last - 1] == 0 and c[last - 1] == 0:
-            last -= 1
-        target[first:last] = np.float32(0.0)
-        part = line[first:last]
-        layer_a, layer_b, layer_c, lit = a[first:last], b[first:last], c[first:last], target[first:last]
+        a, b, c = lines[0, first:last], lines[1, first:last], lines[2, first:last]
+        part, target = lines[3, first:last], out[row, first:last]
+        for i in range(part.size):
+            target[i] = np.float32(0.0)
         for n in range(bins):
             mu_a, mu_b, mu_c = mu[0, n], mu[1, n], mu[2, n]
             for i in range(part.size):
-                part[i] = -(mu_a * layer_a[i] + mu_b * layer_b[i] + mu_c * layer_c[i])
+                part[i] = -(mu_a * a[i] + mu_b * b[i] + mu_c * c[i])
             exponential(part, bits[first:last])
             behind = tissue[n, row, first:last]
             for i in range(part.size):
-                lit[i] += behind[i] * part[i]
+                target[i] += behind[i] * part[i]
     return True
 
 

@@ -215,20 +215,24 @@ def register_row(now, shot, read, tube, memory, spread, traps, row, old, gain, l
         unit = tube[3]
         for col in range(cols):
             now[col] += unit * (np.sqrt(tone[col]) * np.float32(shot[col]) + readout * np.float32(read[col]))
-    if traps.shape[0] > 0:
-        late = np.float32(0.0)
-        for t in range(traps.shape[0]):
-            late += memory[2 + 3 * t]
-        for col in range(cols):
-            line[col] = now[col]
-            now[col] *= ONE - late
+    late = np.float32(0.0)
     for t in range(traps.shape[0]):
-        take, keep, carry = memory[2 + 3 * t], memory[3 + 3 * t], memory[4 + 3 * t]
+        late += memory[2 + 3 * t]
+    if traps.shape[0] > 0:
+        take, keep, carry = memory[2] * (ONE - memory[3]), memory[3], memory[4]
+        load = traps[0, row]
+        for col in range(cols):
+            signal, held = now[col], load[col] * carry
+            line[col] = signal
+            now[col] = signal * (ONE - late) + held
+            load[col] = keep * held + take * signal
+    for t in range(1, traps.shape[0]):
+        take, keep, carry = memory[2 + 3 * t] * (ONE - memory[3 + 3 * t]), memory[3 + 3 * t], memory[4 + 3 * t]
         load = traps[t, row]
         for col in range(cols):
             held = load[col] * carry
             now[col] += held
-            load[col] = keep * held + take * (ONE - keep) * line[col]
+            load[col] = keep * held + take * line[col]
     if threshold > 0:
         wide = (ONE + share / (np.float32(2.0) - share)) * threshold
         for col in range(cols):

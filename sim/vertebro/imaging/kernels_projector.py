@@ -19,8 +19,13 @@ def line_spans(lines, spans):  # type: ignore[no-untyped-def]
     lines : (lines, n) float32
     spans : (lines, 2) int32
         Written in place.
+
+    Returns
+    -------
+    float
+        Sum of all magnitudes: not finite when a voxel is not.
     """
-    n = lines.shape[1]
+    n, total = lines.shape[1], 0.0
     for i in range(lines.shape[0]):
         low, high = n, 0
         for start in range(0, n, CHUNK):
@@ -32,7 +37,9 @@ def line_spans(lines, spans):  # type: ignore[no-untyped-def]
             # a NaN is not equal to zero: it stays in the span and is met by whoever sums
             if amount != np.float32(0.0):
                 low, high = min(low, start), end
+            total += float(amount)
         spans[i, 0], spans[i, 1] = low, high
+    return total
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Chords of rays through convex solids: means over each pixel for cut cylinders, centres of pixels for the others."""
+"""Chords of rays through cut cylinders and ellipsoids, as means over each pixel: edges without stairs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from vertebro._jit import kernel
 GAUSS = 0.3872983346207417  # of a pixel: Gauss's three points, with these weights
 OUTER, INNER = 5 / 18, 8 / 18
 SAMPLES, TURN = 34, 21  # Fibonacci lattice: samples of a pixel of which no two share a row or column
+MANY, MANY_TURN = 144, 89  # the same for pixels that are wide beside the solid:
+WIDE = 0.5  # diagonal over the radius from where on they are
+EVEN = 12.0  # times its change over a pixel: a form so large has a chord whose mean is that of the middle
 
 
 @kernel(inline=True)
@@ -42,40 +45,39 @@ def cut_chord(dx, dy, dz, ox, oy, oz, axis, along, c, planes):  # type: ignore[n
 
 
 @kernel
-def sampled_chord(dx, dy, dz, ray, ox, oy, oz, axis, along, c, planes):  # type: ignore[no-untyped-def]
-    """Mean of `cut_chord` over the pixel about a ray; `ray` as in `add_cut_cylinder`."""
+def sampled_chord(dx, dy, dz, ray, ox, oy, oz, axis, along, c, planes, samples, turn):  # type: ignore[no-untyped-def]
+    """Mean of `cut_chord` over the pixel about a ray; `ray` as in `add_cut_cylinder`, a lattice of `samples`."""
     mean = 0.0
-    for k in range(SAMPLES):
-        u, v = (k + 0.5) / SAMPLES - 0.5, ((k * TURN) % SAMPLES + 0.5) / SAMPLES - 0.5
+    for k in range(samples):
+        u, v = (k + 0.5) / samples - 0.5, ((k * turn) % samples + 0.5) / samples - 0.5
         ex = dx + u * ray[1, 0] + v * ray[2, 0]
         ey = dy + u * ray[1, 1] + v * ray[2, 1]
         ez = dz + u * ray[1, 2] + v * ray[2, 2]
-        mean += cut_chord(ex, ey, ez, ox, oy, oz, axis, along, c, planes) / SAMPLES
+        mean += cut_chord(ex, ey, ez, ox, oy, oz, axis, along, c, planes) / samples
     return mean
 
 
 @kernel(inline=True)
-def edge_area(strip, x):  # type: ignore[no-untyped-def]
-    """Integral of k sqrt(w² - s²) from the middle of a strip (middle, w, k) to x; beyond its edges it stays."""
-    w = strip[1]
-    if w <= 0.0:
-        return 0.0
-    s = min(max(x - strip[0], -w), w)
-    u = abs(s / w)
+def edge_area(middle, w, k, x):  # type: ignore[no-untyped-def]
+    """Integral of k sqrt(w² - s²) from the middle of a strip to x; beyond its edges (w from it) it stays."""
+    w = max(w, 1e-12)
+    s = min(max((x - middle) / w, -1.0), 1.0)
+    u = abs(s)
     rest = math.sqrt(1.0 - u)
     # arcsine to 2e-8 (Abramowitz and Stegun 4.4.46)
     angle = 0.5 * math.pi - rest * (
         1.570796305 + u * (-0.2145988016 + u * (0.0889789874 + u * (-0.0501743046 + u * (
             0.030891881 + u * (-0.0170881256 + u * (0.0066700901 - u * 0.0012624911))))))
     )  # fmt: skip
-    area = 0.5 * strip[2] * w * w * (u * rest * math.sqrt(1.0 + u) + angle)
-    return math.copysign(area, s)
+    area = 0.5 * k * w * w * (u * rest * math.sqrt(1.0 + u) + angle)
+    return area if s >= 0.0 else -area
 
 
 @kernel(inline=True)
 def gauss_area(lines, x):  # type: ignore[no-untyped-def]
     """Mean of `edge_area` over a pixel, from its strips at -GAUSS, 0 and GAUSS of it."""
-    return OUTER * (edge_area(lines[0], x) + edge_area(lines[2], x)) + INNER * edge_area(lines[1], x)
+    outer = edge_area(lines[0, 0], lines[0, 1], lines[0, 2], x) + edge_area(lines[2, 0], lines[2, 1], lines[2, 2], x)
+    return OUTER * outer + INNER * edge_area(lines[1, 0], lines[1, 1], lines[1, 2], x)
 
 
 @kernel
@@ -126,12 +128,67 @@ def may_be_cut(dx, dy, dz, ox, oy, oz, axis, along, radius, planes, step):  # ty
     return False
 
 
+@kernel(fastmath=True)
+def even_lines(strips, ends, count, ray, fast, axis, sign, area, image):  # type: ignore[no-untyped-def]
+    """Add the mean chords of lines of pixels that no plane cuts: closed form, pixel by pixel for all lines at once.
+
+    Parameters
+    ----------
+    strips : (9, >= count) float64
+        Middle, w and k of each line, as from `line_strip`, at -GAUSS, then at 0, then at GAUSS of a pixel.
+    ends : (3, >= count) int64
+        First and last + 1 pixel along each line, and its number across.
+    count : int
+    ray : (3, 3) float64 [m]
+    fast : int
+        1 for lines along a column of the picture, 2 along a row.
+    axis : (3,) float64
+    sign : float
+    area : (3, >= count) float64
+        Scratch.
+    image : (rows, cols) float32
+    """
+    n, width, low, high, line = count, 0, ends[0], ends[1], ends[2]
+    for m in range(n):
+        width = max(width, high[m] - low[m])
+    slow = 3 - fast
+    before, after, mean = area[0], area[1], area[2]
+    # the ray of pixel x of line j is b + j s + x f, and along the axis the same with dots
+    bb, ss, ff, bs, bf, sf, ba, sa, fa = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(3):
+        b, s, f, e = ray[0, i], ray[slow, i], ray[fast, i], axis[i]
+        bb, ss, ff, bs, bf, sf = bb + b * b, ss + s * s, ff + f * f, bs + b * s, bf + b * f, sf + s * f
+        ba, sa, fa = ba + b * e, sa + s * e, fa + f * e
+    m0, w0, k0, m1, w1, k1 = strips[0], strips[1], strips[2], strips[3], strips[4], strips[5]
+    m2, w2, k2 = strips[6], strips[7], strips[8]
+    for step in range(width + 1):
+        for m in range(n):
+            x = low[m] + step - 0.5
+            outer = edge_area(m0[m], w0[m], k0[m], x) + edge_area(m2[m], w2[m], k2[m], x)
+            after[m] = OUTER * outer + INNER * edge_area(m1[m], w1[m], k1[m], x)
+        if step > 0:
+            for m in range(n):
+                j, x = float(line[m]), float(low[m] + step - 1)
+                square = bb + j * (2.0 * bs + j * ss) + x * (2.0 * (bf + j * sf) + x * ff)
+                slope = ba + j * sa + x * fa
+                mean[m] = 2.0 * sign * (after[m] - before[m]) * math.sqrt(square) / (square - slope * slope)
+            for m in range(n):
+                at = low[m] + step - 1
+                if at < high[m]:
+                    if fast == 1:
+                        image[at, line[m]] += np.float32(mean[m])
+                    else:
+                        image[line[m], at] += np.float32(mean[m])
+        for m in range(n):
+            before[m] = after[m]
+
+
 @kernel
 def add_cut_cylinder(source, ray, start, axis, radius, planes, sign, window, image):  # type: ignore[no-untyped-def]
     """Add ``sign`` times each pixel's mean chord length [m] in a convex cut cylinder; changes `image` in place.
 
     Along the picture's axis that crosses the cylinder more steeply the mean is in closed form, along the other it is
-    Gauss's with three points. Pixels that a plane may cut are sampled.
+    Gauss's with three points (`even_lines`). Pixels that a plane may cut are sampled.
 
     Parameters
     ----------
@@ -163,52 +220,82 @@ def add_cut_cylinder(source, ray, start, axis, radius, planes, sign, window, ima
     for i in range(3):
         step += (abs(ray[1, i]) + abs(ray[2, i])) ** 2
     step = math.sqrt(step)
-    lines = np.empty((3, 3))
+    far = ray[0, 0] ** 2 + ray[0, 1] ** 2 + ray[0, 2] ** 2
+    beside = step * math.sqrt((ox * ox + oy * oy + oz * oz) / far)  # a pixel's diagonal at the cylinder
+    samples, turn = (MANY, MANY_TURN) if beside > WIDE * radius else (SAMPLES, TURN)
+    lines, even = np.empty((3, 3)), 0
+    strips, ends, area = np.empty((9, end - begin)), np.empty((3, end - begin), np.int64), np.empty((3, end - begin))
     for j in range(begin, end):
-        low, high = first, last
+        low, high, endless, wide = first, last, c <= 0.0, 0.0
         for k in range(3):
             at = j + (k - 1) * GAUSS
             bx, by, bz = ray[0, 0] + at * ray[slow, 0], ray[0, 1] + at * ray[slow, 1], ray[0, 2] + at * ray[slow, 2]
-            lines[k] = line_strip(bx, by, bz, fx, fy, fz, ox, oy, oz, axis, along, c)
-        endless = c <= 0.0 or lines[:, 1].min() < 0.0
+            lines[k, 0], lines[k, 1], lines[k, 2] = line_strip(bx, by, bz, fx, fy, fz, ox, oy, oz, axis, along, c)
+            endless = endless or lines[k, 1] < 0.0
         if not endless:
             # the shadow's borders are straight lines
-            left, right = lines[:, 0] - lines[:, 1], lines[:, 0] + lines[:, 1]
-            wide = 0.25 * max(abs(left[2] - left[0]), abs(right[2] - right[0])) / GAUSS
-            low, high = max(low, math.floor(left[1] - wide + 0.5)), min(high, math.ceil(right[1] + wide + 0.5))
+            for side in (-1.0, 1.0):
+                wide = max(wide, abs(lines[2, 0] - lines[0, 0] + side * (lines[2, 1] - lines[0, 1])))
+            wide *= 0.25 / GAUSS
+            low = max(low, math.floor(lines[1, 0] - lines[1, 1] - wide + 0.5))
+            high = min(high, math.ceil(lines[1, 0] + lines[1, 1] + wide + 0.5))
+        if low >= high:
+            continue
         # what the line's pixels see lies between what its first and its last pixel see
         wary = endless
         for i in (low, high - 1):
-            if not wary and low < high:
+            if not wary:
                 dx = ray[0, 0] + j * ray[slow, 0] + i * fx
                 dy = ray[0, 1] + j * ray[slow, 1] + i * fy
                 dz = ray[0, 2] + j * ray[slow, 2] + i * fz
                 wary = may_be_cut(dx, dy, dz, ox, oy, oz, axis, along, radius, planes, step)
-        before, ready = 0.0, False
+        if not wary:
+            for k in range(9):
+                strips[k, even] = lines[k // 3, k % 3]
+            ends[0, even], ends[1, even], ends[2, even] = low, high, j
+            even += 1
+            continue
         for i in range(low, high):
             dx = ray[0, 0] + j * ray[slow, 0] + i * fx
             dy = ray[0, 1] + j * ray[slow, 1] + i * fy
             dz = ray[0, 2] + j * ray[slow, 2] + i * fz
-            if wary and (endless or may_be_cut(dx, dy, dz, ox, oy, oz, axis, along, radius, planes, step)):
-                mean, ready = sampled_chord(dx, dy, dz, ray, ox, oy, oz, axis, along, c, planes), False
+            if endless or may_be_cut(dx, dy, dz, ox, oy, oz, axis, along, radius, planes, step):
+                mean = sampled_chord(dx, dy, dz, ray, ox, oy, oz, axis, along, c, planes, samples, turn)
             else:
-                if not ready:
-                    before = gauss_area(lines, i - 0.5)
-                upto = gauss_area(lines, i + 0.5)
                 square = dx * dx + dy * dy + dz * dz
                 slope = dx * axis[0] + dy * axis[1] + dz * axis[2]
-                mean = 2.0 * (upto - before) * math.sqrt(square) / (square - slope * slope)
-                before, ready = upto, True
+                mean = 2.0 * (gauss_area(lines, i + 0.5) - gauss_area(lines, i - 0.5)) * math.sqrt(square)
+                mean /= square - slope * slope
             if mean > 0.0:
                 if fast == 1:
                     image[i, j] += np.float32(sign * mean)
                 else:
                     image[j, i] += np.float32(sign * mean)
+    even_lines(strips, ends, even, ray, fast, axis, sign, area, image)
+
+
+@kernel(inline=True)
+def ellipsoid_chord(dx, dy, dz, o, c, unit):  # type: ignore[no-untyped-def]
+    """Chord length [m] of one ray in an ellipsoid; `o` is the source in its unit ball's frame, c = o² - 1."""
+    a, b = 0.0, 0.0
+    for i in range(3):
+        d = unit[i, 0] * dx + unit[i, 1] * dy + unit[i, 2] * dz
+        a += d * d
+        b += o[i] * d
+    root = b * b - a * c
+    if root <= 0.0:
+        return 0.0
+    root = math.sqrt(root)
+    low, high = max(0.0, (-b - root) / a), min(1.0, (root - b) / a)
+    return max(high - low, 0.0) * math.sqrt(dx * dx + dy * dy + dz * dz)
 
 
 @kernel
 def add_ellipsoid(source, ray, centre, unit, window, image):  # type: ignore[no-untyped-def]
-    """Add the chord length [m] of each ray in an ellipsoid; changes `image` in place.
+    """Add each pixel's mean chord length [m] in an ellipsoid; changes `image` in place.
+
+    A ray meets it where a quadratic form of its direction is positive. Pixels over which the form changes little
+    compared with itself take the chord of their middle, the others (the rim, and ends of rays) are sampled.
 
     Parameters
     ----------
@@ -222,117 +309,47 @@ def add_ellipsoid(source, ray, centre, unit, window, image):  # type: ignore[no-
         First and last + 1 row, first and last + 1 column.
     image : (rows, cols) float32
     """
-    o, d = np.empty(3), np.empty(3)
+    o, q = np.empty(3), np.empty((3, 3))
     for axis in range(3):
         o[axis] = 0.0
         for i in range(3):
             o[axis] += unit[axis, i] * (source[i] - centre[i])
     c = o[0] * o[0] + o[1] * o[1] + o[2] * o[2] - 1.0
+    # the form between all pairs of the ray's three rows
+    turned = np.zeros((3, 3))
+    for n in range(3):
+        for axis in range(3):
+            for i in range(3):
+                turned[n, axis] += unit[axis, i] * ray[n, i]
+    for n in range(3):
+        for m in range(3):
+            one, two, both = 0.0, 0.0, 0.0
+            for i in range(3):
+                one, two, both = (
+                    one + o[i] * turned[n, i],
+                    two + o[i] * turned[m, i],
+                    both + turned[n, i] * turned[m, i],
+                )
+            q[n, m] = one * two - c * both
+    bend = 0.25 * (abs(q[1, 1]) + abs(q[2, 2]) + 2.0 * abs(q[1, 2]))
     for row in range(window[0], window[1]):
         for col in range(window[2], window[3]):
-            dx = ray[0, 0] + row * ray[1, 0] + col * ray[2, 0]
-            dy = ray[0, 1] + row * ray[1, 1] + col * ray[2, 1]
-            dz = ray[0, 2] + row * ray[1, 2] + col * ray[2, 2]
-            for axis in range(3):
-                d[axis] = unit[axis, 0] * dx + unit[axis, 1] * dy + unit[axis, 2] * dz
-            a = d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
-            b = o[0] * d[0] + o[1] * d[1] + o[2] * d[2]
-            root = b * b - a * c
-            if root <= 0.0:
+            down, across = q[0, 1] + row * q[1, 1] + col * q[1, 2], q[0, 2] + row * q[1, 2] + col * q[2, 2]
+            form = q[0, 0] + row * (q[0, 1] + down) + col * (q[0, 2] + across)
+            change = abs(down) + abs(across) + bend
+            if form < -change:
                 continue
-            root = np.sqrt(root)
-            low, high = max(0.0, (-b - root) / a), min(1.0, (root - b) / a)
-            if high > low:
-                image[row, col] += np.float32((high - low) * np.sqrt(dx * dx + dy * dy + dz * dz))
-
-
-@kernel(inline=True)
-def capsule_span(ox, oy, oz, dx, dy, dz, ax, ay, az, length, radius):  # type: ignore[no-untyped-def]
-    """Where (0 to 1) a ray enters and leaves all points within `radius` of a stretch; low >= high when it misses."""
-    dd, od, oo = dx * dx + dy * dy + dz * dz, ox * dx + oy * dy + oz * dz, ox * ox + oy * oy + oz * oz
-    slope, along = dx * ax + dy * ay + dz * az, ox * ax + oy * ay + oz * az
-    low, high = 2.0, -1.0
-    # the round ends
-    for end in range(2):
-        at = length * end
-        b, c = od - at * slope, oo - 2.0 * at * along + at * at - radius * radius
-        root = b * b - dd * c
-        if root > 0.0:
-            root = np.sqrt(root)
-            low, high = min(low, (-b - root) / dd), max(high, (root - b) / dd)
-    # the straight part: a cylinder between two planes; the whole is convex, so its chord is one piece
-    a, b, c = dd - slope * slope, od - along * slope, oo - along * along - radius * radius
-    near, far = 0.0, 1.0
-    if a > 1e-24 * dd:
-        root = b * b - a * c
-        if root <= 0.0:
-            return low, high
-        root = np.sqrt(root)
-        near, far = (-b - root) / a, (root - b) / a
-    elif c > 0.0:
-        return low, high
-    if slope != 0.0:
-        one, two = -along / slope, (length - along) / slope
-        near, far = max(near, min(one, two)), min(far, max(one, two))
-    elif along < 0.0 or along > length:
-        return low, high
-    if far > near:
-        low, high = min(low, near), max(high, far)
-    return low, high
-
-
-@kernel
-def add_wire(source, ray, points, radius, windows, spans, image):  # type: ignore[no-untyped-def]
-    """Add the length [m] of each ray within `radius` of a polyline, joints counted once; changes `image` in place.
-
-    Parameters
-    ----------
-    source : (3,) float64 [m]
-    ray : (3, 3) float64 [m]
-        Rows: source to pixel (0, 0), step per row, step per column.
-    points : (n, 3) float64 [m]
-        Corners, n >= 2, no two neighbours equal.
-    radius : float [m]
-    windows : (n - 1, 4) int64
-        First and last + 1 row and column that each stretch can touch.
-    spans : (n - 1, 2) float64
-        Scratch.
-    image : (rows, cols) float32
-    """
-    stretches = points.shape[0] - 1
-    axis = np.empty((stretches, 4))
-    for s in range(stretches):
-        total = 0.0
-        for i in range(3):
-            axis[s, i] = points[s + 1, i] - points[s, i]
-            total += axis[s, i] ** 2
-        axis[s, 3] = np.sqrt(total)
-        axis[s, :3] /= axis[s, 3]
-    for row in range(windows[:, 0].min(), windows[:, 1].max()):
-        for col in range(windows[:, 2].min(), windows[:, 3].max()):
-            count = 0
             dx = ray[0, 0] + row * ray[1, 0] + col * ray[2, 0]
             dy = ray[0, 1] + row * ray[1, 1] + col * ray[2, 1]
             dz = ray[0, 2] + row * ray[1, 2] + col * ray[2, 2]
-            for s in range(stretches):
-                if row < windows[s, 0] or row >= windows[s, 1] or col < windows[s, 2] or col >= windows[s, 3]:
-                    continue
-                ox, oy, oz = source[0] - points[s, 0], source[1] - points[s, 1], source[2] - points[s, 2]
-                low, high = capsule_span(ox, oy, oz, dx, dy, dz, axis[s, 0], axis[s, 1], axis[s, 2], axis[s, 3], radius)
-                low, high = max(low, 0.0), min(high, 1.0)
-                if low >= high:
-                    continue
-                # kept sorted by their beginning
-                at = count
-                while at > 0 and spans[at - 1, 0] > low:
-                    spans[at, 0], spans[at, 1] = spans[at - 1, 0], spans[at - 1, 1]
-                    at -= 1
-                spans[at, 0], spans[at, 1] = low, high
-                count += 1
-            covered, reached = 0.0, 0.0
-            for i in range(count):
-                if spans[i, 1] > reached:
-                    covered += spans[i, 1] - max(spans[i, 0], reached)
-                    reached = spans[i, 1]
-            if covered > 0.0:
-                image[row, col] += np.float32(covered * np.sqrt(dx * dx + dy * dy + dz * dz))
+            if form > EVEN * change:
+                image[row, col] += np.float32(ellipsoid_chord(dx, dy, dz, o, c, unit))
+                continue
+            mean = 0.0
+            for k in range(SAMPLES):
+                u, v = (k + 0.5) / SAMPLES - 0.5, ((k * TURN) % SAMPLES + 0.5) / SAMPLES - 0.5
+                ex = dx + u * ray[1, 0] + v * ray[2, 0]
+                ey = dy + u * ray[1, 1] + v * ray[2, 1]
+                ez = dz + u * ray[1, 2] + v * ray[2, 2]
+                mean += ellipsoid_chord(ex, ey, ez, o, c, unit) / SAMPLES
+            image[row, col] += np.float32(mean)

@@ -16,6 +16,7 @@ A slab of 1/m, 20 mm thick, crossed squarely by the central ray:
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -28,6 +29,7 @@ from vertebro.imaging.carm import ProjectionGeometry
 from vertebro.imaging.kernels_projector import filled_box, line_spans, place_nodes, sum_slices, warp_planes
 from vertebro.imaging.kernels_rays import add_joseph, add_siddon
 from vertebro.imaging.matter import Lines, Matter, lines_as_they_are, lines_of_box, not_finite
+from vertebro.imaging.shadows import Shadow
 from vertebro.imaging.slabs import SAMPLINGS, SlabPlan, box_window, plan_slabs, refuse_source_inside
 
 Image = NDArray[np.float32]
@@ -131,24 +133,44 @@ def project_box(
     The answer is that of `project` (the sampling depends on pose and spacing alone), at a fraction of the time.
     Parameters, return and errors as `project`, for one volume.
     """
-    grid.check(volume, "volume")
     image = _frame((geometry.rows, geometry.cols), out)
+    sparse = _sparse(volume, grid, geometry)
+    if sparse is not None:
+        _add_slabs(*sparse, image[None])
+    return image
+
+
+def box_shadow(volume: NDArray[np.floating], grid: VoxelGrid, geometry: ProjectionGeometry) -> Shadow:
+    """`project_box` without the rest of the picture."""
+    sparse = _sparse(volume, grid, geometry)
+    if sparse is None:
+        return Shadow(path=np.zeros((0, 0), np.float32))
+    top, bottom, left, right = sparse[1].window.tolist()
+    path = np.zeros((bottom - top, right - left), np.float32)
+    _add_slabs(*sparse, path[None], (top, left))
+    return Shadow(path=path, top=top, left=left)
+
+
+def _sparse(
+    volume: NDArray[np.floating], grid: VoxelGrid, geometry: ProjectionGeometry
+) -> tuple[Sequence[Lines], SlabPlan, int] | None:
+    """Lines, plan and depth of the box around the voxels that are not zero; None when it casts no shadow."""
+    grid.check(volume, "volume")
     voxels = np.ascontiguousarray(volume, np.float32)
     spans = np.empty((*voxels.shape[:2], 2), np.int32)
-    line_spans(voxels.reshape(-1, voxels.shape[2]), spans.reshape(-1, 2))
+    if not math.isfinite(line_spans(voxels.reshape(-1, voxels.shape[2]), spans.reshape(-1, 2))):
+        raise not_finite()
     ends = filled_box(spans).tolist()
     if ends[0] >= ends[1]:
-        return image
+        return None
     # rounded outwards: while cement grows, most pictures find their plan made
     low = [ends[0] // ROUND * ROUND, ends[2] // ROUND * ROUND, ends[4]]
     high = [min(-(-end // ROUND) * ROUND, n) for end, n in zip(ends[1::2], grid.shape, strict=True)]
     plan = _planned(_cut(grid, (low[0], low[1], low[2]), (high[0], high[1], high[2])), geometry)
-    if plan is not None:
-        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        _add_slabs(
-            [lines_of_box(voxels, spans, box, plan.axes)], plan, high[plan.axes[2]] - low[plan.axes[2]], image[None]
-        )
-    return image
+    if plan is None:
+        return None
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    return [lines_of_box(voxels, spans, box, plan.axes)], plan, high[plan.axes[2]] - low[plan.axes[2]]
 
 
 def _cut(grid: VoxelGrid, low: tuple[int, int, int], high: tuple[int, int, int]) -> VoxelGrid:
@@ -192,8 +214,13 @@ def _project_slabs(
     _add_slabs(lines, plan, grid.shape[plan.axes[2]], images)
 
 
-def _add_slabs(lines: Sequence[Lines], plan: SlabPlan, depth: int, images: Image) -> None:
-    """Add the sums over a plan's slices, `depth` voxels along z, to images (m, rows, cols) in place."""
+def _add_slabs(
+    lines: Sequence[Lines], plan: SlabPlan, depth: int, images: Image, corner: tuple[int, int] = (0, 0)
+) -> None:
+    """Add the sums over a plan's slices, `depth` voxels along z, to images (m, rows, cols) in place.
+
+    The images begin at row and column `corner` of the detector.
+    """
     index = np.empty((len(plan.group_z), plan.nodes[1]), np.int32)
     weight = np.empty(index.shape, np.float32)
     rim = int(np.abs(plan.shift).max()) + 2
@@ -207,8 +234,10 @@ def _add_slabs(lines: Sequence[Lines], plan: SlabPlan, depth: int, images: Image
     # a NaN voxel would also spoil pixels it does not touch; sums are few, voxels many: check the sums
     if not np.isfinite(planes).all():
         raise not_finite()
-    place = np.empty((3, images.shape[2]))
-    warp_planes(planes, plan.ray, plan.node, plan.step, plan.window, place, images)
+    place, ray = np.empty((3, images.shape[2])), plan.ray.copy()
+    ray[0] += corner @ ray[1:]
+    window = plan.window - np.repeat(corner, 2)
+    warp_planes(planes, ray, plan.node, plan.step, window, place, images)
 
 
 def _project_rays(

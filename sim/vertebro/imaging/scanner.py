@@ -27,6 +27,7 @@ RANGES = (
     ("collimation", 0.1e-3, 20e-3, "m"),
     ("electronic", 0, 1000, "photons"),
     ("bore", 0.05, 1.0, "m"),
+    ("calibrated", 0.1, 0.8, "m of water"),
     ("bins", 1, 40, "energies"),
 )
 PSF = Constant(0.5e-3, "m", 0.3e-3, 0.8e-3, "vertebro", "ours", "sigma of a body kernel in the plane")
@@ -37,9 +38,10 @@ DETECTOR_PITCH = Constant(0.5e-3, "m", 0.4e-3, 0.7e-3, "vertebro", "ours", "from
 CT_FOCUS = Constant(0.9e-3, "m", 0.4e-3, 1.4e-3, "vertebro", "ours", "size of the focus")
 COLLIMATION = Constant(1e-3, "m", 0.5e-3, 2e-3, "vertebro", "ours", "thickness of one row of detectors at the axis")
 ELECTRONIC = Constant(8.0, "photons", 2.0, 30.0, "vertebro", "ours", "read-out noise of a detector cell")
+CALIBRATED = Constant(0.8, "m", 0.3, 0.8, "vertebro", "ours", "thickest water of the correction; less than 0.4 m cups")
 BORE = Constant(0.70, "m", 0.5, 0.9, "vertebro", "ours", "what lies farther out is not seen")
 CLIP_12_BIT = (-1024.0, 3071.0)
-CLIP_EXTENDED = (-1024.0, 31743.0)
+CLIP_EXTENDED = (-10240.0, 30710.0)  # extended CT scale [coolens2003]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +58,7 @@ class Scanner:
     noise : float [HU]
         Fast mode: standard deviation added. 0 silences the reconstructing mode too.
     extended : bool
-        Metal scale; False clips at 3071 HU as 12-bit scanners do.
+        Metal scale, -10240 to 30710 HU; False clips to -1024 and 3071 HU as 12-bit scanners do.
     mas : float [mAs]
         Tube charge of a turn; from here on for the reconstructing mode.
     kernel : {"soft", "bone", "ramp"}
@@ -76,6 +78,9 @@ class Scanner:
         Replace rays through metal by their neighbours, as they are or normalised by a simple picture of the patient.
     water_correction : bool
         Off to see the cupping.
+    calibrated : float [m]
+        Thickest water the correction was made for. A ray weakened more than that counts as this much: a table of 0.3 m
+        more than doubles the dark band between two dense cements.
     bore : float [m]
         Diameter within which matter is seen at all.
     bins : int
@@ -102,6 +107,7 @@ class Scanner:
     bowtie: bool = False
     metal_reduction: MetalReduction = "none"
     water_correction: bool = True
+    calibrated: float = CALIBRATED
     bore: float = BORE
     bins: int = 12
 

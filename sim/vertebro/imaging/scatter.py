@@ -103,11 +103,9 @@ class Scatter:
         ratio = np.exp(np.float32(growth) * np.maximum(thickness, 0)) - np.float32(1)
         emitted = np.asarray(primary * ratio, np.float32)
         wider = gap / REFERENCE_GAP / pitch
-        total = np.zeros_like(emitted)
-        for sigma, weight in ((self.wide, 1 - self.narrow_share), (self.narrow, self.narrow_share)):
-            if weight > 0:
-                total += np.float32(weight) * spread_light(emitted, sigma * wider)
-        return np.asarray(total * (over * np.float32(self.grid_scatter if self.grid else 1.0)), np.float32)
+        over *= np.float32(self.grid_scatter if self.grid else 1.0)
+        sigmas, weights = (self.wide * wider, self.narrow * wider), (1 - self.narrow_share, self.narrow_share)
+        return over * spread_mixture(emitted, sigmas, weights)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,29 +137,41 @@ class Glare:
         exp(-r / L) / (2 pi L²) is a mixture of Gaussians whose variances follow a gamma distribution of shape 3/2 and
         scale 2 L² (equal Fourier transforms); five of them do.
         """
-        variances, weights = _glare_nodes()
-        total = sum(w * spread_light(signal, self.length * s / pitch) for w, s in zip(weights, variances, strict=True))
-        return np.asarray(np.float32(self.share) * total, np.float32)
+        widths, weights = _glare_nodes()
+        return np.float32(self.share) * spread_mixture(signal, tuple(self.length * s / pitch for s in widths), weights)
 
 
 @functools.cache
-def _glare_nodes() -> tuple[list[float], list[float]]:
+def _glare_nodes() -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Widths over the length, and weights, of the Gaussians."""
     node, weight = roots_genlaguerre(GLARE_NODES, 0.5)
-    return np.sqrt(2 * node).tolist(), (weight / weight.sum()).tolist()
+    return tuple(np.sqrt(2 * node).tolist()), tuple((weight / weight.sum()).tolist())
 
 
 def spread_light(picture: Image, sigma: float) -> Image:
     """Blur by a Gaussian of `sigma` pixels with nothing beyond the borders: what leaves the field is lost."""
+    return spread_mixture(picture, (sigma,), (1.0,))
+
+
+def spread_mixture(picture: Image, sigmas: tuple[float, ...], weights: tuple[float, ...]) -> Image:
+    """Sum of `spread_light` of several widths times their weights.
+
+    One small product after the other: a BLAS shares larger ones with threads that are slow to wake.
+    """
     rows, cols = picture.shape
-    return np.asarray(_spreader(rows, sigma) @ picture @ _spreader(cols, sigma), np.float32)
+    total = np.zeros((rows, cols), np.float32)
+    for sigma, weight in zip(sigmas, weights, strict=True):
+        if weight > 0:
+            total += (_spreader(rows, sigma, 1.0) @ picture) @ _spreader(cols, sigma, weight)
+    return total
 
 
 @functools.lru_cache(maxsize=64)
-def _spreader(count: int, sigma: float) -> Image:
-    """(count, count) share of what enters one pixel that leaves through another."""
+def _spreader(count: int, sigma: float, weight: float) -> Image:
+    """(count, count) share of what enters one pixel that leaves through another, times a weight."""
     apart = np.arange(count)[:, None] - np.arange(count)
     width = math.sqrt(2) * max(sigma, 1e-6)
-    return np.asarray((erf((apart + 0.5) / width) - erf((apart - 0.5) / width)) / 2, np.float32)
+    return np.asarray(weight * (erf((apart + 0.5) / width) - erf((apart - 0.5) / width)) / 2, np.float32)
 
 
 def coarse_factor(pitch: float) -> int:

@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from vertebro.errors import GeometryError
 from vertebro.imaging.carm import ProjectionGeometry
-from vertebro.imaging.kernels_solids import add_ellipsoid, add_wire
+from vertebro.imaging.kernels_solids import add_ellipsoid
+from vertebro.imaging.kernels_wires import add_wire
 from vertebro.imaging.solids import checked_frame, cylinder_path, shadow_window
 
 Image = NDArray[np.float32]
@@ -23,7 +24,7 @@ def ellipsoid_path(
     *,
     out: Image | None = None,
 ) -> Image:
-    """Length of each pixel's ray inside an ellipsoid, in closed form; three equal half axes make a ball.
+    """Mean length over each pixel of its rays inside an ellipsoid; three equal half axes make a ball.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def balloon_path(
 
 
 def wire_path(geometry: ProjectionGeometry, points: ArrayLike, diameter: float, *, out: Image | None = None) -> Image:
-    """Path through a wire along a polyline with round joints and ends; two points make a capsule.
+    """Mean path over each pixel through a wire along a polyline with round joints and ends; two points: a capsule.
 
     Where the wire bends back over itself, matter is counted once.
 

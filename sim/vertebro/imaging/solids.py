@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from vertebro.errors import GeometryError
 from vertebro.imaging.carm import Float3, ProjectionGeometry
 from vertebro.imaging.kernels_solids import add_cut_cylinder
+from vertebro.imaging.shadows import Shadow
 
 Image = NDArray[np.float32]
 
@@ -56,10 +57,23 @@ def cylinder_path(
     axis = (tip - begin) / np.linalg.norm(tip - begin)
     planes = _planes(begin, tip, axis, outer_radius, bevel, bevel_towards)
     window = _window(geometry, begin, tip, axis, outer_radius)
-    for radius, sign in ((outer_radius, 1.0), (inner_radius, -1.0)):
-        if radius > 0:
-            add_cut_cylinder(geometry.source, geometry.rays, begin, axis, float(radius), planes, sign, window, image)
+    _add_tube(geometry.source, geometry.rays, begin, axis, (outer_radius, inner_radius), planes, window, image)
     return image
+
+
+def _add_tube(
+    source: Float3,
+    rays: Float3,
+    begin: Float3,
+    axis: Float3,
+    radii: tuple[float, float],
+    planes: NDArray[np.float64],
+    window: NDArray[np.int64],
+    image: Image,
+) -> None:
+    for radius, sign in zip(radii, (1.0, -1.0), strict=True):
+        if radius > 0:
+            add_cut_cylinder(source, rays, begin, axis, float(radius), planes, sign, window, image)
 
 
 def needle_path(
@@ -111,6 +125,34 @@ def needle_path(
     mouth = end - STYLET_REACH * axis
     image = cylinder_path(geometry, back, mouth, outer_diameter / 2, inner_diameter / 2, out=out)
     return cylinder_path(geometry, back, end, inner_diameter / 2, bevel=bevel, bevel_towards=bevel_towards, out=image)
+
+
+def needle_shadow(
+    geometry: ProjectionGeometry,
+    entry: ArrayLike,
+    tip: ArrayLike,
+    *,
+    outer_diameter: float,
+    inner_diameter: float,
+    hub_length: float = 0.1,
+) -> Shadow:
+    """`needle_path` without a stylet where it may differ from zero: quicker, as it leaves the rest alone.
+
+    Parameters and errors as `needle_path`.
+    """
+    begin, end = np.asarray(entry, float), np.asarray(tip, float)
+    _check(begin, end, outer_diameter / 2, inner_diameter / 2, 0.0)
+    axis = (end - begin) / np.linalg.norm(end - begin)
+    back = begin - hub_length * axis
+    window = _window(geometry, back, end, axis, outer_diameter / 2)
+    top, bottom, left, right = window.tolist()
+    path = np.zeros((bottom - top, right - left), np.float32)
+    rays = geometry.rays
+    rays[0] += top * rays[1] + left * rays[2]
+    planes = _planes(back, end, axis, outer_diameter / 2, 0.0, None)
+    here = window - np.array([top, top, left, left])
+    _add_tube(geometry.source, rays, back, axis, (outer_diameter / 2, inner_diameter / 2), planes, here, path)
+    return Shadow(path=path, top=top, left=left)
 
 
 STYLET_REACH = 3e-3

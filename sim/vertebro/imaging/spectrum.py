@@ -11,6 +11,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 from scipy.optimize import brentq, nnls
 
@@ -168,15 +169,23 @@ def _quadrature(size: int, shape: bytes, count: int) -> tuple[NDArray[np.int64],
     left = np.exp(-_training_paths() @ np.array([whole_kev(matter, energy) for matter in _training_matter()]))
     left /= (left @ signal)[:, None]
     # singular vectors by the small matrix of products: a voltage step must not wait for a decomposition of all paths
-    square, across = np.linalg.eigh(left.T @ left)
+    wanted = [max(size - count, 0), size - 1]
+    square, across = scipy.linalg.eigh(_products(left), subset_by_index=wanted, driver="evx")
     square, across = square[::-1], across.T[::-1]
-    kept = min(count, int(np.count_nonzero(square > 1e-14 * square[0])))
+    kept = int(np.count_nonzero(square > 1e-14 * square[0]))
     # every kept direction counts alike: rows scaled to length 1
     share, _ = nnls(across[:kept], across[:kept] @ left.sum(axis=0) / square[:kept])
     node = np.flatnonzero(share > 0)
     for array in (node, share):
         array.flags.writeable = False  # the cache hands them to everybody
     return node, share[node]
+
+
+def _products(rows: Floats) -> Floats:
+    """``rows.T @ rows`` in pieces so small that a BLAS does not share them with threads that are slow to wake."""
+    piece = max(1, 200_000 // rows.shape[1] ** 2)
+    parts = (rows[start : start + piece] for start in range(0, len(rows), piece))
+    return np.asarray(sum(part.T @ part for part in parts))
 
 
 def _training_matter() -> list[Material]:

@@ -25,20 +25,12 @@ from numpy.typing import NDArray
 
 from vertebro.errors import CaseError
 from vertebro.imaging.brightness import Brightness, Monitor
-from vertebro.imaging.detector import NoiseBank, blurred, gaussian_taps
-from vertebro.imaging.display import CURVE_RANGE, CURVE_SIZE, curve16
+from vertebro.imaging.detector import NoiseBank, blurred
+from vertebro.imaging.display import CURVE_RANGE, CURVE_SIZE, curve16, sharpening_taps
 from vertebro.imaging.dose import Dose
-from vertebro.imaging.fluoro_view import (
-    FluoroView,
-    Frame,
-    Motions,
-    Places,
-    ShadowMemory,
-    add_scatter,
-    smooth_part,
-    soft_shadow,
-)
+from vertebro.imaging.fluoro_view import FluoroView, Frame, add_scatter, smooth_part
 from vertebro.imaging.kernels_frame import develop
+from vertebro.imaging.shadows import Motions, Places, Shadow, soft_shadow
 from vertebro.imaging.visibility import filter_share
 from vertebro.materials.attenuation import Material
 
@@ -89,9 +81,10 @@ class Stream:
         self._gain = np.exp(-view.window.base)
         self._shown: Image | None = None
         self._primary = np.empty((rows, cols), np.float32)
-        self._shadows = [ShadowMemory(rows, cols) for _ in range(3)]
+        self._behind: FluoroView | None = None  # whose primary that is, but for the windows where layers lie
+        self._windows: list[tuple[slice, slice]] = []
         display = view.fluoroscope.display
-        screen = gaussian_taps(display.sharpen_width) if display.sharpen > 0 else np.ones(1)
+        screen = sharpening_taps(display)
         first, last = CURVE_RANGE
         scale = (CURVE_SIZE - 1) / (last - first) / view.window.width
         low = np.float32(view.window.low + first * view.window.width)
@@ -106,9 +99,9 @@ class Stream:
     def frame(
         self,
         *,
-        cement_line: Image | None = None,
-        needle_line: Image | None = None,
-        contrast_line: Image | None = None,
+        cement_line: Image | Shadow | None = None,
+        needle_line: Image | Shadow | None = None,
+        contrast_line: Image | Shadow | None = None,
         cement: Material | None = None,
         replaced: str = "yellow marrow",
         places: Places | None = None,
@@ -120,7 +113,7 @@ class Stream:
 
         Parameters
         ----------
-        cement_line, needle_line, contrast_line : (rows, cols) float32 array [m], optional
+        cement_line, needle_line, contrast_line : (rows, cols) float32 array [m] or Shadow, optional
             Paths through cement, steel and contrast agent.
         cement : Material, optional
         replaced : str
@@ -153,19 +146,25 @@ class Stream:
             (needle_line, at.needle, way.needle),
             (contrast_line, at.contrast, way.contrast),
         )
+        shadows = [soft_shadow(view, *layer) for layer in layers]
         primary = view.primary
-        if any(line is not None for line, *_ in layers):
-            lines = [
-                soft_shadow(view, line, place, memory, velocity)
-                for (line, place, velocity), memory in zip(layers, self._shadows, strict=True)
-            ]
-            present = [memory.touched for line, memory in zip(lines, self._shadows, strict=True) if line is not None]
-            primary = view.behind(lines, cement, replaced, self._primary, np.logical_or.reduce(present))
+        if any(shadow is not None for shadow in shadows):
+            primary = view.behind(shadows, cement, replaced, self._bare(view, shadows))
         signal, grey, mean = self._developed(view, primary, relative * self.charge, wait, noise)
         dose = self._brightness.measure(mean, self.charge)
         frame = Frame(signal=signal, display16=grey, dose=dose, geometry=self.view.geometry, number=self.number)
         self.time, self.number = self.time + wait, self.number + 1
         return frame
+
+    def _bare(self, view: FluoroView, shadows: list[Shadow | None]) -> Image:
+        """The primary in memory that is kept: only what the last picture's layers changed is written anew."""
+        if self._behind is not view:
+            np.copyto(self._primary, view.primary)
+        else:
+            for window in self._windows:
+                self._primary[window] = view.primary[window]
+        self._behind, self._windows = view, [shadow.window for shadow in shadows if shadow is not None]
+        return self._primary
 
     def _clock(self, time: float | None) -> float:
         """Time [s] since the last picture."""

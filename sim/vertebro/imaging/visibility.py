@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from vertebro.errors import CaseError, DataError
 from vertebro.imaging.detector import blurred
-from vertebro.imaging.fluoro_view import FluoroView, Frame, soft_shadow
+from vertebro.imaging.fluoro_view import FluoroView, Frame
+from vertebro.imaging.shadows import soft_shadow
 from vertebro.materials.attenuation import Material
 from vertebro.sources import Constant
 

@@ -65,7 +65,7 @@ def read_films(case: Case, *, base: Path | None = None) -> list[Reading]:
     Returns
     -------
     list of Reading
-        In the order of the leaks; one that lies beyond the simulated region is on no picture.
+        In the order of the leaks.
     """
     from vertebro.simulation import Simulation
 
@@ -81,16 +81,17 @@ def read_films(case: Case, *, base: Path | None = None) -> list[Reading]:
 
 def _read(run: Simulation, leak: LeakEvent) -> Reading:
     fraction = run.scene.cement_fraction(run.state.saturation, run.veins)
-    leaked = run.witness.leaked(leak, fraction)
-    seen = {view: _sees(run, view, leaked, fraction) for view in VIEWS}
+    leaked, veins = run.witness.leaked(leak, fraction), run.witness.leaked_veins(leak)
+    seen = {
+        view: run.camera is not None
+        and bool(leaked.any() or veins.any())
+        and run.camera.sees(view, leaked, fraction, veins=run.veins, leaked_veins=veins)
+        for view in VIEWS
+    }
     return Reading(
         kind=leak.kind.value, volume=leak.volume / ml, ct=_rise(run, leaked) >= CT_RISE, ap=seen["ap"],
         lateral=seen["lateral"],
     )  # fmt: skip
-
-
-def _sees(run: Simulation, view: str, leaked: NDArray[np.float32], fraction: NDArray[np.float32]) -> bool:
-    return run.camera is not None and bool(leaked.any()) and run.camera.sees(view, leaked, fraction)
 
 
 def _rise(run: Simulation, leaked: NDArray[np.float32]) -> float:

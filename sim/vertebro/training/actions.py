@@ -84,6 +84,19 @@ class SaveImage(Act):
     plane: Plane = "ap"
 
 
+class TakeMask(Act):
+    """Expose the mask of this view for subtraction: four pictures, averaged."""
+
+    kind: Literal["mask"] = "mask"
+
+
+class Subtract(Act):
+    """Show what came in since the mask (dsa), or the vessels of that run over live pictures (roadmap), or neither."""
+
+    kind: Literal["subtract"] = "subtract"
+    mode: Literal["off", "dsa", "roadmap"] = "dsa"
+
+
 class Anaesthetise(Act):
     """Local anaesthetic along a needle's way, at the periosteum most; without numbers along the planned way."""
 
@@ -246,6 +259,8 @@ Action = Annotated[
     | Pedal
     | Expose
     | SaveImage
+    | TakeMask
+    | Subtract
     | Anaesthetise
     | Place
     | Rotate

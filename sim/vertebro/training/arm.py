@@ -16,16 +16,19 @@ from numpy.typing import NDArray
 
 from vertebro.aim import lying
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.errors import GeometryError
+from vertebro.errors import GeometryError, SessionError
 from vertebro.imaging import CArm, DoseLedger, Fluoroscope, FluoroView, Gantry, Position, Spotter, Stream, collimation
+from vertebro.imaging.display import Window
 from vertebro.imaging.gantry_parts import AXES
 from vertebro.observe import Camera, steel_path
 from vertebro.procedure import Needle
 from vertebro.training.log import TICKS
+from vertebro.training.subtracting import MASK_FRAMES, Subtracting, Treatment
 from vertebro.units import deg, mm
 
 Image = NDArray[np.float32]
 KEPT = 6  # poses ready
+NEAR_ANGLE, NEAR_PLACE = 6.0 * deg, 20.0 * mm  # a pose that is reached has been shown from so near in the turn
 WASTED_AFTER = 2.0  # s of beam without anything new to see
 ROUND_ANGLE, ROUND_PLACE = 0.1 * deg, 0.2 * mm  # poses nearer than this share a projection
 
@@ -48,6 +51,8 @@ class Frame:
     orbital_deg, cranial_deg : float
     mm_per_pixel : float
         At the isocentre.
+    treatment : str
+        ``"off"``, ``"dsa"`` (subtracted from a mask) or ``"roadmap"`` (vessels of an earlier run laid over).
     geometry : ProjectionGeometry or None
         None for a CT slice.
     """
@@ -60,6 +65,7 @@ class Frame:
     orbital_deg: float
     cranial_deg: float
     mm_per_pixel: float
+    treatment: Treatment = "off"
     geometry: Any = None
 
     @property
@@ -77,12 +83,17 @@ class _Ready:
     spotter: Spotter | None = None
     cement: tuple[int, Image] | None = None
     steel: tuple[int, Image] | None = None
+    contrast: tuple[int, Image] | None = None
     shots: int = 0
 
 
 @dataclass(slots=True)
 class Subject:
-    """What is in the beam now. `number` changes with the cement, `steel` with the needles."""
+    """What is in the beam now.
+
+    `number` changes with the cement, `steel` with the needles, `dye` with the place of the contrast agent, of which
+    the share `left` has not been washed out.
+    """
 
     anatomy: Anatomy
     camera: Camera
@@ -92,6 +103,8 @@ class Subject:
     fraction: NDArray[np.float32] | None = None
     veins: NDArray[np.floating] | None = None
     contrast: NDArray[np.float32] | None = None
+    dye: int = 0
+    left: float = 1.0
     needles: tuple[Needle, ...] = ()
     outside: tuple[float, ...] = ()
 
@@ -124,7 +137,10 @@ class Arm:
         self.wasted = 0.0
         self.open_area = 0.0  # opened share times beam time
         self.changed = 0  # tick of the last thing worth looking at
+        self.subtracting = Subtracting()
         self._ready: dict[tuple[Any, ...], _Ready] = {}
+        self._pose: tuple[tuple[int, Position, bool], CArm] | None = None
+        self._preview: tuple[str, CArm, Any, Window] | None = None  # of the last picture while the arm turned
 
     @property
     def plane(self) -> str:
@@ -190,6 +206,12 @@ class Arm:
 
     def pose(self, anatomy: Anatomy) -> CArm:
         """Where source and detector stand in the vertebra's world."""
+        asked = (id(anatomy), self.position, self.moving)
+        if self._pose is None or self._pose[0] != asked:
+            self._pose = asked, self._posed(anatomy)
+        return self._pose[1]
+
+    def _posed(self, anatomy: Anatomy) -> CArm:
         place = self.position
         if self.moving:  # while it turns, poses on a coarse raster share their projection
             place = replace(
@@ -215,9 +237,23 @@ class Arm:
             camera = subject.camera
             camera.fluoroscope = self._scope()
             shutters = None if self.opening is None else collimation(pose.geometry, *self.opening)
-            view = camera.prepare(pose, opening=shutters, quality="preview" if self.moving else "exact")
+            view = camera.prepare(
+                pose,
+                opening=shutters,
+                quality="preview" if self.moving else "exact",
+                window=None if self.moving else self._kept_window(pose, subject),
+            )
             self._ready[key] = _Ready(view=view, stream=Stream(view, seed=self.seed))
+        if self.moving:
+            self._preview = subject.level, pose, self.opening, self._ready[key].view.window
         return self._ready[key]
+
+    def _kept_window(self, pose: CArm, subject: Subject) -> Window | None:
+        """The display window of the last picture on the way here: the picture sharpens and does not flicker."""
+        if self._preview is None:
+            return None
+        level, before, opening, window = self._preview
+        return window if (level, opening) == (subject.level, self.opening) and _near(before, pose) else None
 
     def _scope(self) -> Fluoroscope:
         base = Fluoroscope()
@@ -225,39 +261,63 @@ class Arm:
 
     def shoot(self, subject: Subject, tick: int, *, phase: str, single: bool = False) -> Frame:
         """Take the picture of this tick and hold it."""
-        ready, time = self.ready(subject), tick / TICKS
-        camera: Camera = subject.camera
-        layers: dict[str, Any] = {
-            "cement_line": self.cement_line(ready, subject),
-            "needle_line": self.needle_line(ready, subject),
-            "contrast_line": None
-            if subject.contrast is None
-            else ready.view.cement_line(subject.contrast, subject.anatomy.grid),
-            "cement": camera.cement,
-        }
-        if single:
-            ready.shots += 1
-            picture = ready.view.frame(**layers, seed=self.seed + 1, number=ready.shots)
-        else:
-            picture = ready.stream.frame(**layers, time=time)
-        seconds = 0.0 if single else 1.0 / self.rate
-        self.ledger.add(picture.dose, phase=phase, seconds=seconds, time=time)
-        self._count(ready.view, seconds, tick)
+        ready, time, plane = self.ready(subject), tick / TICKS, self.plane
+        picture = (
+            self._single(ready, subject) if single else ready.stream.frame(**self._layers(ready, subject), time=time)
+        )
+        self._book(ready, picture, tick, phase=phase, seconds=0.0 if single else 1.0 / self.rate)
         self.seq += 1
-        plane, geometry = self.plane, picture.geometry
+        geometry = picture.geometry
+        shown, treatment = self.subtracting.treat(plane, picture, ready.view.opening)
         frame = Frame(
             pane=plane,
             seq=self.seq,
             time=time,
-            display16=picture.display16,
+            display16=shown,
             live=self.pedal,
             orbital_deg=self.position.orbital / deg,
             cranial_deg=self.position.cranial / deg,
             mm_per_pixel=geometry.pitch[0] / geometry.magnification(geometry.isocentre) / mm,
+            treatment=treatment,
             geometry=geometry,
         )
         self.held[plane], self.last[plane] = frame, tick
         return frame
+
+    def take_mask(self, subject: Subject, tick: int, *, phase: str) -> None:
+        """Expose the mask of this plane: several pictures, averaged, for what comes in later to stand alone.
+
+        Raises
+        ------
+        SessionError
+            While the C-arm moves.
+        """
+        if self.moving:
+            raise SessionError("the C-arm moves", where="mask", value=self.plane, hint="wait until it has stopped")
+        ready, frames = self.ready(subject), []
+        for _ in range(MASK_FRAMES):
+            frames.append(self._single(ready, subject))
+            self._book(ready, frames[-1], tick, phase=phase, seconds=0.0)
+        self.subtracting.keep(self.plane, frames)
+
+    def _layers(self, ready: _Ready, subject: Subject) -> dict[str, Any]:
+        """What is not tissue, as the tube sees it."""
+        return {
+            "cement_line": self.cement_line(ready, subject),
+            "needle_line": self.needle_line(ready, subject),
+            "contrast_line": self.contrast_line(ready, subject),
+            "cement": subject.camera.cement,
+        }
+
+    def _single(self, ready: _Ready, subject: Subject) -> Any:
+        """A picture of its own, with the whole charge."""
+        ready.shots += 1
+        return ready.view.frame(**self._layers(ready, subject), seed=self.seed + 1, number=ready.shots)
+
+    def _book(self, ready: _Ready, picture: Any, tick: int, *, phase: str, seconds: float) -> None:
+        """Count the dose of a picture and whether there was anything to see."""
+        self.ledger.add(picture.dose, phase=phase, seconds=seconds, time=tick / TICKS)
+        self._count(ready.view, seconds, tick)
 
     def _count(self, view: FluoroView, seconds: float, tick: int) -> None:
         self.beam += seconds
@@ -282,6 +342,14 @@ class Arm:
             ready.steel = (subject.steel, steel_path(ready.view, subject.needles))
         return ready.steel[1]
 
+    def contrast_line(self, ready: _Ready, subject: Subject) -> Image | None:
+        """Path through contrast agent in a pose, made once for each place of it; it fades by a factor."""
+        if subject.contrast is None:
+            return None
+        if ready.contrast is None or ready.contrast[0] != subject.dye:
+            ready.contrast = (subject.dye, ready.view.cement_line(subject.contrast, subject.anatomy.grid))
+        return np.asarray(ready.contrast[1] * np.float32(subject.left))
+
     def spotter(self, ready: _Ready) -> Spotter:
         """The eye for one pose."""
         if ready.spotter is None:
@@ -296,3 +364,10 @@ class Arm:
         """What the monitors show."""
         now = self.plane
         return [replace(frame, live=self.pedal and pane == now) for pane, frame in self.held.items() if keep(frame)]
+
+
+def _near(one: CArm, other: CArm) -> bool:
+    """Whether a picture of one pose is nearly one of the other."""
+    turn = max(abs(one.orbital - other.orbital), abs(one.cranial - other.cranial))
+    way = math.dist(one.isocentre, other.isocentre)
+    return turn <= NEAR_ANGLE and way <= NEAR_PLACE and (one.rows, one.pitch) == (other.rows, other.pitch)

@@ -5,16 +5,25 @@ Who draws it (the page, a report) adds nothing but ink.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from vertebro.training.log import Line, actions, events, rows
+from vertebro.training.metrics import METRICS
 from vertebro.training.metrics_needle import final_findings
 from vertebro.training.metrics_reaction import leak_table
-from vertebro.training.score import score
+from vertebro.training.score import explain, load_rubric, score
 
 NOTICE = "Education and research only. The rubric is an unvalidated draft."
 NEXT = 3
+CHANGES = {
+    "stop-at-visible": "stopped at the first picture that showed a leak, and not gone on",
+    "thicker-cement": "the same with a high-viscosity cement",
+    "needle-further": "the first needle 3 mm further in",
+    "wait-longer": "the injection begun two minutes later",
+}
 
 
 def debrief(lines: Sequence[Line]) -> dict[str, Any]:
@@ -39,6 +48,34 @@ def debrief(lines: Sequence[Line]) -> dict[str, Any]:
     }
 
 
+def explained(lines: Sequence[Line]) -> dict[str, Any]:
+    """The debrief with everything a reader may ask: each rule explained, the filling measured, the changes to try.
+
+    Returns
+    -------
+    dict
+        That of `debrief`, and ``rules`` (by id: meaning, bands, sources), ``gates`` (all critical errors and whether
+        they were met), ``measures`` (by level), ``session`` (what it was of), ``log_digest``, ``changes``.
+    """
+    found = debrief(lines)
+    rubric, met = load_rubric(), {gate["id"] for gate in found["score"]["critical"]}
+    metrics = found["score"]["metrics"]
+    found["rules"] = {row["id"]: explain(f"rule.{row['id']}") for row in found["score"]["rules"]}
+    found["gates"] = [
+        {"id": gate.id, "text": gate.text, "metric": METRICS[gate.metric], "value": metrics[gate.metric],
+         "above": gate.above, "met": gate.id in met}
+        for gate in rubric.critical
+    ]  # fmt: skip
+    levels = lines[-1].get("levels", {})
+    found["measures"] = {level: facts["measures"] for level, facts in levels.items()}
+    found["session"] = {name: lines[0][name] for name in ("version", "scenario", "scenario_version", "seed", "mode")}
+    found["session"] |= {"digest": lines[0]["digest"], "windows": lines[0]["windows"]}
+    text = "\n".join(json.dumps(line, sort_keys=True) for line in lines)
+    found["log_digest"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    found["changes"] = dict(CHANGES)
+    return found
+
+
 def verdict(lines: Sequence[Line], worth: dict[str, Any]) -> str:
     """One sentence."""
     head = f"{worth['label'].capitalize()}: {worth['points']:.0f} of 100 points"
@@ -56,7 +93,7 @@ def next_steps(lines: Sequence[Line], worth: dict[str, Any]) -> list[dict[str, A
         {
             "rule": gate["id"],
             "text": "Never again: " + gate["text"],
-            "why": gate["text"],
+            "why": f"Measured {gate['value']:.2g}, the limit is {gate['above']:g}: {METRICS[gate['metric']]}.",
             "t": _second(lines, gate["id"]),
         }
         for gate in worth["critical"]
@@ -129,8 +166,9 @@ def strip(lines: Sequence[Line]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``beam`` (intervals with plane), ``depth`` (needle, t, mm), ``rows`` (t, injected_ml, rate_ml_s, syringe_kpa,
-        margin, viscosity), ``marks`` (t, text), ``leaks`` (t_leak, t_visible or None).
+        ``beam`` (intervals with plane), ``depth`` (needle, t, mm from the skin, past_wall_mm from the posterior wall or
+        None), ``injections`` (intervals with needle), ``rows`` (t, injected_ml, rate_ml_s, syringe_kpa, margin,
+        viscosity), ``marks`` (t, text), ``leaks`` (t_leak, t_visible or None), ``seen`` (times of "I see a leak").
     """
     beam: list[dict[str, Any]] = []
     for line in events(lines, "beam on", "beam off"):
@@ -142,9 +180,35 @@ def strip(lines: Sequence[Line]) -> dict[str, Any]:
     shown = ("answer", "check", "place", "mix", "inject", "stop", "mark_leak", "ct", "withdraw", "finish")
     return {
         "beam": beam,
-        "depth": [{"needle": e["needle"], "t": e["t"], "mm": e["depth_mm"]} for e in events(lines, "needle moved")],
+        "depth": _depths(lines),
+        "injections": _injections(lines),
         "rows": [{key: row[key] for key in keys} for row in rows(lines)],
         "marks": [{"t": line["t"], "text": line["action"]["kind"]} for line in actions(lines, *shown)],
         "leaks": [{"t": leak["t_leak_s"], "visible": leak["t_visible_s"]} for leak in leak_table(lines)],
+        "seen": [line["t"] for line in actions(lines, "mark_leak")],
         "end": lines[-1]["t"],
     }
+
+
+def _depths(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """Depth of each needle over time, from the skin and, where it came so far, from the posterior wall [mm]."""
+    walls = {(e["level"], e["needle"]): e["depth_mm"] for e in events(lines, "posterior wall crossed")}
+    found = []
+    for e in events(lines, "needle moved"):
+        wall = walls.get((e["level"], e["needle"]))
+        past = None if wall is None else e["depth_mm"] - wall
+        found.append({"needle": e["needle"], "t": e["t"], "mm": e["depth_mm"], "past_wall_mm": past})
+    return found
+
+
+def _injections(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """When cement was pushed through which needle."""
+    found: list[dict[str, Any]] = []
+    going: dict[str, Any] | None = None
+    for line in lines:
+        if line["type"] == "action" and "refused" not in line and line["action"]["kind"] == "inject" and going is None:
+            going = {"needle": line["action"]["needle"], "from": line["t"], "to": lines[-1]["t"]}
+            found.append(going)
+        elif line["type"] == "event" and line["event"] == "injection stops" and going is not None:
+            going["to"], going = line["t"], None
+    return found

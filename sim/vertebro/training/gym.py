@@ -1,12 +1,12 @@
 """The injection as an environment for learning programs: gymnasium's calls, without needing gymnasium.
 
 `reset` prepares, places the needles as the scripted expert does and mixes cement; what is left to decide is when to
-look where, when and how fast to inject, and when to stop. `spaces` needs the extra ``gym``.
+look where, when and how fast to inject, and when to stop. `spaces` and `gymnasium_env` need the extra ``gym``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,3 +120,39 @@ def _vector(seen: Observation) -> NDArray[np.float32]:
         shown["arm"]["pedal"],
     ]
     return np.array(numbers, np.float32)
+
+
+def gymnasium_env(scenario: str = "first-steps", **settings: Any) -> Any:
+    """The same environment as a ``gymnasium.Env``, which gymnasium's wrappers and checkers ask for.
+
+    Parameters
+    ----------
+    scenario : str
+    **settings
+        As of `InjectionEnv`.
+
+    Raises
+    ------
+    MissingExtra
+        If gymnasium is not installed.
+    """
+    inner = InjectionEnv(scenario, **settings)
+    actions, observations = inner.spaces
+    import gymnasium
+
+    class Injection(gymnasium.Env):  # type: ignore[misc]
+        """Passes everything on."""
+
+        metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+        action_space, observation_space = actions, observations
+
+        def reset(
+            self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+            super().reset(seed=seed)
+            return inner.reset(seed=seed, options=options)
+
+        def step(self, action: int) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+            return inner.step(action)
+
+    return Injection()

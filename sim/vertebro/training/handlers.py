@@ -16,6 +16,7 @@ from vertebro.sources import Constant
 from vertebro.training import actions as act
 from vertebro.training.handlers_needle import NEEDLE_HANDLERS
 from vertebro.training.log import TICKS
+from vertebro.training.subtracting import MASK_TIME
 from vertebro.units import deg, ml, mm
 
 if TYPE_CHECKING:
@@ -78,15 +79,23 @@ def _save(session: Session, action: act.SaveImage) -> None:
     session.saved.append(session.arm.held[action.plane])
 
 
+def _mask(session: Session, action: act.TakeMask) -> None:
+    session.arm.take_mask(session.site.subject, session.tick, phase=session.phase)
+    session.tell("mask taken", plane=session.arm.plane, after_contrast=session.site.test is not None)
+    session.spend(MASK_TIME)
+
+
+def _subtract(session: Session, action: act.Subtract) -> None:
+    session.arm.subtracting.switch(action.mode, session.arm.plane)
+
+
 def _contrast(session: Session, action: act.Contrast) -> None:
     site = session.site
     site.may_inject(action.needle)
-    facts = site.trace(action.needle, action.volume_ml * ml, session.tick)
-    session.spend(action.volume_ml * 5.0)
-    site.subject.contrast = site.contrast_now(session.tick)
-    site.traced = session.tick
+    if session.injecting is not None:
+        raise SessionError("stop injecting cement first", where="contrast", value=action.needle)
+    site.trace(action.needle, action.volume_ml * ml, session.tick)
     session.arm.changed = session.tick
-    session.tell("contrast injected", **facts)
 
 
 def _mix(session: Session, action: act.Mix) -> None:
@@ -115,6 +124,8 @@ def _inject(session: Session, action: act.Inject) -> None:
     if age is None:
         raise SessionError("there is no cement", where="inject", hint="mix it first")
     session.rounds()
+    if site.tracing:
+        raise SessionError("contrast is still going in", where="inject", value=action.needle)
     if session.injecting is None or session.injecting[0] != action.needle:
         session.decide("injection", needle=action.needle)
         _say_start(session, action.needle, age)
@@ -150,7 +161,7 @@ def _stop(session: Session, action: act.Stop) -> None:
         site.engine.stop(name)
         site.engine.release()
     session.injecting = None
-    margin = None if site.engine is None else site.engine.witness.risks.posterior_margin
+    margin = None if site.engine is None else site.margin
     session.tell("injection stops", needle=name, margin=margin, injected_ml=session.injected() / ml)
 
 
@@ -163,6 +174,7 @@ def _stylet(session: Session, action: act.Stylet) -> None:
     before = site.engine.state.time
     facts = site.engine.handle(PushStylet(needle=track.name, rate=STYLET_RATE))
     took = site.engine.state.time - before
+    site.refresh()
     site.tick = session.tick + math.ceil(took * TICKS)
     session.spend(math.ceil(took * TICKS) / TICKS)
     session.tell("stylet pushed", needle=track.name, volume_ml=facts.get("volume_ml", 0.0))
@@ -181,6 +193,8 @@ def _ct(session: Session, action: act.CtSlice) -> None:
     centre = tuple(x * mm for x in action.centre_mm)
     slices = ct_planes(scene, site.subject.fraction, needles=bool(site.subject.needles), centre=centre)  # type: ignore[arg-type]
     session.slices = {plane: found.hu for plane, found in slices.items()}
+    session.arm.seq += 1
+    session.scanned = session.arm.seq, session.time
     session.dlp += float(SCAN_DLP)
     site.read_ct()
     session.tell("ct", after_cement=site.engine is not None, needles=len(site.subject.needles), dlp_mgy_cm=SCAN_DLP)
@@ -202,6 +216,7 @@ def _level(session: Session, action: act.Level) -> None:
     session.level = action.level
     session.arm.held.clear()
     session.arm.last.clear()
+    session.arm.subtracting.forget()
     session.looks.clear()
     session.spend(5.0)
 
@@ -248,6 +263,8 @@ HANDLERS: dict[str, Handler] = {
     "pedal": _pedal,
     "expose": _expose,
     "save": _save,
+    "mask": _mask,
+    "subtract": _subtract,
     "contrast": _contrast,
     "mix": _mix,
     "inject": _inject,

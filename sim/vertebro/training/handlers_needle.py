@@ -131,6 +131,7 @@ def _pull(session: Session, step: Retract | TakeOut) -> None:
         raise SessionError("nothing was injected", where="needle", value=name)
     site.settle_needles()
     facts = engine.handle(step)
+    site.refresh()
     details = {key: value for key, value in facts.items() if key not in ("time_s", "event")}
     age = session.cement_age()
     session.spend(float(PULLING))

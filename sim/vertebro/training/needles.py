@@ -24,6 +24,10 @@ BONE = (Compartment.BODY, Compartment.ARCH, Compartment.TRACK)
 STEP = 0.25 * mm  # between looks at the tip
 SOFT_SPEED = Constant(0.005, "m/s", 0.002, 0.02, "vertebro", "ours", "advancing through muscle")
 BONE_SPEED = Constant(0.002, "m/s", 0.0005, 0.005, "vertebro", "ours", "screwing through bone")
+SOFT_FORCE = Constant(5.0, "N", 1.0, 15.0, "vertebro", "ours", "push through skin, fascia and muscle")
+BONE_STRENGTH = Constant(1.3e8, "Pa", 1e8, 2e8, "vertebro", "ours", "of bone tissue without pores, crushed by the tip")
+DENSER = 1.5  # power of the bone fraction in the strength of spongy bone
+SCREWED = Constant(0.2, "1", 0.05, 1.0, "vertebro", "ours", "share of that force which a tip that is screwed in needs")
 STIFFNESS = Constant(5e4, "N/m", 1e4, 2e5, "vertebro", "ours", "steel pressed sideways into the pedicle's bone")
 ARCH_MOMENT = Constant(3.0, "N.m", 1.0, 10.0, "vertebro", "ours", "levering from which an osteoporotic arch may break")
 NUMB_RADIUS = Constant(10 * mm, "m", 5 * mm, 20 * mm, "vertebro", "ours", "reach of the anaesthetic at the periosteum")
@@ -50,6 +54,8 @@ class Track:
         Way of the tip through what it must not meet.
     moment : float [N·m]
         Largest levering so far.
+    resistance : float [N]
+        What the last step forward took.
     blind : dict of float [m]
         Way in bone or near the canal since the last picture of each plane.
     """
@@ -69,6 +75,7 @@ class Track:
     pulled: float = 0.0
     no_go: dict[str, float] = field(default_factory=dict)
     moment: float = 0.0
+    resistance: float = 0.0
     blind: dict[str, float] = field(default_factory=lambda: {"ap": 0.0, "lateral": 0.0})
 
     @property
@@ -137,6 +144,15 @@ class Field:
         """(3,) [m] point of the back's skin."""
         return np.array([right, self.marks.posterior_skin, superior])
 
+    def resistance(self, point: Float3, gauge: int) -> float:
+        """Force [N] to push a needle's tip on at a point: little in muscle, much in the cortex."""
+        index = np.rint(self.anatomy.grid.index(point)).astype(int)
+        if np.any(index < 0) or np.any(index >= self.anatomy.grid.shape):
+            return float(SOFT_FORCE)
+        share = float(np.clip(self.anatomy.bone_fraction[tuple(index)], 0.0, 1.0))
+        area = math.pi / 4 * Needle(name="tip", gauge=gauge, entry=point - 0.1, tip=point).outer_diameter ** 2
+        return float(SOFT_FORCE) + float(SCREWED) * float(BONE_STRENGTH) * share**DENSER * area
+
     def met(self, point: Float3) -> list[str]:
         """Names of what must not be met, at a point."""
         return [name for name, volume in self.forbidden.items() if self._in(volume, point)]
@@ -175,6 +191,7 @@ def advance(track: Track, distance: float, scene: Field) -> Iterator[tuple[float
         in_bone = scene.label(track.tip) in BONE
         facts = list(_crossings(track, before, scene)) if step > 0 else list(_pulled(track, -step))
         track.deepest = max(track.deepest, track.depth)
+        track.resistance = scene.resistance(track.tip, track.gauge) if step > 0 else 0.0
         met = scene.met(track.tip)
         for name in met:
             if name not in track.no_go:

@@ -53,10 +53,8 @@ class Observation:
 def observation(session: Session) -> Observation:
     """What an operator could perceive now."""
     site = session.site
-    found = []
-    if site.engine is not None:
-        known = set(site.visible) | site.on_ct
-        found = [site.leak_facts(leak)["region"] for leak in site.engine.leaks() if leak.key in known]
+    known = set(site.visible) | site.on_ct
+    found = [site.leak_facts(leak)["region"] for leak in site.leaks if leak.key in known]
     return Observation(
         time=session.time,
         level=session.level,
@@ -107,6 +105,9 @@ def _readouts(session: Session) -> dict[str, Any]:
             "moving": arm.moving,
             "pedal": arm.pedal,
             "pulse_rate": arm.rate,
+            "treatment": arm.subtracting.mode,
+            "masks": arm.subtracting.masks,
+            "roadmaps": arm.subtracting.roadmaps,
             "collimation_mm": None if arm.opening is None else [edge / mm for edge in arm.opening],
         },
         "dose": {
@@ -118,6 +119,7 @@ def _readouts(session: Session) -> dict[str, Any]:
             "dlp_mgy_cm": session.dlp,
         },
         "needles": _needles(session),
+        "contrast": session.site.test.needle if session.site.test is not None and session.site.tracing else None,
         "syringe": _syringe(session),
         "cement": _cement(session),
         "vitals": {
@@ -146,18 +148,19 @@ def _needles(session: Session) -> dict[str, Any]:
             "caudal_deg": caudal / deg,
             "gauge": track.gauge,
             "in_bone": track.contact is not None,
+            "resistance_n": track.resistance,
+            "moment_n_m": track.moment,
         }
     return rows
 
 
 def _syringe(session: Session) -> dict[str, Any]:
     site, latest, active = session.site, session.last_round, session.injecting is not None
-    injected = 0.0 if site.engine is None else site.engine.state.injected_volume
     return {
         "injecting": None if session.injecting is None else session.injecting[0],
         "wanted_ml_min": 0.0 if session.injecting is None else session.injecting[1] * 60.0 / ml,
         "rate_ml_min": 60.0 * latest.get("rate_ml_s", 0.0) if active else 0.0,
-        "injected_ml": injected / ml,
+        "injected_ml": site.injected / ml,
         "session_ml": session.injected() / ml,
         "force_n": latest.get("force_n", 0.0) if active else 0.0,
         "pressure_kpa": latest.get("syringe_kpa", 0.0) if active else 0.0,

@@ -11,24 +11,24 @@ from typing import Any
 
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.errors import DataError, SessionError, VertebroError
+from vertebro.training.debrief import CHANGES
 from vertebro.training.log import TICKS, Line, actions, events
+from vertebro.training.memory import Memory
 from vertebro.training.metrics_reaction import leak_table
 from vertebro.training.score import score
 from vertebro.training.session import Session
 
-CHANGES = {
-    "stop-at-visible": "stopped at the first picture that showed a leak, and not gone on",
-    "thicker-cement": "the same with a high-viscosity cement",
-    "needle-further": "the first needle 3 mm further in",
-    "wait-longer": "the injection begun two minutes later",
-}
 THICK = "generic-high"
 FURTHER = 3.0  # mm
 LONGER = 120  # s
 
 
 def replay(
-    lines: Sequence[Line], *, anatomies: Mapping[str, Anatomy] | None = None, log: Path | None = None
+    lines: Sequence[Line],
+    *,
+    anatomies: Mapping[str, Anatomy] | None = None,
+    log: Path | None = None,
+    memory: Memory | None = None,
 ) -> Session:
     """Do a logged session again.
 
@@ -40,6 +40,8 @@ def replay(
         Ready made, to save building them.
     log : Path, optional
         File for the new log.
+    memory : Memory, optional
+        Keeps pictures and fields on the way.
 
     Raises
     ------
@@ -47,6 +49,7 @@ def replay(
         If the scenario is not the one of the log any more.
     """
     session = _start(lines, anatomies, log)
+    session.memory = memory
     for line in lines[1:]:
         if line["type"] == "action":
             _send(session, line["tick"], line["action"])

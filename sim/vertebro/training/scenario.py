@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vertebro.case import Case
 from vertebro.errors import SessionError
+
+if TYPE_CHECKING:
+    from vertebro.case import Case
 
 FOLDER = Path(__file__).parent / "scenarios"
 CHECKLIST = Path(__file__).parent / "checklist.toml"
@@ -113,6 +115,8 @@ class Scenario(Part):
         settings : dict, optional
             Further dotted keys, such as a coarser grid for tests.
         """
+        from vertebro.case import Case  # the server lists scenarios without it
+
         site = self.sites[number]
         changes = COMMON | {"seed": seed} | site.settings | (settings or {})
         return Case.preset(site.preset).with_settings(changes)

@@ -27,7 +27,14 @@ from vertebro.training.metrics import METRICS, Metrics, measure
 
 RUBRIC = Path(__file__).parent / "rubric.toml"
 CAP = 49.0  # points shown with a critical error
-PASS, GOOD, LEAST = 60.0, 80.0, 0.5
+PASS, GOOD = 60.0, 80.0  # points
+LEAST, FIRM = 0.5, 0.7  # share of every domain, to be competent and to be proficient
+LABEL_WORDS = (
+    f"Levels: critical error; not yet (below {PASS:.0f} points, or less than half of a domain); competent in this case "
+    f"({PASS:.0f} points and half of every domain: could do it with a teacher at the table); proficient "
+    f"({GOOD:.0f} points and {FIRM:.0%} of every domain: with a teacher within call). Mastery learning wants "
+    "proficient twice in a row, on different patients; one run proves nothing. Draft of ours, unvalidated."
+)
 
 
 class Piece(BaseModel):
@@ -146,7 +153,7 @@ def score(lines: Sequence[Line], rubric: Rubric | None = None) -> dict[str, Any]
     metrics, asked = measure(lines), lines[0].get("rules")
     rows = [_row(rule, metrics) for rule in rubric.rules if not asked or rule.id in asked]
     critical = [
-        {"id": gate.id, "text": gate.text, "value": metrics[gate.metric], "above": gate.above}
+        {"id": gate.id, "text": gate.text, "metric": gate.metric, "value": metrics[gate.metric], "above": gate.above}
         for gate in rubric.critical
         if metrics[gate.metric] is not None and metrics[gate.metric] > gate.above
     ]
@@ -215,7 +222,8 @@ def _label(raw: float, critical: Sequence[Any], domains: dict[str, Any]) -> str:
     weak = any(found["share"] is not None and found["share"] < LEAST for found in domains.values())
     if raw < PASS or weak:
         return "not yet"
-    return "competent in this case" if raw < GOOD else "at expert level in this run"
+    firm = all(found["share"] is None or found["share"] >= FIRM for found in domains.values())
+    return "proficient in this run" if raw >= GOOD and firm else "competent in this case"
 
 
 def explain(key: str) -> dict[str, Any]:

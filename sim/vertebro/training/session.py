@@ -29,6 +29,7 @@ from vertebro.training.actions import Act, parse_action
 from vertebro.training.arm import Arm, Frame
 from vertebro.training.handlers import HANDLERS
 from vertebro.training.log import TICKS, Log
+from vertebro.training.memory import Memory
 from vertebro.training.needles import Track
 from vertebro.training.patient import Patient
 from vertebro.training.scenario import Scenario, load_scenario
@@ -101,10 +102,12 @@ class Session:
         self.checked: set[str] = set()
         self.saved: list[Frame] = []
         self.slices: dict[str, np.ndarray] = {}
+        self.scanned = (0, 0.0)  # number among the pictures and time [s] of the slices
         self.marks, self.dlp, self.hand_seconds = 0, 0.0, 0.0
         self.last_round: dict[str, Any] = {}
         self.said: set[str] = set()
         self.hinted: dict[str, int] = {}
+        self.memory: Memory | None = None  # keeps pictures and fields for a debrief, where one is wanted
         self._lived = 0
         self.log = Log(log)
         self.log.add(
@@ -192,7 +195,8 @@ class Session:
             grey = np.asarray(window_level(self.slices["axial"]), np.uint16) * np.uint16(257)
             shown.append(
                 Frame(
-                    pane="ct", seq=-1, time=self.time, display16=grey, live=False, orbital_deg=0.0, cranial_deg=0.0,
+                    pane="ct", seq=self.scanned[0], time=self.scanned[1], display16=grey, live=False,
+                    orbital_deg=0.0, cranial_deg=0.0,
                     mm_per_pixel=160.0 / grey.shape[0],
                 )
             )  # fmt: skip
@@ -222,7 +226,7 @@ class Session:
 
     def injected(self) -> float:
         """Cement injected so far, all levels [m³]."""
-        return sum(site.engine.state.injected_volume for site in self.sites.values() if site.engine is not None)
+        return sum(site.injected for site in self.sites.values())
 
     @property
     def injecting_needle(self) -> str | None:
@@ -240,10 +244,14 @@ class Session:
     def shoot(self, *, single: bool = False) -> None:
         """Take a picture, and look at it."""
         site = self.site
-        if site.tracer is not None:
-            site.subject.contrast = site.contrast_now(self.tick)
+        self._contrast(site)
         frame = self.arm.shoot(site.subject, self.tick, phase=self.phase, single=single)
+        for plane in sorted(self.arm.subtracting.lost):
+            self.arm.subtracting.lost.discard(plane)
+            self.tell("mask lost", plane=plane)
         look(self, frame, single)
+        if self.memory is not None:
+            self.memory.picture(self, frame)
 
     def decide(self, point: str, **facts: Any) -> None:
         """Note how well the operator could see at a moment that mattered."""
@@ -297,14 +305,29 @@ class Session:
     def _to(self, goal: int) -> None:
         """Go to a tick; rounds and pulses on the way fall where they are due."""
         while self.tick < goal:
-            stops = [goal, self.arm.next_pulse(self.tick), *(self._round_due(site) for site in self.sites.values())]
+            sites = self.sites.values()
+            stops = [goal, self.arm.next_pulse(self.tick), *(self._round_due(site) for site in sites)]
+            stops.append((self.tick // TICKS + 1) * TICKS)  # the patient lives on between rounds
+            stops += [site.test.due for site in sites if site.test is not None]
+            stops += [site.round.shown for site in sites if site.round is not None]
             self.tick = min(stop for stop in stops if stop > self.tick)
             self.arm.roll(self.tick)
-            for site in self.sites.values():
+            if self.tick % TICKS == 0:
+                self._live()
+            for site in sites:
+                self._contrast(site)
+                if site.round is not None and self.tick >= site.round.shown:
+                    self.settle(site)
                 if self.tick >= self._round_due(site):
+                    self.settle(site)
                     self._round(site)
             if self.arm.pulse_due(self.tick):
                 self.shoot()
+
+    def _contrast(self, site: Site) -> None:
+        """Bring a level's contrast agent up to now."""
+        if (facts := site.follow_contrast(self.tick)) is not None:
+            self.tell("contrast injected", **(facts | {"level": site.level}))
 
     def _round_due(self, site: Site) -> int:
         if site.engine is None:
@@ -317,28 +340,36 @@ class Session:
     def rounds(self) -> None:
         """Bring every injection up to now."""
         for site in self.sites.values():
+            self.settle(site)
             self._round(site)
+            self.settle(site)
 
     def _round(self, site: Site) -> None:
-        engine, ticks = site.engine, self.tick - site.tick
-        if engine is None or ticks <= 0:
+        """Let the solver begin what has passed since the last round."""
+        ticks = self.tick - site.tick
+        if site.engine is None or ticks <= 0:
             return
-        dt, push = ticks / TICKS, None
-        site.tick = self.tick
+        push = None
         if self.injecting is not None and self.injecting[2] == site.level:
-            name, rate, _ = self.injecting
-            push = engine.push(name, rate, dt)
+            push = self.injecting[:2]
             site.stopped = self.tick
             self.arm.changed = self.tick
-        else:
-            engine.rest(dt)
-        site.refresh()
-        book(self, site, dt, push)
-        engines = [other.engine for other in self.sites.values() if other.engine is not None]
-        self._live(self.injected(), sum(each.monitor.embolic_volume for each in engines))
+        ages = {plane: self.arm.age(plane, self.tick) for plane in ("ap", "lateral") if plane in self.arm.last}
+        site.compute(ticks / TICKS, push, self.tick, beam=self.arm.pedal, ages=ages)
 
-    def _live(self, injected: float, embolic: float) -> None:
-        self.patient.live((self.tick - self._lived) / TICKS, injected, embolic)
+    def settle(self, site: Site) -> None:
+        """Bring the round of a level on display that is being computed."""
+        found = site.settle()
+        if found is None:
+            return
+        book(self, site, *found)
+        if self.memory is not None:
+            self.memory.round(self, site)
+
+    def _live(self) -> None:
+        """Let the patient live until now."""
+        embolic = sum(site.embolic for site in self.sites.values())
+        self.patient.live((self.tick - self._lived) / TICKS, self.injected(), embolic)
         self._lived = self.tick
         if self.patient.alarming and "alarm" not in self.said:
             self.said.add("alarm")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from vertebro.aim import lying
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.approaches import SIDES, plan_path
-from vertebro.bedside import Bedside, Tracer, judge
+from vertebro.bedside import Bedside, judge
 from vertebro.build import Scene, build
 from vertebro.case import Case
+from vertebro.delivery import Push
 from vertebro.errors import CaseError, SessionError
 from vertebro.imaging import Gantry, aim_view
 from vertebro.leakage import LeakEvent
@@ -22,19 +24,41 @@ from vertebro.procedure import Needle
 from vertebro.procedure.breach import heary_2004
 from vertebro.sources import Constant
 from vertebro.training.arm import Subject
+from vertebro.training.contrast import ContrastTest
 from vertebro.training.eyes import Eyes
 from vertebro.training.log import TICKS
 from vertebro.training.needles import BONE, Field, Track
 from vertebro.units import deg, ml, mm
 
-CONTRAST_VISCOSITY = Constant(
-    0.01, "Pa.s", 0.005, 0.03, "vertebro", "ours", "iohexol 300 at body temperature and blood"
-)
-CONTRAST_RATE = Constant(2e-7, "m^3/s", 5e-8, 5e-7, "vertebro", "ours", "12 mL/min by hand")
-WASHOUT = Constant(15.0, "s", 3.0, 60.0, "vertebro", "ours", "time constant with which contrast leaves the marrow")
-SHUNT = Constant(0.15, "1", 0.05, 0.5, "vertebro", "ours", "share of the contrast outside bone that speaks of a shunt")
 CT_VOLUME = Constant(0.02 * ml, "m^3", 0.005 * ml, 0.1 * ml, "yeom2003", "ours", "leak that a control CT shows")
+SHOWN_AFTER = 20  # ticks from the end of a round until its result is on display: the time the solver has for it
+_SOLVER = ThreadPoolExecutor(1, thread_name_prefix="vertebro-round")
 REGIONS = {"epidural": "canal", "canal": "canal", "beyond": "vein", "joint": "joint", "track": "track"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Round:
+    """A piece of the injection that is being computed.
+
+    Attributes
+    ----------
+    dt : float [s]
+    needle : str or None
+        Through which cement is pushed.
+    shown : int
+        Tick at which its result comes on display; until then the pictures show the one before.
+    beam : bool
+        Whether the beam was on when it ended.
+    ages : dict
+        Plane → age [s] of its picture then.
+    """
+
+    dt: float
+    needle: str | None
+    shown: int
+    beam: bool
+    ages: dict[str, float]
+    work: Future[Push | None]
 
 
 class Site:
@@ -63,8 +87,11 @@ class Site:
         self.stopped = 0  # tick of the last round with cement flowing
         self.moved: set[str] = set()
         self.used: set[str] = set()
-        self.tracer: Tracer | None = None
-        self.traced = 0
+        self.round: Round | None = None
+        self.injected = self.embolic = 0.0  # m³, as of the last round on display
+        self.margin = 1.0
+        self.leaks: tuple[LeakEvent, ...] = ()
+        self.test: ContrastTest | None = None
         self.known: set[int] = set()
         self.visible: dict[int, int] = {}
         self.on_ct: set[int] = set()
@@ -155,9 +182,13 @@ class Site:
             scene, needles=needles, placements=tuple(judge(needle, self.anatomy) for needle in needles)
         )
         self.engine = Bedside(scene)
-        self.subject.camera = Camera(scene)
+        self.subject.camera = self.subject.camera.again(scene)
         self.began = self.tick = tick
         self.moved.clear()
+
+    def rehearse(self) -> None:
+        """Let the solver load its kernels on an injection nobody sees, in its own thread, before the first real one."""
+        _SOLVER.submit(lambda: _one_round(Bedside(self.planned), 0.1, (self.names[0], 3e-8)))
 
     def _needle(self, name: str) -> Needle:
         own = self.tracks[name].needle() if name in self.tracks else None
@@ -198,47 +229,89 @@ class Site:
             raise SessionError("no injection has begun", where="leak")
         return engine.witness.leaked(leak, self.subject.fraction)  # type: ignore[arg-type]
 
+    def leaked_veins(self, leak: LeakEvent) -> np.ndarray:
+        """(segments,) cement [m³] of one leak in each vein."""
+        engine = self.engine
+        if engine is None:
+            raise SessionError("no injection has begun", where="leak")
+        return engine.witness.leaked_veins(leak)  # type: ignore[arg-type]
+
     def read_ct(self) -> None:
         """Note the leaks that a CT of now shows."""
         if self.engine is not None:
-            self.on_ct |= {leak.key for leak in self.engine.leaks() if leak.volume >= CT_VOLUME}
+            self.on_ct |= {leak.key for leak in self.leaks if leak.volume >= CT_VOLUME}
+
+    def compute(
+        self, dt: float, push: tuple[str, float] | None, tick: int, *, beam: bool, ages: dict[str, float]
+    ) -> None:
+        """Let the solver do the next round [s] in its own thread, so that pictures go on meanwhile.
+
+        Parameters
+        ----------
+        dt : float [s]
+        push : (str, float), optional
+            Needle and wanted rate [m³/s].
+        tick : int
+            Of the end of the round.
+        beam, ages : bool, dict
+            What the operator saw then, see `Round`.
+        """
+        engine = self.engine
+        if engine is None or self.round is not None:
+            raise SessionError("a round at the wrong moment", where="round", value=tick)
+        self.tick = tick
+        work = _SOLVER.submit(_one_round, engine, dt, push)
+        self.round = Round(dt=dt, needle=push and push[0], shown=tick + SHOWN_AFTER, beam=beam, ages=ages, work=work)
+
+    def settle(self) -> tuple[Round, Push | None] | None:
+        """Wait for the round that is being computed and bring its result on display; None without one."""
+        done = self.round
+        if done is None:
+            return None
+        self.round = None
+        push = done.work.result()
+        self.refresh()
+        return done, push
 
     def refresh(self) -> None:
-        """Bring the cement in the beam up to date."""
-        if self.engine is not None:
-            self.subject.fraction = self.engine.fraction()
-            self.subject.veins = self.engine.veins
-            self.subject.number += 1
+        """Bring what is shown of the cement up to date."""
+        engine = self.engine
+        if engine is None:
+            return
+        self.subject.fraction = engine.fraction()
+        self.subject.veins = engine.veins.copy()
+        self.subject.number += 1
+        self.injected, self.embolic = engine.state.injected_volume, engine.monitor.embolic_volume
+        self.leaks, self.margin = engine.leaks(), engine.witness.risks.posterior_margin
 
     # contrast -----------------------------------------------------------------------------------------------------
 
-    def trace(self, name: str, volume: float, tick: int) -> dict[str, Any]:
-        """Inject contrast [m³]; returns where it went."""
+    @property
+    def tracing(self) -> bool:
+        """Whether contrast agent is going in."""
+        return self.test is not None and self.test.running
+
+    def trace(self, name: str, volume: float, tick: int) -> None:
+        """Begin to inject contrast [m³]; what an earlier test left is forgotten."""
         scene = dataclasses.replace(
             self.planned, needles=(self._needle(name),), placements=(), steps=self.planned.steps
         )
-        self.tracer = Tracer(scene, name, viscosity=CONTRAST_VISCOSITY)
-        self.tracer.push(float(CONTRAST_RATE), volume / float(CONTRAST_RATE))
-        self.traced = tick
-        volumes = self.tracer.volumes()
-        outside = volume - volumes.get("body", 0.0) - volumes.get("arch", 0.0)
-        return {
-            "needle": name,
-            "volume_ml": volume / ml,
-            "outside_share": max(outside, 0.0) / volume,
-            "canal_ml": (volumes.get("canal", 0.0) + volumes.get("vein_basivertebral", 0.0)) / ml,
-            "shunt": outside / volume > float(SHUNT),
-        }
+        self.test = ContrastTest(scene, name, volume, tick)
 
-    def contrast_now(self, tick: int) -> np.ndarray | None:
-        """What is left of the contrast."""
-        if self.tracer is None:
+    def follow_contrast(self, tick: int) -> dict[str, Any] | None:
+        """Bring the contrast in the beam to a tick; where it went, once all is in."""
+        test, subject = self.test, self.subject
+        if test is None:
             return None
-        left = math.exp(-(tick - self.traced) / TICKS / float(WASHOUT))
-        if left < 0.02:
-            self.tracer = None
-            return None
-        return np.asarray(self.tracer.fraction() * np.float32(left))
+        found = None
+        if test.running and tick >= test.due:
+            test.push(tick)
+            subject.contrast, subject.dye = test.fraction(), subject.dye + 1
+            found = None if test.running else test.facts()
+        subject.left = test.left(tick)
+        if not test.running and subject.left == 0.0:
+            self.test = subject.contrast = None
+        return found
 
     # findings -----------------------------------------------------------------------------------------------------
 
@@ -278,6 +351,13 @@ class Site:
             "t_visible_s": self.visible[leak.key] / TICKS if leak.key in self.visible else None,
             "words": leak.words,
         }
+
+
+def _one_round(engine: Bedside, dt: float, push: tuple[str, float] | None) -> Push | None:
+    if push is not None:
+        return engine.push(*push, dt)
+    engine.rest(dt)
+    return None
 
 
 def region(compartment: str, route: str) -> str:

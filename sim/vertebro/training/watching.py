@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from vertebro.training.arm import Frame
 from vertebro.training.patient import NERVE_VOLUME
-from vertebro.training.site import Site
+from vertebro.training.site import Round, Site
 from vertebro.units import ml
 
 if TYPE_CHECKING:
     from vertebro.training.session import Session
 
 
-def book(session: Session, site: Site, dt: float, push: Any) -> None:
-    """Note a round of the injection: new leaks, new pain, one row of the log. Changes the session."""
+def book(session: Session, site: Site, done: Round, push: Any) -> None:
+    """Note a round of the injection that came on display: new leaks, new pain, one row. Changes the session."""
     engine = site.engine
     if engine is None:
         return
-    for leak in engine.leaks():
+    for leak in site.leaks:
         if leak.key not in site.known:
             site.known.add(leak.key)
             session.tell("leak", **(site.leak_facts(leak) | {"level": site.level}))
@@ -31,8 +30,8 @@ def book(session: Session, site: Site, dt: float, push: Any) -> None:
         session.tell("radicular pain", level=site.level)
     session.last_round = {
         "level": site.level,
-        "dt": dt,
-        "needle": None if push is None else session.injecting and session.injecting[0],
+        "dt": done.dt,
+        "needle": done.needle,
         "rate_ml_s": 0.0 if push is None else push.rate / ml,
         "capped": bool(push is not None and push.capped),
         "syringe_kpa": 0.0 if push is None else push.pressure / 1e3,
@@ -43,11 +42,9 @@ def book(session: Session, site: Site, dt: float, push: Any) -> None:
         "margin": risks.posterior_margin,
         "canal": risks.canal_encroachment,
         "embolic_ml": engine.monitor.embolic_volume / ml,
-        "leaks_ml": {str(leak.key): leak.volume / ml for leak in engine.leaks()},
-        "ages_s": {
-            plane: age for plane in ("ap", "lateral") if math.isfinite(age := session.arm.age(plane, session.tick))
-        },
-        "beam": session.arm.pedal,
+        "leaks_ml": {str(leak.key): leak.volume / ml for leak in site.leaks},
+        "ages_s": done.ages,
+        "beam": done.beam,
         "alarming": session.patient.alarming,
     }
     session.log.add("row", session.tick, **session.last_round)
@@ -68,30 +65,41 @@ def look(session: Session, frame: Frame, single: bool) -> None:
             **quality,
         )  # fmt: skip
     site.percepts[plane] = {name: site.eyes.read(frame.geometry, plane, track) for name, track in site.tracks.items()}
+    _see_contrast(session, site, frame)
     state = (site.subject.number, site.subject.steel, *pose)
     if site.engine is None or site.spotted_at.get(plane) == state:
         return
     site.spotted_at[plane] = state
     if plane == "lateral":
-        site.margin_seen = site.engine.witness.risks.posterior_margin
+        site.margin_seen = site.margin
     _spot(session, site, ready, plane)
+
+
+def _see_contrast(session: Session, site: Site, frame: Frame) -> None:
+    """Note that a picture shows contrast agent, once for each test and plane."""
+    test = site.test
+    if test is None or site.subject.contrast is None or frame.pane in test.seen:
+        return
+    test.seen.add(frame.pane)
+    session.tell("contrast seen", needle=test.needle, plane=frame.pane, treatment=frame.treatment)
 
 
 def _spot(session: Session, site: Site, ready: Any, plane: str) -> None:
     """Note the leaks that the picture on display shows for the first time."""
-    engine = site.engine
-    if engine is None:
+    if not site.leaks:
         return
-    camera, grid, fraction = site.subject.camera, site.anatomy.grid, site.subject.fraction
-    for leak in engine.leaks():
+    session.settle(site)  # what a leak's cement is can be asked only between rounds
+    camera, fraction, veins = site.subject.camera, site.subject.fraction, site.subject.veins
+    for leak in site.leaks:
         if leak.key in site.visible or fraction is None:
             continue
-        leaked = site.leaked(leak)
-        if not leaked.any():
+        leaked, leaked_veins = site.leaked(leak), site.leaked_veins(leak)
+        if not leaked.any() and not leaked_veins.any():
             continue
+        others = None if veins is None else veins - leaked_veins
         seen = session.arm.spotter(ready).look(
-            ready.view.cement_line(leaked, grid),
-            cement_line=ready.view.cement_line(fraction - leaked, grid),
+            camera.cement_line(ready.view, leaked, leaked_veins),
+            cement_line=camera.cement_line(ready.view, fraction - leaked, others),
             needle_line=session.arm.needle_line(ready, site.subject),
             cement=camera.cement,
         )
@@ -100,5 +108,5 @@ def _spot(session: Session, site: Site, ready: Any, plane: str) -> None:
             facts = {"snr": seen.snr, "clutter_ratio": seen.clutter_ratio, "contrast": seen.contrast}
             session.tell(
                 "leak visible", key=leak.key, plane=plane, volume_ml=leak.volume / ml,
-                region=site.leak_facts(leak)["region"], injected_ml=engine.state.injected_volume / ml, **facts,
+                region=site.leak_facts(leak)["region"], injected_ml=site.injected / ml, **facts,
             )  # fmt: skip

@@ -49,7 +49,7 @@ class CTWish:
     thickness : float [m]
         Of slices that touch one another.
     mode : {"fast", "reconstructed"}
-        See `vertebro.scans.ct_series`.
+        See `vertebro.scan_series.ct_series`.
 
     Raises
     ------

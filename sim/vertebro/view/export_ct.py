@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vertebro.imaging import CTSlice, Scanner
-from vertebro.scans import ct_scanner, ct_series
+from vertebro.scan_series import ct_series
+from vertebro.scans import ct_scanner
 from vertebro.view.dicom_ct import CTSeries, ct_datasets
 from vertebro.view.dicom_study import Study, save_dataset
 from vertebro.view.export import FIRST_CT, FIRST_SEG, CTWish, Progress
@@ -57,10 +58,12 @@ def write_ct(run: Run, study: Study, folder: Path, wish: CTWish, *, seg: bool, t
 
 def _slices(run: Run, moment: str, wish: CTWish, tell: Progress, share: float) -> Iterator[CTSlice]:
     cement = None if moment == "before" else run.cement_fraction()
+    veins = None if moment == "before" else run.vein_cement()
     number = MOMENTS.index(moment)
     return ct_series(
         run.scene,
         cement,
+        veins=veins,
         width=wish.width,
         pixels=wish.pixels,
         thickness=wish.thickness,

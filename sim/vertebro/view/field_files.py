@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vertebro.anatomy.volumes import Volume, write_volume
 from vertebro.grid import VoxelGrid
 from vertebro.record import run_fields, write_image_series
-from vertebro.scans import ct_numbers
+from vertebro.scan_files import ct_numbers
 from vertebro.tissue import Compartment, Tissue
 from vertebro.units import mm
 from vertebro.view.dicom_ct import LPS_FROM_RAS

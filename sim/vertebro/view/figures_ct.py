@@ -40,7 +40,7 @@ def draw_ct(run: Run, path: str | Path | None = None, *, window: tuple[float, fl
     """
     cement = run.cement_fraction()
     centre = cement_centre(run.anatomy, cement)
-    rows = {"Before": _planes(run, None, centre, 0), "After": _planes(run, cement, centre, 1)}
+    rows = {"Before": _planes(run, None, None, centre, 0), "After": _planes(run, cement, run.vein_cement(), centre, 1)}
     side = WIDTH / 3
     height = 2 * side + HEAD
     with rc_context(STYLE):
@@ -59,12 +59,20 @@ def draw_ct(run: Run, path: str | Path | None = None, *, window: tuple[float, fl
 
 
 def _planes(
-    run: Run, cement: NDArray[np.float32] | None, centre: tuple[float, float, float], number: int
+    run: Run,
+    cement: NDArray[np.float32] | None,
+    veins: NDArray[np.float32] | None,
+    centre: tuple[float, float, float],
+    number: int,
 ) -> dict[str, CTSlice]:
     """The axial slice as a scanner reconstructs it (a second), the others in the quick mode (stacks take a minute)."""
-    planes = ct_planes(run.scene, cement, width=SCAN, pixels=PIXELS, centre=centre, number=number)
+    wish: dict[str, Any] = {"veins": veins, "number": number}
     view = CTField(centre=centre, width=SCAN, pixels=PIXELS)
-    return planes | {"axial": ct_section(run.scene, view, cement, mode="reconstructed", number=number)}
+    axial = ct_section(run.scene, view, cement, mode="reconstructed", **wish)
+    quick = ct_planes(
+        run.scene, cement, width=SCAN, pixels=PIXELS, centre=centre, planes=("sagittal", "coronal"), **wish
+    )
+    return {"axial": axial, **quick}
 
 
 def show_slice(axes: Any, scan: CTSlice, window: tuple[float, float]) -> None:

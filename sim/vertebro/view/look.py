@@ -1,8 +1,9 @@
 """A run to turn and look into: a desktop window, or a picture in a notebook, from the layers of the still scenes.
 
 In a notebook `Look.show` uses PyVista's backend: ``static`` (a PNG, stays in the file, needs nothing more) unless
-another was set; ``trame`` and ``html`` turn live and need ``pip install "pyvista[jupyter]"`` and, at run time, the
-network. Their browser-side renderer does not know the glass of `scene_layers`: there bone is evenly translucent.
+another was set. ``server`` turns live, drawn by this process and so with the glass of `scene_layers`; it needs
+``pip install "vertebro[widget]"`` and no network. ``client``, ``trame`` and ``html`` draw in the browser, fetch a
+renderer from the network, and show bone evenly translucent.
 """
 
 from __future__ import annotations

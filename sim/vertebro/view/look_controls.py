@@ -13,6 +13,7 @@ from vertebro.view.scene import VIEWS
 if TYPE_CHECKING:
     from vertebro.view.look import Look
 
+OURS = (*"1234567", "c", "p")
 MOVE = 1e-3  # m, of the slice plane per key press
 
 
@@ -22,7 +23,19 @@ def add_controls(look: Look) -> None:
     _boxes(look)
     for key, act in key_bindings(look, slider).items():
         look.plotter.add_key_event(key, act)
+    _silence(look)
     look.plotter.add_text(HELP, position="lower_right", font_size=9, color=theme.MUTED, name="help", render=False)
+
+
+def _silence(look: Look) -> None:
+    """VTK has its own meanings for some of our keys (p frames what lies under the pointer, 3 is stereo): none here."""
+    interactor = look.plotter.iren.interactor
+
+    def forget(*_: object) -> None:
+        if interactor.GetKeyCode() in OURS:
+            interactor.SetKeyCode(chr(0))
+
+    interactor.AddObserver("CharEvent", forget, 10.0)
 
 
 def key_bindings(look: Look, moved: Callable[[], None] = lambda: None) -> dict[str, Callable[[], None]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 KINDS = (".gif", ".mp4")
 GAP = 4  # pixels between the planes
+GIF_FRAMES, GIF_WIDTH = 60, 800  # more pictures are thinned out, wider ones halved
 STRIP = 0.06  # height of the strip of words under them, over the pictures' own
 NOTE = "simulated, for education and research"
 
@@ -148,7 +149,11 @@ def _clock(run: Run, name: str, time: float) -> str:
 def _write_gif(frames: list[NDArray[np.uint8]], path: Path, rate: float) -> None:
     step = max(20, round(1000 / rate))  # viewers slow down what is faster than 50 pictures per second
     every = max(1, round(step * rate / 1000))
+    every = max(every, -(-len(frames) // GIF_FRAMES))
+    step *= max(1, round(every * 1000 / rate / step))
+    half = frames[0].shape[1] > GIF_WIDTH  # noise does not compress: a large film would take minutes to load
     kept = [Image.fromarray(frame) for frame in [*frames[:-1:every], frames[-1]]]
+    kept = [image.reduce(2) for image in kept] if half else kept
     durations = [step] * (len(kept) - 1) + [1000]
     kept[0].save(path, format="GIF", save_all=True, append_images=kept[1:], duration=durations, loop=0)
 

@@ -84,7 +84,7 @@ def draw_mpr(
         figure = new_figure(2 * SIDE, 2 * SIDE)
         figure.patch.set_facecolor("black")
         grid = figure.add_gridspec(2, 2, left=0, right=1, bottom=0, top=1, wspace=0.01, hspace=0.01)
-        added = cement_hu(run, time) if shades is None else None
+        added = cement_hu(run, time) if shades is None else ()
         side = float(np.ptp(bony_box(run), axis=0).max()) + 2 * ROOM
         for place, name in zip((grid[0, 0], grid[0, 1], grid[1, 0]), PLANES, strict=True):
             axes = figure.add_subplot(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from vertebro.record import Run
 
 AIR_HU = -1000.0
+Added = Sequence[tuple[NDArray[np.float32], VoxelGrid]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,21 +85,22 @@ def sample(
     return np.where(known, values, np.float32(outside)).astype(np.float32)
 
 
-def plane_hu(anatomy: Anatomy, plane: Plane, added: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+def plane_hu(anatomy: Anatomy, plane: Plane, added: Added = ()) -> NDArray[np.float32]:
     """CT numbers [HU] on a plane: the simulation grid where it reaches, the coarser surround beyond.
 
     Parameters
     ----------
     anatomy : Anatomy
     plane : Plane
-    added : (nr, na, ns) float32 array [HU], optional
-        What cement adds on the simulation grid.
+    added : sequence of ((…) float32 array [HU], VoxelGrid)
+        What cement adds, on grids of its own.
     """
     far = sample(anatomy.surround.hu, anatomy.surround.grid, plane, outside=AIR_HU)
-    hu = anatomy.hu if added is None else anatomy.hu + added
-    near = sample(hu, anatomy.grid, plane)
+    near = sample(anatomy.hu, anatomy.grid, plane)
     weight = _blend(anatomy.grid, plane)
     mixed: NDArray[np.float32] = (weight * near + (1 - weight) * far).astype(np.float32)
+    for rise, grid in added:
+        mixed += sample(rise, grid, plane)
     return mixed
 
 
@@ -108,8 +111,12 @@ def _blend(grid: VoxelGrid, plane: Plane, seam: float = 2.5e-3) -> NDArray[np.fl
     return np.clip(reach / seam, 0, 1).astype(np.float32)
 
 
-def cement_hu(run: Run, time: float | None = None) -> NDArray[np.float32]:
-    """(nr, na, ns) CT numbers [HU] that the cement of a moment adds to the anatomy's (default: the end)."""
+def cement_hu(run: Run, time: float | None = None) -> Added:
+    """CT numbers [HU] that the cement of a moment (default: the end) adds to the anatomy's, beyond its grid too."""
+    from vertebro.drainage import cement_beyond
     from vertebro.scans import cement_rise
 
-    return np.asarray(run.cement_fraction(time) * np.float32(cement_rise(run.scene.cement)), np.float32)
+    rise = np.float32(cement_rise(run.scene.cement))
+    beyond = cement_beyond(run.anatomy, run.vein_cement(time))
+    near = (np.asarray(run.cement_fraction(time) * rise, np.float32), run.anatomy.grid)
+    return (near,) if beyond is None else (near, (beyond[0] * rise, beyond[1]))

@@ -192,16 +192,23 @@ def case_facts(run: Run) -> dict[str, str]:
 def tiles(summary: dict[str, Any]) -> list[dict[str, str]]:
     """The key figures."""
     leaked = sum(leak["volume_ml"] for leak in summary.get("leaks", []))
-    peak = summary.get("peak_temperature_c")
     shown = [
         {"name": "injected", "value": f"{summary['volume_injected_ml']:.2f}", "unit": "mL"},
         {"name": "filling", "value": f"{100 * summary['fill_fraction']:.1f}", "unit": "%"},
         {"name": "leaked", "value": f"{leaked:.2f}", "unit": "mL"},
         {"name": "peak syringe pressure", "value": f"{summary['peak_syringe_pressure_kpa']:.0f}", "unit": "kPa"},
-        {"name": "peak temperature", "value": "–" if peak is None else f"{peak:.0f}", "unit": "°C"},
+        *_heat_tiles(summary.get("heat") or {}),
         {"name": "duration", "value": f"{summary['simulated_s']:.0f}", "unit": "s"},
     ]
     return [tile | {"look": "alarm" if tile["name"] == "leaked" and leaked > 0 else ""} for tile in shown]
+
+
+def _heat_tiles(heat: dict[str, Any]) -> list[dict[str, str]]:
+    """What the bone felt: the cement's own peak is that of its reaction in every run."""
+    bone = heat.get("peak_c", {}).get("interface")
+    warm = heat.get("seconds_above_50_c", {}).get("interface")
+    hottest = {"name": "hottest bone", "value": "–" if bone is None else f"{bone:.0f}", "unit": "°C"}
+    return [hottest] if warm is None else [hottest, {"name": "bone above 50 °C", "value": f"{warm:.0f}", "unit": "s"}]
 
 
 def _temperature(summary: dict[str, Any]) -> str:

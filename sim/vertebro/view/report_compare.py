@@ -41,6 +41,14 @@ def _result(key: str) -> Callable[[Summary], float | None]:
     return find
 
 
+def _heat(what: str, place: str) -> Callable[[Summary], float | None]:
+    def find(summary: Summary) -> float | None:
+        found = (summary.get("heat") or {}).get(what, {}).get(place)
+        return None if found is None else float(found)
+
+    return find
+
+
 # name, unit, digits, how to find it in a summary
 NUMBERS: tuple[tuple[str, str, int, Callable[[Summary], float | None]], ...] = (
     ("cement injected", "mL", 2, lambda summary: summary["volume_injected_ml"]),
@@ -56,7 +64,10 @@ NUMBERS: tuple[tuple[str, str, int, Callable[[Summary], float | None]], ...] = (
     ("symmetry of the halves", "%", 1, _result("symmetry")),
     ("peak syringe pressure", "kPa", 0, lambda summary: summary["peak_syringe_pressure_kpa"]),
     ("peak bone pressure", "kPa", 1, lambda summary: summary["peak_bone_pressure_kpa"]),
-    ("peak temperature", "°C", 1, lambda summary: summary.get("peak_temperature_c")),
+    ("hottest cement", "°C", 1, lambda summary: summary.get("peak_temperature_c")),
+    ("hottest bone beside it", "°C", 1, _heat("peak_c", "interface")),
+    ("bone above 50 °C", "s", 0, _heat("seconds_above_50_c", "interface")),
+    ("hottest in the canal", "°C", 1, _heat("peak_c", "canal")),
     ("duration", "s", 0, lambda summary: summary["simulated_s"]),
     ("dose-area product", "Gy·cm²", 3, lambda summary: summary.get("dose", {}).get("dap_gy_cm2")),
 )

@@ -210,7 +210,7 @@ def _with_gl(
     if tip is not None:
         surfaces = _opened(run, surfaces, camera, tip, shades.name, time)
     surfaces = without(surfaces, hidden)
-    added = cement_hu(run, time) if cuts else None
+    added = cement_hu(run, time) if cuts else ()
 
     def add_cuts(plotter: Any) -> None:
         for cut_plane in cuts:

@@ -87,7 +87,7 @@ def add_glass(plotter: Any, mesh: Any, colour: str, face: float, edge: float) ->
     return actors
 
 
-def add_slice(plotter: Any, run: Run, cut: Plane, *, window: tuple[float, float], added: Any = None) -> list[Any]:
+def add_slice(plotter: Any, run: Run, cut: Plane, *, window: tuple[float, float], added: Any = ()) -> list[Any]:
     """A CT plane with its coloured frame.
 
     Parameters
@@ -97,8 +97,8 @@ def add_slice(plotter: Any, run: Run, cut: Plane, *, window: tuple[float, float]
     cut : Plane
         From `slice_of`.
     window : (width, level) [HU]
-    added : (nr, na, ns) float32 array [HU], optional
-        What cement adds to the anatomy's CT numbers.
+    added : sequence of (array [HU], VoxelGrid)
+        What cement adds to the anatomy's CT numbers (`cement_hu`).
     """
     import pyvista as pv
 

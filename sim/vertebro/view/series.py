@@ -7,12 +7,14 @@ half-way through the bone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vertebro.imaging.ct_field import Plane
 from vertebro.observe import Camera, steel_path
 from vertebro.scans import MARROW, cement_centre, ct_planes
 from vertebro.tissue import Compartment
@@ -23,13 +25,14 @@ if TYPE_CHECKING:
     from vertebro.record import Run
 
 VIEWS = ("ap", "lateral")
-PLANES = ("axial", "sagittal")
+PLANES: tuple[Plane, ...] = ("axial", "sagittal")
 SIDE = 480  # px of a square panel
 FRAME = 0.115  # m of a frame at the isocentre that a panel shows
 SCAN, PIXELS = 0.16, 400  # m, of the CT
 EARLY = 0.25  # share of the cement that is out in the last picture
 BONE = (Compartment.BODY, Compartment.ARCH)
 STEP = 0.2e-3  # m, along a needle
+Panel = tuple[NDArray[np.uint8], tuple[str, str], float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,10 +75,16 @@ def leaflet_series(run: Run) -> list[SeriesPicture]:
     list of SeriesPicture
         Those about needles are left out of a run without one.
     """
-    before, after = _ct(run)
-    if not run.scene.needles:
-        return [before, after]
-    return [*_needles(run), before, after, _leaving(run)]
+    return list(series_steps(run))
+
+
+def series_steps(run: Run) -> Iterator[SeriesPicture]:
+    """The same pictures one after the other, each drawn when it is asked for; see `leaflet_series`."""
+    if run.scene.needles:
+        yield from _needles(run)
+    yield from _ct(run)
+    if run.scene.needles:
+        yield _leaving(run)
 
 
 def station(run: Run) -> Station:
@@ -139,8 +148,13 @@ def _frames(run: Run, camera: Camera, back: tuple[float, ...], number: int) -> N
             seed=run.case.seed,
             number=number,
         )
-        panels.append((_middle(frame.display, run), ("R", "L") if view == "ap" else ("A", "P"), FRAME))
-    return _side_by_side(panels)
+        panels.append(middle_of(frame.display, run, view))
+    return beside(panels)
+
+
+def middle_of(frame: NDArray[np.uint8], run: Run, view: str) -> Panel:
+    """The middle of a frame as a panel for `beside`: picture, letters, width [m]."""
+    return _middle(frame, run), ("R", "L") if view == "ap" else ("A", "P"), FRAME
 
 
 def _middle(frame: NDArray[np.uint8], run: Run) -> NDArray[np.uint8]:
@@ -180,7 +194,10 @@ def _planes(
 ) -> NDArray[np.uint8]:
     from vertebro.view.panels import PLANES as LAYOUT
 
-    slices = ct_planes(run.scene, cement, width=SCAN, pixels=PIXELS, centre=centre, number=number)
+    veins = None if cement is None else run.vein_cement()
+    slices = ct_planes(
+        run.scene, cement, veins=veins, width=SCAN, pixels=PIXELS, centre=centre, number=number, planes=PLANES
+    )
     width, level = theme.BONE_WINDOW
     panels = []
     for plane in PLANES:
@@ -190,7 +207,7 @@ def _planes(
         letters = LAYOUT[plane][3][:2]
         cropped = np.round(255 * grey).astype(np.uint8)[low[0] : high[0], low[1] : high[1]]
         panels.append((cropped, letters, (high[1] - low[1]) * SCAN / PIXELS))
-    return _side_by_side(panels)
+    return beside(panels)
 
 
 def _around_the_vertebra(run: Run, scan: Any) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -228,7 +245,7 @@ def early_moment(run: Run) -> float:
     return float(run.times[wet[np.argmin(np.abs(volume[wet] - EARLY * volume.max()))]])
 
 
-def _side_by_side(panels: list[tuple[NDArray[np.uint8], tuple[str, str], float]]) -> NDArray[np.uint8]:
+def beside(panels: list[Panel]) -> NDArray[np.uint8]:
     """Grey panels in a row with letters and a scale bar each; `panels` holds picture, letters and width [m]."""
     from PIL import Image
 

@@ -57,6 +57,8 @@ def _xray() -> list[Action]:
         Action(id="xray.pedal", group=group, label="X-ray pedal (hold)", key="Space", command=down, release=up),
         Action(id="xray.expose", group=group, label="Single picture", key="x", command={"kind": "expose"}),
         Action(id="xray.store", group=group, label="Store picture", key="s", command={"kind": "save", "plane": PLANE}),
+        Action(id="xray.mask", group=group, label="Mask for subtraction", key="Shift+u", command={"kind": "mask"}),
+        Action(id="xray.subtract", group=group, label="Subtracted / roadmap / plain", key="u"),
         Action(id="xray.faster", group=group, label="More pulses a second", key="]"),
         Action(id="xray.slower", group=group, label="Fewer pulses a second", key="["),
         Action(id="xray.close", group=group, label="Close collimator", key="c"),
@@ -159,7 +161,7 @@ def _screen() -> list[Action]:
     return [
         Action(id="view.invert", group=view, label="Invert", key="i"),
         Action(id="view.reset", group=view, label="Reset view", key="0"),
-        Action(id="view.subtract", group=view, label="Subtract the picture of now", key="u"),
+        Action(id="view.cross", group=view, label="Crosshair at the isocentre", key="Shift+x"),
         Action(id="view.in", group=view, label="Zoom in", key=".", repeats=True),
         Action(id="view.out", group=view, label="Zoom out", key=",", repeats=True),
         Action(id="view.brighter", group=view, label="Level up", key="Alt+PageUp", repeats=True),

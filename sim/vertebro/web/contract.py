@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 PANES = ("ap", "lateral", "ct")
 
@@ -28,6 +29,8 @@ class Picture(Protocol):
     orbital_deg, cranial_deg : float
     mm_per_pixel : float
         At the isocentre.
+    treatment : str
+        ``"off"``, ``"dsa"`` or ``"roadmap"``.
     """
 
     @property
@@ -46,6 +49,8 @@ class Picture(Protocol):
     def cranial_deg(self) -> float: ...
     @property
     def mm_per_pixel(self) -> float: ...
+    @property
+    def treatment(self) -> str: ...
 
 
 class Lines(Protocol):
@@ -60,6 +65,9 @@ class TrainerSession(Protocol):
 
     @property
     def log(self) -> Lines: ...
+    @property
+    def saved(self) -> Sequence[Picture]:
+        """Pictures stored so far."""
 
     def command(self, command: dict[str, Any], /) -> Any:
         """Apply an action: its ``kind`` and fields. An action at the wrong moment is a `VertebroError`."""

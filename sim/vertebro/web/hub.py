@@ -107,6 +107,7 @@ class Hub:
         self.pictures: dict[str, bytes] = {}
         self.events: deque[Any] = deque(maxlen=500)
         self.debrief: dict[str, Any] | None = None
+        self.album: dict[str, Any] | None = None
         self.status: dict[str, Any] = {"type": "status", "phase": "choose", "text": "", "fraction": 0.0}
 
     # ---- from the worker -------------------------------------------------------------------------------------
@@ -123,8 +124,12 @@ class Hub:
         elif kind == "debrief":
             self.debrief = message[1]
             self.tell({"type": "debrief", "debrief": self.debrief})
-        elif kind == "alternative":
-            self.tell({"type": "alternative", "alternative": message[1]})
+        elif kind == "plan":
+            self.status["plan"] = message[1]
+            self.tell({"type": "plan", "plan": message[1]})
+        elif kind in ("album", "alternative", "moment"):
+            self.album = message[1] if kind == "album" else self.album
+            self.tell({"type": kind, kind: message[1]})
         elif kind == "refused":
             self.tell({"type": "refused", "command": message[1], "error": message[2]})
         elif kind in ("progress", "ready", "status") or (kind == "failed" and message[1] < 0):
@@ -132,7 +137,7 @@ class Hub:
 
     def _picture(self, picture: bytes) -> None:
         about = unpack(picture).about
-        pane = f"{about['pane']} {about.get('plane', '')}"
+        pane = f"{about['pane']} {about.get('stored', about.get('plane', ''))}"
         self.pictures[pane] = picture
         for client in self.clients:
             client.show(pane, picture)
@@ -154,15 +159,19 @@ class Hub:
             change = {"phase": "failed", "error": message[2], "text": message[2].get("message", "")}
         else:
             change = {"text": message[1]}
-        if kind != "status" or self.status["phase"] != "failed":
-            self.status = {**self.status, **change, "type": "status"}
+        if kind == "status" and self.status["phase"] == "failed":
+            return  # said already; a page may have gone on to choose another case
+        self.status = {**self.status, **change, "type": "status"}
         self.tell(self.status)
 
     def reset(self) -> None:
         """Another session begins: nothing of the last one is shown any more."""
         self.state, self.pictures = {}, {}
         self.events.clear()
-        self.debrief = None
+        self.debrief = self.album = None
+        for client in self.clients:  # nor what is still on its way to a slow page
+            client.state = None
+            client.pictures.clear()
         self.status = {"type": "status", "phase": "prepare", "text": "starting", "fraction": 0.0}
         self.tell({"type": "reset"})
         self.tell(self.status)
@@ -183,6 +192,8 @@ class Hub:
             client.state = {**self.state, "echo": 0}
         if self.debrief is not None:
             client.tell({"type": "debrief", "debrief": self.debrief})
+        if self.album is not None:
+            client.tell({"type": "album", "album": self.album})
         for pane, picture in self.pictures.items():
             client.show(pane, picture)
         client.wake.set()

@@ -7,6 +7,7 @@ this one belongs to the server and makes the next worker write it again.
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class Journal:
         self.lines: list[tuple[int, dict[str, Any]]] = []
         self.tick = 0
         self._file = self.path.open("a", encoding="utf-8")
+        self._lock = threading.Lock()
         self._write({"session": about})
 
     def applied(self, tick: int, command: dict[str, Any]) -> None:
@@ -67,11 +69,15 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
-        self._file.flush()
+        text = json.dumps(line, ensure_ascii=False, default=str) + "\n"
+        with self._lock:  # server and link write from threads of their own; a late word after the end is not kept
+            if not self._file.closed:
+                self._file.write(text)
+                self._file.flush()
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[tuple[int, dict[str, Any]]]]:

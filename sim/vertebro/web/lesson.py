@@ -1,19 +1,18 @@
-"""What the page shows when a session is over: the debrief, with every rule explained, and what might have been."""
+"""What the page shows first when a session is over: the debrief, with every rule explained and the timeline drawn."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from vertebro.errors import SessionError
-from vertebro.training.debrief import debrief
-from vertebro.training.replay import CHANGES, what_if
-from vertebro.training.score import explain
-
-CURVE = 400  # points of a curve that a screen can show
+from vertebro.training.debrief import explained
+from vertebro.view.debrief_strip import LABEL, RIGHT, WIDTH, draw_strip
 
 
 def lesson(session: Any) -> dict[str, Any]:
-    """The debrief of a finished session as plain JSON values.
+    """The debrief of a finished session as plain JSON values; of the strip its drawing.
+
+    ``strip`` holds ``svg``, ``end`` [s] and the shares of its width (``from``, ``to``) between which time runs.
 
     Raises
     ------
@@ -21,26 +20,10 @@ def lesson(session: Any) -> dict[str, Any]:
         If the session is not over.
     """
     lines = _finished(session)
-    found = debrief(lines)
-    rows = found["strip"]["rows"]
-    found["strip"]["rows"] = rows[:: max(1, len(rows) // CURVE)]
-    found["strip"]["seen"] = [mark["t"] for mark in found["strip"]["marks"] if mark["text"] == "mark_leak"]
-    found["rules"] = {row["id"]: explain(f"rule.{row['id']}") for row in found["score"]["rules"]}
-    found["measures"] = {level: facts["measures"] for level, facts in lines[-1]["levels"].items()}
-    found["changes"] = dict(CHANGES)
+    found = explained(lines)
+    strip = found["strip"]
+    found["strip"] = {"svg": draw_strip(found), "end": strip["end"], "from": LABEL / WIDTH, "to": 1 - RIGHT / WIDTH}
     return found
-
-
-def alternative(session: Any, change: str) -> dict[str, Any]:
-    """The same session with one thing changed; takes as long as the injection did to compute.
-
-    Raises
-    ------
-    SessionError
-        If the session is not over or the change is unknown.
-    """
-    lines = _finished(session)
-    return what_if(lines, change, anatomies={level: site.anatomy for level, site in session.sites.items()})
 
 
 def _finished(session: Any) -> list[dict[str, Any]]:

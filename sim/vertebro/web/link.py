@@ -43,23 +43,28 @@ class WorkerLink:
         self.ready = self.stopped = False
         self.process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
-        self._lock = threading.Lock()
+        self._ears: threading.Thread | None = None
+        self._lock = threading.RLock()
 
     deaths: list[int]
 
     def start(self) -> None:
-        """Spawn the worker and let it replay the journal."""
+        """Spawn the worker and let it replay the journal; after `stop` nothing is spawned any more."""
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        self.process = context.Process(
-            target=worker.main, args=(theirs, self.maker), name="vertebro-session", daemon=True
-        )
-        self.process.start()
-        theirs.close()
-        self._connection = ours
-        journal = self.journal.until() if self.journal.tick or self.journal.lines else []
-        ours.send(("start", self.journal.folder, *self.start_with, journal))
-        threading.Thread(target=self._listen, args=(ours,), name="vertebro-listen", daemon=True).start()
+        with self._lock:
+            if self.stopped:
+                return
+            ours, theirs = context.Pipe()
+            self.process = context.Process(
+                target=worker.main, args=(theirs, self.maker), name="vertebro-session", daemon=True
+            )
+            self.process.start()
+            theirs.close()
+            self._connection = ours
+            journal = self.journal.until() if self.journal.tick or self.journal.lines else []
+            ours.send(("start", self.journal.folder, *self.start_with, journal))
+            self._ears = threading.Thread(target=self._listen, args=(ours,), name="vertebro-listen", daemon=True)
+            self._ears.start()
 
     def send(self, command: dict[str, Any]) -> None:
         """Pass a command on; without a ready worker it is dropped (the page shows that it is not ready)."""
@@ -81,20 +86,29 @@ class WorkerLink:
         if self.ready:
             self._order(("debrief", change))
 
+    def moment(self, time: float) -> None:
+        """Ask what was on the monitors at a second."""
+        if self.ready:
+            self._order(("moment", time))
+
     def release(self) -> None:
         """Nobody holds the pedal or the syringe any more."""
         for command in held_releases():
             self.send(command)
 
     def stop(self) -> None:
-        """End the worker."""
-        self.stopped, self.ready = True, False
+        """End the worker, and wait until it has ended."""
+        with self._lock:
+            self.stopped, self.ready = True, False
+            process, ears = self.process, self._ears
         self._order(("stop",))
-        if self.process is not None:
-            self.process.join(2)
-            if self.process.is_alive():
-                self.process.terminate()
-                self.process.join(2)
+        if process is not None:
+            process.join(2)
+            if process.is_alive():
+                process.terminate()
+                process.join(2)
+        if ears is not None and ears is not threading.current_thread():
+            ears.join(2)  # it still writes down what the worker said last
         self.journal.close()
 
     def _order(self, order: tuple[Any, ...]) -> None:

@@ -25,29 +25,23 @@ def make_session(
         Of the session's log.
     """
     report("loading the simulator", 0.02)
+    from vertebro.imaging import Stream
     from vertebro.training.log import NAME
+    from vertebro.training.memory import Memory
     from vertebro.training.session import Session
+    from vertebro.web import warming
 
-    _warm(report)
+    compiling = warming.begin()
+    if compiling is not None:
+        report("preparing the simulator, once on this machine", 0.05)
     session = Session(scenario, seed=seed, mode=mode, log=folder / NAME, progress=_later(report))
+    session.memory = Memory()
     report("first picture", 0.85)
-    session.arm.ready(session.site.subject)  # projected before the pedal is touched
+    ready = session.arm.ready(session.site.subject)  # projected before the pedal is touched
+    Stream(ready.view).frame()  # of no session: loads what makes pictures
+    warming.then(compiling, session.site.rehearse)
     return session
 
 
 def _later(report: Callable[[str, float], None]) -> Callable[[str, float], None]:
-    return lambda stage, share: report(stage, 0.5 + 0.3 * share)
-
-
-def _warm(report: Callable[[str, float], None]) -> None:
-    """Compile the kernels if nobody has done it for these sources on this machine."""
-    from vertebro import _jit
-    from vertebro.paths import cache_root
-    from vertebro.warm import warm_all
-
-    done = cache_root() / "kernels" / _jit.kernel_hash() / "warm"
-    if done.exists():
-        return
-    warm_all(lambda stage, share: report(f"preparing the simulator, once: {stage}", 0.02 + 0.48 * share))
-    done.parent.mkdir(parents=True, exist_ok=True)
-    done.touch()
+    return lambda stage, share: report(stage, 0.1 + 0.7 * share)

@@ -24,8 +24,14 @@ def jpeg(image: NDArray[np.uint8], quality: int = QUALITY) -> bytes:
     return out.getvalue()
 
 
-def message(picture: Picture) -> bytes:
+def message(picture: Picture, *, stored: int | None = None) -> bytes:
     """The binary message of a picture; its number to acknowledge is 0 until it is sent.
+
+    Parameters
+    ----------
+    picture : Picture
+    stored : int, optional
+        Its place among the stored pictures; default: it is shown on its monitor.
 
     Raises
     ------
@@ -35,8 +41,11 @@ def message(picture: Picture) -> bytes:
     if picture.pane not in PANES:
         raise SessionError("a picture for an unknown pane", where="pane", value=picture.pane, allowed=", ".join(PANES))
     rows, cols = picture.display.shape
+    facts = about(picture)
+    if stored is not None:
+        facts |= {"pane": "stored", "plane": picture.pane, "stored": stored, "live": False}
     return pack(
-        Kind.FLUOROSCOPY, 0, about(picture), [jpeg(picture.display)], size=(cols, rows),
+        Kind.FLUOROSCOPY if stored is None else Kind.STILL, 0, facts, [jpeg(picture.display)], size=(cols, rows),
         time_ms=round(1000 * picture.time), number=picture.seq,
     )  # fmt: skip
 
@@ -47,6 +56,7 @@ def about(picture: Picture) -> dict[str, Any]:
     for name in ("orbital_deg", "cranial_deg", "mm_per_pixel"):
         value = float(getattr(picture, name))
         facts[name] = round(value, 4) if math.isfinite(value) else None
+    facts["treatment"] = picture.treatment
     facts["letters"] = letters(float(picture.orbital_deg), float(picture.cranial_deg))
     return facts
 

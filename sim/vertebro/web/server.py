@@ -26,6 +26,7 @@ from vertebro.errors import SessionError
 from vertebro.paths import cache_root
 from vertebro.web.actions import table
 from vertebro.web.hub import Hub
+from vertebro.web.keepsakes import kept_file
 from vertebro.web.link import WorkerLink
 from vertebro.web.pace import SPEEDS
 
@@ -98,7 +99,7 @@ class Trainer:
             seed = next(entry["seeds"][0] for entry in self.catalogue if entry["name"] == scenario)
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise SessionError("not a seed", where="seed", value=seed, allowed="an integer from 0")
-        self.end()
+        self.end(wait=False)
         self.chosen = {"scenario": scenario, "seed": seed, "mode": mode}
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = self.folder / f"{stamp}-{scenario}-{seed}-{secrets.token_hex(2)}"
@@ -106,11 +107,15 @@ class Trainer:
         self.link = link = WorkerLink(self.maker, folder, **self.chosen, listener=lambda m: self._hear(link, m))
         self.link.start()
 
-    def end(self) -> None:
-        """Stop the running session."""
+    def end(self, *, wait: bool = True) -> None:
+        """Stop the running session; a server that goes on does not wait for a worker that is busy."""
         link, self.link = self.link, None
-        if link is not None:
+        if link is None:
+            return
+        if wait:
             link.stop()
+        else:
+            threading.Thread(target=link.stop, name="vertebro-stop").start()
 
     def _hear(self, link: WorkerLink, message: tuple[Any, ...]) -> None:
         """Called from the link's thread."""
@@ -137,7 +142,9 @@ class Trainer:
         elif kind == "speed":
             self.link.set_speed(_speed(command.get("factor")))
         elif kind == "look_ct":
-            self.link.look(str(command.get("plane")), _number(command.get("offset_mm")))
+            self.link.look(str(command.get("plane")), _number(command, "offset_mm"))
+        elif kind == "moment":
+            self.link.moment(_number(command, "t"))
         elif kind == "debrief":
             self.link.debrief()
         elif kind == "what_if":
@@ -172,9 +179,10 @@ def check_choice(catalogue: Sequence[dict[str, Any]], scenario: str, mode: str) 
         raise SessionError("unknown mode", where="mode", value=mode, allowed="coach, exam")
 
 
-def _number(value: Any) -> float:
+def _number(command: dict[str, Any], name: str) -> float:
+    value = command.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise SessionError("not a number", where="offset_mm", value=value, allowed="a number")
+        raise SessionError("not a number", where=name, value=value, allowed="a number")
     return float(value)
 
 
@@ -213,6 +221,13 @@ def create_app(trainer: Trainer, *, token: str, hosts: Sequence[str] = ()) -> St
             return PlainTextResponse("404: no session here", 404)
         return FileResponse(path, media_type="application/x-ndjson", filename="events.jsonl")
 
+    async def kept(request: Request) -> Response:
+        name = str(request.path_params["name"])
+        path = None if trainer.link is None else kept_file(trainer.link.journal.folder, name)
+        if not guard.knows(request) or path is None:
+            return PlainTextResponse("404: no such picture here", 404)
+        return FileResponse(path, filename=None if path.suffix == ".jpg" else name)
+
     async def talk(websocket: WebSocket) -> None:
         if not (guard.knows(websocket) and guard.same_origin(websocket)):
             await websocket.close(4403, "wrong token or origin")
@@ -232,6 +247,7 @@ def create_app(trainer: Trainer, *, token: str, hosts: Sequence[str] = ()) -> St
         Route("/", page),
         Route("/keys.json", keys),
         Route("/log", log),
+        Route("/debrief/{name}", kept),
         WebSocketRoute("/ws", talk),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]

@@ -1,10 +1,12 @@
 """The worker process: owns the session and every kernel, so that the server and the page never wait for a solver.
 
 Messages to the worker: ``("start", folder, scenario, seed, mode, journal)``, ``("command", command)``,
-``("speed", factor)``, ``("look", plane, offset)``, ``("debrief", change)``, ``("stop",)``. Messages from it:
+``("speed", factor)``, ``("look", plane, offset)``, ``("debrief", change)``, ``("moment", time)``, ``("stop",)``.
+Messages from it:
 ``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs, echo)``, ``("picture", bytes)``,
 ``("event", event)``, ``("applied", tick, command)``, ``("refused", command, error)``, ``("failed", tick, error)``,
-``("debrief", debrief)``, ``("alternative", outcome)``.
+``("plan", plan)``, ``("debrief", debrief)``, ``("album", contents)``, ``("moment", moment)``,
+``("alternative", outcome)``.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ def main(connection: Connection, maker: str) -> None:
         _, folder, scenario, seed, mode, journal = order
         session = _made(maker, connection.send, folder, scenario, seed, mode)
         if session is not None:
-            Loop(session, connection).run(journal)
+            Loop(session, connection, folder).run(journal)
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         return
 
@@ -94,15 +96,20 @@ class Loop:
     ----------
     session : TrainerSession
     connection : Connection
+    folder : Path
+        Of the session, for its debrief.
     """
 
-    def __init__(self, session: TrainerSession, connection: Connection) -> None:
-        self.session, self.connection = session, connection
+    def __init__(self, session: TrainerSession, connection: Connection, folder: Path) -> None:
+        self.session, self.connection, self.folder = session, connection, folder
+        self.keepsakes: Any = None  # what is left to do once the session is over
         self.tick, self.told, self.echo = 0, -1.0, 0
         self.pace = Pace(time.monotonic())
         self._events, self._urgent = 0, ""
         self._shown: dict[str, tuple[int, bool]] = {}  # number of the last picture of each pane, and whether live
         self._slices: dict[str, int] = {}
+        self._stored = 0
+        self._level = session.telemetry().get("level")
         self._running = True
 
     def run(self, journal: Sequence[JournalLine] = ()) -> None:
@@ -116,6 +123,9 @@ class Loop:
                 self._round()
         except VertebroError as error:
             self.connection.send(("failed", self.tick, error.to_dict()))
+        finally:
+            if self.keepsakes is not None:
+                self.keepsakes.close()
 
     def _replay(self, journal: Sequence[JournalLine]) -> None:
         last = journal[-1][0] if journal else 0
@@ -134,6 +144,8 @@ class Loop:
             self._orders()
         for _ in range(self.pace.due(time.monotonic())):
             self._step()
+            if self.pace.speed <= 1.0:  # each picture of a moment that took long, not only its last
+                self._send_pictures()
             if self.connection.poll(0):  # a key is heard between two ticks
                 self._orders()
         self._send_pictures()
@@ -143,6 +155,8 @@ class Loop:
         if urgent != self._urgent or time.monotonic() - self.told >= TELEMETRY:
             self._urgent = urgent
             self._tell(state)
+        if self.keepsakes is not None:
+            self.keepsakes.step()
 
     def _step(self) -> None:
         self.session.step(TICK)
@@ -160,6 +174,8 @@ class Loop:
                 self._look(order[1], order[2])
             elif order[0] == "debrief":
                 self._debrief(order[1])
+            elif order[0] == "moment":
+                self._moment(order[1])
             elif order[0] == "command":
                 self._apply(order[1])
         self._tell()
@@ -192,6 +208,10 @@ class Loop:
                 self._shown[picture.pane] = mark
                 self.connection.send(("picture", message(picture)))
 
+        for picture in self.session.saved[self._stored :]:
+            self.connection.send(("picture", message(picture, stored=self._stored)))
+            self._stored += 1
+
     def _look(self, plane: str, offset_mm: float) -> None:
         """A slice of the planning CT: reading it is no action and costs neither time nor dose."""
         from vertebro.web.sections import planning
@@ -209,18 +229,33 @@ class Loop:
 
     def _debrief(self, change: str | None) -> None:
         """What there is to learn, once the session is over; with a change, what might have been."""
-        from vertebro.web.lesson import alternative, lesson
+        from vertebro.web.lesson import lesson
 
         try:
             if change is None:
                 self.connection.send(("debrief", lesson(self.session)))
-            else:
-                self.connection.send(("alternative", alternative(self.session, change)))
+            if self.keepsakes is None and getattr(self.session, "memory", None) is not None:
+                self.keepsakes = self._keep()
+            if change is not None and self.keepsakes is not None:
+                self.keepsakes.what_if(change)
         except VertebroError as error:
             self.connection.send(("refused", {"kind": "debrief"}, error.to_dict()))
 
+    def _keep(self) -> Any:
+        from vertebro.web.keepsakes import Keepsakes
+
+        return Keepsakes(self.session, self.folder, self.connection.send)
+
+    def _moment(self, time: float) -> None:
+        """What was on the monitors at a second of a session that is over."""
+        if self.keepsakes is not None:
+            self.keepsakes.moment(time)
+
     def _tell(self, state: dict[str, Any] | None = None) -> None:
         state = dict(self.session.telemetry() if state is None else state)
+        if state.get("level") != self._level:  # each has a plan of its own
+            self._level = state.get("level")
+            self.connection.send(("plan", _plan(self.session)))
         self.told = time.monotonic()
         state |= {"tick": self.tick, "speed": self.pace.speed, "reached": round(self.pace.reached, 2)}
         self.connection.send(("state", state, self.echo))

@@ -3,7 +3,7 @@
 import { briefing, chooser, cover, finish, record } from "./brief.js";
 import { CtPane } from "./ct.js";
 import { Trace } from "./curves.js";
-import { alternative, debrief } from "./debrief.js";
+import { album, alternative, debrief, moment } from "./debrief.js";
 import { Hands, helpSheet } from "./keys.js";
 import { Pane } from "./panes.js";
 import { Side, announce, refuse } from "./side.js";
@@ -46,6 +46,7 @@ const socket = new Socket({
     if (message.echo) note("picture", message.echo);
     const pane = message.about.pane;
     if (pane === "ct") { ct.show(message); return; }
+    if (pane === "stored") { await side.keep(message, (kept) => recall(panes[kept.plane], kept)); return; }
     await panes[pane].show(message);
     if (panes[pane].held && !$page.placing) { panes[pane].held = ""; panes[pane].words(); }
     if (message.about.live) { choose(panes[pane]); sound(1800, 0.015); }
@@ -84,9 +85,12 @@ function hear(message) {
   } else if (kind === "status") status(message);
   else if (kind === "event") side.event(message.event);
   else if (kind === "past") { $("log").replaceChildren(); message.events.forEach((/** @type {any} */ event) => side.event(event, true)); } else if (kind === "refused") refused(message);
+  else if (kind === "plan") planned(message.plan);
   else if (kind === "control") control(message.control);
   else if (kind === "display") announce(message.behind ? "The display is behind: this page draws too slowly" : "The display is live again");
-  else if (kind === "reset") { side.clear(); syringe.clear(); ct.clear(); for (const pane of Object.values(panes)) pane.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (change) => socket.raw({ kind: "what_if", change })); else if (kind === "alternative") alternative(message.alternative);
+  else if (kind === "reset") { side.clear(); syringe.clear(); ct.clear(); for (const pane of Object.values(panes)) pane.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (command) => socket.raw(command)); else if (kind === "alternative") alternative(message.alternative);
+  else if (kind === "album") album(message.album);
+  else if (kind === "moment") moment(message.moment);
 }
 
 /** @param {any} message */
@@ -148,6 +152,7 @@ function open() {
 function state(now) {
   const before = store.state;
   store.state = now;
+  if (before.level && before.level !== now.level) { endPlacing(); for (const pane of Object.values(panes)) pane.clear(); } // what was held shows another level
   told = performance.now();
   if (now.echo) note("read", now.echo);
   aim(performance.now() - commanded > 700 && !now.arm?.moving);
@@ -163,7 +168,7 @@ function state(now) {
   const hint = (now.hints ?? [])[0] ?? "";
   if (hint && hint !== hinted) announce(hint);
   hinted = hint;
-  if (!before.needles || !before.needles[$page.needle]) follow(now);
+  if (!Object.keys(before.needles ?? {}).length) follow(now);
   if (phase === "run") open();
   if (now.vitals?.alarm && !before.vitals?.alarm) sound(660, 0.6);
   if (now.finished && !before.finished) socket.raw({ kind: "debrief" });
@@ -186,7 +191,7 @@ function aim(settled) {
   if (settled && store.state.arm) $page.target = { ...store.state.arm };
 }
 
-/** A single placed needle is the one in the hand. @param {any} now */
+/** The first needle to be placed is the one in the hand; later ones are chosen. @param {any} now */
 function follow(now) {
   const names = Object.keys(now.needles ?? {});
   if (names.length === 1 && !names.includes($page.needle)) $page.needle = names[0];
@@ -205,7 +210,6 @@ function begin(action) {
   const own = page[action.id];
   if (own) { own(); return; }
   if (action.command) foresee(action.command, send(filled(action.command)));
-  if (action.id === "xray.store") side.store(panes[$page.plane], recall);
   if (action.id === "cement.leak") leak();
   if (store.state.arm) show(store.state);
 }
@@ -233,14 +237,16 @@ const page = {
   "xray.faster": () => pulses(1), "xray.slower": () => pulses(-1),
   "xray.close": () => collimate(1), "xray.open": () => collimate(-1),
   "xray.magnify": () => send({ kind: "arm", magnification: ((store.state.arm?.magnification ?? 0) + 1) % 3 }),
+  "xray.subtract": subtract,
   "arm.view": () => { const other = store.state.arm?.plane === "ap" ? "lateral" : "ap"; $page.target = { ...$page.target, orbital_deg: VIEWS[other], cranial_deg: 0 }; send({ kind: "arm", orbital_deg: VIEWS[other], cranial_deg: 0 }); },
   "arm.stop": () => { send({ kind: "arm_stop" }); commanded = 0; },
   "needle.other": () => { const names = [...document.querySelectorAll("[data-needle]")].map((node) => /** @type {HTMLElement} */ (node).dataset.needle ?? ""); needle(names[(names.indexOf($page.needle) + 1) % names.length]); },
   "needle.place": place,
   "needle.skin_up": () => nudge(-1, 0), "needle.skin_down": () => nudge(1, 0), "needle.skin_left": () => nudge(0, -1), "needle.skin_right": () => nudge(0, 1),
-  "call.ct": () => { send({ kind: "ct" }); side.tab("t-ct"); },
+  "call.ct": () => { send({ kind: "ct", centre_mm: [ct.offset.sagittal, ct.offset.coronal, ct.offset.axial] }); side.tab("t-ct"); },
   "cement.faster": () => plunge(1), "cement.slower": () => plunge(-1),
-  "view.invert": () => active().invert(), "view.reset": () => active().reset(), "view.subtract": () => active().subtract(),
+  "view.invert": () => active().invert(), "view.reset": () => active().reset(),
+  "view.cross": () => { $page.cross = !$page.cross; for (const pane of Object.values(panes)) pane.draw(); },
   "view.in": () => active().zoom(1.15), "view.out": () => active().zoom(1 / 1.15),
   "view.brighter": () => active().shift(0, -10), "view.darker": () => active().shift(0, 10),
   "view.harder": () => active().shift(-25, 0), "view.softer": () => active().shift(25, 0),
@@ -267,6 +273,15 @@ function collimate(step) {
   const at = OPENINGS.findIndex((each) => (each === null ? !now : now && Math.abs(each[0] - now[0]) < 1));
   const next = OPENINGS[Math.min(OPENINGS.length - 1, Math.max(0, at + step))];
   send({ kind: "collimate", width_mm: next?.[0] ?? 0, height_mm: next?.[1] ?? 0 });
+}
+
+/** From plain pictures to subtracted ones (a mask is taken if there is none), to a roadmap if there is a run, and back. */
+function subtract() {
+  const arm = store.state.arm ?? {}, masked = arm.masks?.includes(arm.plane), run = arm.roadmaps?.includes(arm.plane);
+  if (arm.treatment === "off" || !arm.treatment) {
+    if (!masked) send({ kind: "mask" });
+    send({ kind: "subtract", mode: "dsa" });
+  } else send({ kind: "subtract", mode: arm.treatment === "dsa" && run ? "roadmap" : "off" });
 }
 
 /** @param {number} step */

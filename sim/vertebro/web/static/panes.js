@@ -3,7 +3,20 @@
 import { make, store } from "./store.js";
 
 const FULL = { low: 0, high: 255 };
-const SUBTRACTED = 2.5; // contrast of a subtraction
+const TREATED = /** @type {Record<string, string>} */ ({ dsa: "SUBTRACTED", roadmap: "ROADMAP" });
+
+/** Greys of a JPEG. @param {any} message @param {HTMLCanvasElement} canvas takes its size and is drawn on */
+export async function decoded(message, canvas) {
+  const bitmap = await createImageBitmap(new Blob([message.blocks[0]], { type: "image/jpeg" }));
+  const { width, height } = bitmap;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const words = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer), grey = new Uint8Array(words.length);
+  for (let i = 0; i < words.length; i += 1) grey[i] = words[i] & 255;
+  return { grey, width, height };
+}
 
 export class Pane {
   /** @param {HTMLElement} root @param {string} plane @param {(pane: Pane) => void} chosen @param {(pane: Pane, pixel: number[]) => void} clicked */
@@ -14,10 +27,9 @@ export class Pane {
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.grey = new Uint8Array(0);
     this.width = this.height = 0;
-    /** @type {Uint8Array | null} */
-    this.mask = null;
     this.about = /** @type {any} */ ({});
-    this.number = 0;
+    this.number = this.arrival = this.session = 0;
+    this.raw = /** @type {HTMLCanvasElement} */ (document.createElement("canvas")); // where pictures are decoded
     this.plain = /** @type {HTMLCanvasElement} */ (document.createElement("canvas"));
     this.view = { ...FULL, inverted: false, zoom: 1, x: 0, y: 0 };
     this.marks = /** @type {number[][]} */ ([]);
@@ -99,14 +111,14 @@ export class Pane {
   }
 
   invert() { this.view.inverted = !this.view.inverted; this.draw(); }
-  subtract() { this.mask = this.mask ? null : this.grey.slice(); this.draw(); }
-  reset() { Object.assign(this.view, { ...FULL, inverted: false, zoom: 1, x: 0, y: 0 }); this.mask = null; this.draw(); }
+  reset() { Object.assign(this.view, { ...FULL, inverted: false, zoom: 1, x: 0, y: 0 }); this.draw(); }
   /** @param {number} wide @param {number} up */
   shift(wide, up) { this.window({ ...this.view }, wide, up); this.draw(); }
 
   /** No picture: another session begins. */
   clear() {
-    Object.assign(this, { width: 0, height: 0, grey: new Uint8Array(0), about: {}, mask: null, marks: [], held: "" });
+    this.session += 1;
+    Object.assign(this, { width: 0, height: 0, grey: new Uint8Array(0), about: {}, marks: [], held: "" });
     this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.empty.hidden = false;
     this.scale.hidden = true;
@@ -116,16 +128,12 @@ export class Pane {
 
   /** @param {any} message */
   async show(message) {
-    const bitmap = await createImageBitmap(new Blob([message.blocks[0]], { type: "image/jpeg" }));
-    const { width, height } = bitmap;
+    const session = this.session;
+    const { grey, width, height } = await decoded(message, this.raw);
+    if (session !== this.session || message.arrival < this.arrival) return; // another session, or a newer picture was faster
+    this.arrival = message.arrival;
     if (this.plain.width !== width || this.plain.height !== height) Object.assign(this.plain, { width, height });
-    const context = /** @type {CanvasRenderingContext2D} */ (this.plain.getContext("2d", { willReadFrequently: true }));
-    context.drawImage(bitmap, 0, 0);
-    bitmap.close();
-    const words = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
-    if (this.grey.length !== words.length) { this.grey = new Uint8Array(words.length); this.mask = null; }
-    for (let i = 0; i < words.length; i += 1) this.grey[i] = words[i] & 255;
-    Object.assign(this, { width, height, about: message.about, number: message.number });
+    Object.assign(this, { grey, width, height, about: message.about, number: message.number });
     this.empty.hidden = true;
     if (!store.page.placing) this.marks = [];
     this.draw();
@@ -155,8 +163,7 @@ export class Pane {
     if (!this.width) return;
     const picture = new ImageData(this.width, this.height);
     const words = new Uint32Array(picture.data.buffer), table = this.table();
-    if (this.mask) for (let i = 0; i < words.length; i += 1) words[i] = table[Math.min(255, Math.max(0, Math.round(128 + SUBTRACTED * (this.grey[i] - this.mask[i]))))];
-    else for (let i = 0; i < words.length; i += 1) words[i] = table[this.grey[i]];
+    for (let i = 0; i < words.length; i += 1) words[i] = table[this.grey[i]];
     /** @type {CanvasRenderingContext2D} */ (this.plain.getContext("2d", { willReadFrequently: true })).putImageData(picture, 0, 0);
     const { side, left, top } = this.place(this.canvas.width / this.ratio, this.canvas.height / this.ratio);
     this.context.fillStyle = "#000";
@@ -170,6 +177,21 @@ export class Pane {
       return spot;
     }));
     this.ruler(side);
+    this.cross(left + side / 2, top + side / 2);
+  }
+
+  /** Lines through the middle of the field, where the isocentre is. @param {number} x @param {number} y */
+  cross(x, y) {
+    if (!store.page.cross) return;
+    const r = this.ratio;
+    this.context.strokeStyle = "rgba(120, 220, 255, 0.65)";
+    this.context.lineWidth = 1;
+    this.context.beginPath();
+    this.context.moveTo(Math.round(x * r) + 0.5, 0);
+    this.context.lineTo(Math.round(x * r) + 0.5, this.canvas.height);
+    this.context.moveTo(0, Math.round(y * r) + 0.5);
+    this.context.lineTo(this.canvas.width, Math.round(y * r) + 0.5);
+    this.context.stroke();
   }
 
   get ratio() { return this.root.clientWidth ? this.canvas.width / this.root.clientWidth : 1; }
@@ -186,7 +208,7 @@ export class Pane {
     const live = Boolean(store.state.arm?.pedal) && store.state.arm?.plane === this.plane && about.live;
     const angle = (/** @type {number} */ value, /** @type {string[]} */ names) => `${value < 0 ? names[1] : names[0]} ${Math.abs(value).toFixed(0)}°`;
     text.tl.replaceChildren(...this.width ? [make("b", { class: `tag ${live ? "live" : "lih"}`, text: live ? "● LIVE" : "LIH" })] : [],
-      ...view.inverted ? [" ", make("b", { class: "tag ref", text: "INVERTED" })] : [], ...this.mask ? [" ", make("b", { class: "tag ref", text: "SUBTRACTED" })] : [],
+      ...view.inverted ? [" ", make("b", { class: "tag ref", text: "INVERTED" })] : [], ...this.width && TREATED[about.treatment] ? [" ", make("b", { class: "tag ref", text: TREATED[about.treatment] })] : [],
       ...this.held ? [" ", make("b", { class: "tag ref", text: this.held })] : []);
     text.tr.textContent = this.plane === "ap" ? "FRONTAL" : "LATERAL";
     text.bl.textContent = this.width ? `ORB ${this.orbital().toFixed(0)}°  ${angle(about.cranial_deg ?? 0, ["CRA", "CAU"])}\n${(about.time_s ?? 0).toFixed(1)} s` : "";

@@ -1,16 +1,17 @@
 // @ts-check
 /** The side column: patient, phases, messages, stored pictures, record. */
 import { Trace } from "./curves.js";
+import { decoded } from "./panes.js";
 import { button } from "./strip.js";
 import { $, clock, make, store, write } from "./store.js";
 
 const PHASES = [["position", "Views"], ["needle", "Needle"], ["cement", "Cement"], ["after", "Withdraw"], ["end", "Debrief"]];
 const STORED = 60;
 const LEVELS = [
-  [/alarm|radicular|perforated|cracked|no-go|leak visible|stuck/, "alarm"], [/pain|pulled back|redirected|capped/, "warn"], [/confirmed|anaesthetic|mixed/, "good"],
+  [/alarm|radicular|perforated|cracked|no-go|leak visible|stuck/, "alarm"], [/pain|mask lost|pulled back|redirected|capped/, "warn"], [/confirmed|anaesthetic|mixed/, "good"],
 ];
 // events the trainee could not perceive are for the debrief, not for the screen
-const SILENT = /^(leak|decision point|image|answered|checked|beam|medial line|posterior wall|no-go|anterior wall|needle moved|arm sets out)/;
+const SILENT = /^(leak|contrast seen|decision point|image|answered|checked|beam|medial line|posterior wall|no-go|anterior wall|needle moved|arm sets out)/;
 const WORDS = /** @type {Record<string, (e: any) => string>} */ ({
   "needle placed": (e) => `Needle ${e.needle} on the skin, ${e.gauge} G`,
   "bone contact": (e) => `Bone contact at ${e.depth_mm?.toFixed(0)} mm`,
@@ -23,6 +24,9 @@ const WORDS = /** @type {Record<string, (e: any) => string>} */ ({
   "vital signs alarming": (e) => `Alarm: mean pressure ${e.map_mmhg?.toFixed(0)} mmHg, SpO₂ ${e.spo2?.toFixed(0)} %`,
   "radicular pain": () => "New leg pain",
   "needle withdrawn": (e) => `Needle ${e.needle} out`,
+  "mask taken": (e) => `Mask taken: ${e.plane === "ap" ? "AP" : "lateral"}${e.after_contrast ? "; contrast is still in it" : ""}`,
+  "mask lost": () => "The mask no longer fits: something has moved",
+  "contrast injected": (e) => `Contrast is in, ${e.volume_ml.toFixed(1)} ml: where did it go?`,
   ct: (e) => `CT done, ${e.dlp_mgy_cm} mGy·cm`,
   called: (e) => `Called: ${e.whom}`,
 });
@@ -37,7 +41,7 @@ export class Side {
     $("phases").replaceChildren(...PHASES.map(([id, text]) => make("li", { "data-phase": id, text })));
   }
 
-  clear() { this.trend.clear(); $("log").replaceChildren(); $("thumbs").replaceChildren(); this.voice = ""; }
+  clear() { this.trend.clear(); $("log").replaceChildren(); $("thumbs").replaceChildren(); $("stored-none").hidden = false; this.voice = ""; }
 
   tabs() {
     const tabs = [...document.querySelectorAll("[role=tab]")];
@@ -112,16 +116,19 @@ export class Side {
     if (!past && (level === "alarm" || level === "warn")) announce(text);
   }
 
-  /** @param {import("./panes.js").Pane} pane @param {(pane: any, kept: any) => void} recall */
-  store(pane, recall) {
-    if (!pane.width) return;
-    const kept = { grey: pane.grey.slice(), about: { ...pane.about }, width: pane.width, height: pane.height, plane: pane.plane };
-    const small = /** @type {HTMLCanvasElement} */ (make("canvas", { width: 128, height: 128 }));
-    small.getContext("2d")?.drawImage(pane.plain, 0, 0, 128, 128);
-    const title = `${pane.plane === "ap" ? "AP" : "LAT"} ${clock(kept.about.time_s)}`;
+  /** A picture the session has stored; one that is here already stays. @param {any} message @param {(kept: any) => void} recall */
+  async keep(message, recall) {
+    const { about } = message, id = `stored-${about.stored}`, thumbs = $("thumbs");
+    if (document.getElementById(id)) return;
+    const whole = /** @type {HTMLCanvasElement} */ (make("canvas")), small = /** @type {HTMLCanvasElement} */ (make("canvas", { width: 128, height: 128 }));
+    const kept = { ...await decoded(message, whole), about, plane: about.plane, title: `${about.plane === "ap" ? "AP" : "LAT"} ${clock(about.time_s)}` };
+    if (document.getElementById(id)) return;
+    small.getContext("2d")?.drawImage(whole, 0, 0, 128, 128);
     $("stored-none").hidden = true;
-    $("thumbs").prepend(make("button", { type: "button", "aria-label": `Show stored picture ${title}`, onclick: () => recall(pane, { ...kept, title }) }, small, title));
-    while ($("thumbs").children.length > STORED) $("thumbs").lastChild?.remove();
+    const button = make("button", { type: "button", id, "aria-label": `Show stored picture ${kept.title}`, onclick: () => recall(kept) }, small, kept.title);
+    const later = [...thumbs.children].find((node) => Number(node.id.slice("stored-".length)) < about.stored);
+    thumbs.insertBefore(button, later ?? null);
+    while (thumbs.children.length > STORED) thumbs.lastChild?.remove();
   }
 }
 

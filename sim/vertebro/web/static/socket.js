@@ -66,7 +66,7 @@ export class Socket {
     this.heard = performance.now();
     this.received += 1;
     if (typeof data === "string") { this.listener.text(JSON.parse(data)); return; }
-    const message = unpack(data);
+    const message = { ...unpack(data), arrival: this.received };
     this.open += 1;
     this.mostOpen = Math.max(this.mostOpen, this.open);
     this.listener.picture(message).finally(() => {

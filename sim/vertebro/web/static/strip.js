@@ -38,10 +38,10 @@ export function build() {
     pad("Table", [["arm.up|⤒", "arm.head|↑", "arm.down|⤓"], ["arm.left|←", "=", "arm.right|→"], [null, "arm.feet|↓", null]], "o-table"),
     make("div", { class: "column" }, make("span", { text: "Pulses a second" }),
       make("div", { class: "segments", role: "group", "aria-label": "Pulses a second" }, ...RATES.map((rate) => make("button", { type: "button", "data-rate": rate, "aria-pressed": "false", text: String(rate) }))),
-      make("span", { text: "Collimator" }),
+      make("span", {}, "Collimator ", make("output", { id: "o-collimator" })),
       make("div", { class: "row" }, button("xray.close", "▸◂"), button("xray.open", "◂▸")),
-      make("output", { id: "o-collimator", class: "muted" }),
-      make("div", { class: "row" }, button("xray.magnify", "Mag"), make("output", { id: "o-mag" }))),
+      make("div", { class: "row tight" }, button("xray.magnify", "Mag"), make("output", { id: "o-mag" })),
+      make("div", { class: "row tight" }, button("xray.mask", "Mask"), button("xray.subtract", "DSA"))),
     make("div", { class: "column" }, button("xray.pedal", "X-RAY PEDAL", "pedal"),
       make("div", { class: "row" }, button("xray.expose", "Single"), button("xray.store", "Store")),
       make("div", { class: "row" }, button("arm.view", "AP ⇄ LAT", "primary"), button("arm.stop", "Stop"))));
@@ -80,6 +80,7 @@ export function show(state) {
   write("o-arm", `${sign(page.target.orbital_deg ?? arm.orbital_deg)}°`);
   write("o-table", `${sign(arm.table_height_mm)}`);
   write("o-mag", String(arm.magnification));
+  for (const node of document.querySelectorAll("[data-action='xray.subtract']")) node.setAttribute("aria-pressed", String(arm.treatment === "dsa" || arm.treatment === "roadmap"));
   write("o-collimator", arm.collimation_mm ? `${arm.collimation_mm.map((/** @type {number} */ x) => x.toFixed(0)).join(" × ")} mm` : "open");
   for (const node of document.querySelectorAll("[data-rate]")) node.setAttribute("aria-pressed", String(Number(/** @type {HTMLElement} */ (node).dataset.rate) === arm.pulse_rate));
   showNeedle(state);
@@ -100,7 +101,7 @@ function showNeedle(state) {
   write("o-depth", needle ? needle.depth_mm.toFixed(1) : "–");
   const angles = needle ?? { convergence_deg: page.convergence, caudal_deg: page.caudal };
   write("o-angle", `${angles.convergence_deg.toFixed(0)}°`);
-  write("o-needle", `${angles.convergence_deg.toFixed(0)}° medial, ${Math.abs(angles.caudal_deg).toFixed(0)}° ${angles.caudal_deg < 0 ? "cranial" : "caudal"}${needle ? (needle.in_bone ? " · in bone" : " · soft tissue") : ""}`);
+  write("o-needle", `${angles.convergence_deg.toFixed(0)}° medial, ${Math.abs(angles.caudal_deg).toFixed(0)}° ${angles.caudal_deg < 0 ? "cranial" : "caudal"}${needle ? (needle.in_bone ? " · in bone" : " · soft tissue") : ""}${needle?.resistance_n ? ` · ${needle.resistance_n.toFixed(0)} N` : ""}${needle?.moment_n_m > 0.3 ? ` · levering ${needle.moment_n_m.toFixed(1)} N·m` : ""}`);
 }
 
 /** @param {any} syringe @param {any} cement */
