@@ -10,6 +10,7 @@ import typer
 
 from vertebro.cli.output import NOTICE, JsonOption, emit, progress
 
+SHOWN = 5  # failed members that are told one by one
 EXAMPLE = """\b
 A study file:
   title = "How much cement"
@@ -66,6 +67,11 @@ def sweep(
         f"{study.title}: {result.finished} of {result.members} members finished, {result.failed} failed, "
         f"{result.seconds:.0f} s"
     ]
+    if result.failed:
+        lost = _failures(load_table(result.folder))
+        facts["errors"] = lost
+        lines += [f"  member {number:05d}: {text}" for number, text in list(lost.items())[:SHOWN]]
+        lines += [f"  … and {len(lost) - SHOWN} more in the table"] if len(lost) > SHOWN else []
     if result.finished:
         from vertebro.study import leak_shares
         from vertebro.view.figures_study import draw_study
@@ -82,6 +88,12 @@ def sweep(
     emit(_json(facts), "\n".join(lines), as_json)
     if result.interrupted:
         sys.exit(130)
+
+
+def _failures(table: Any) -> dict[int, str]:
+    """Number of each failed member, and what went wrong."""
+    lost = table[table["status"] == "failed"]
+    return {int(number): str(text) for number, text in zip(lost["number"], lost["error"], strict=True)}
 
 
 def _line(kind: str, row: dict[str, float]) -> str:
