@@ -191,7 +191,8 @@ def _ct(session: Session, action: act.CtSlice) -> None:
     scene = site.planned if site.engine is None else site.engine.scene
     scene = _with_needles(scene, site.subject.needles)
     centre = tuple(x * mm for x in action.centre_mm)
-    slices = ct_planes(scene, site.subject.fraction, needles=bool(site.subject.needles), centre=centre)  # type: ignore[arg-type]
+    about = {"veins": site.subject.veins, "needles": bool(site.subject.needles), "centre": centre}
+    slices = ct_planes(scene, site.subject.fraction, **about)  # type: ignore[arg-type]
     session.slices = {plane: found.hu for plane, found in slices.items()}
     session.arm.seq += 1
     session.scanned = session.arm.seq, session.time
