@@ -36,8 +36,8 @@
 # predictions either. All else is one, of the model and of the priors in the files, which are ours where no source is
 # named. Voxels are 1.5 mm; veins and thin cracks are lines of their own.
 #
-# **Older than the present cracks.** The stored tables were made when cracks of endplates were voxels; they leave the bone
-# as slits now, and fissures of a wall begin in the shell. On two single cracks at 1.5 mm 35 and 63 % less cement reached
+# **Older than the present cracks.** The stored tables were made when cracks of endplates were voxels; they leave bone
+# as slits now, and fissures of a wall begin in the shell. On two cracks at 1.5 mm 35 and 63 % less cement reached
 # the disc, so D below is probably too high. What it does to the shares, and to C, was not measured. 218 of the 400
 # members have a crack; `FULL=1` makes all anew.
 #

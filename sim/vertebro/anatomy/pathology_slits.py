@@ -12,8 +12,8 @@ flow along it only and would hold back clot that the bone's flow carries off acr
 that a sheet with several ways out cuts (a chain has one), a crack is voxels, share w/T of each. The chain begins where
 they end: in the shell, or at its surface.
 
-Measured: an endplate crack of 0.6 x 20 mm, 3 mL, marrow of 1 Pa·s. What passes it, 0.06 to 0.07 mL at 1.2 and 1.5 mm by
-either model, is what the torn disc takes; how much of that is cement differs. Voxels of 1.5, 1.2, 0.8 and 0.6 mm: 0.029,
+Measured: an endplate crack of 0.6 x 20 mm, 3 mL, marrow of 1 Pa·s. What passes it, 0.06 to 0.07 mL at 1.2 and 1.5 mm
+by either, is what the torn disc takes; how much of that is cement differs. Voxels of 1.5, 1.2, 0.8 and 0.6 mm: 0.029,
 0.024, 0.023, 0.000 mL; chains at the first three: 0.019, 0.008, 0.017. Neither converges: the front's reach of the
 endplate depends on the grid too. Chains through the open bone: 0.010, 0.002 mL at 1.5, 1.2 mm.
 """
