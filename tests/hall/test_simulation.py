@@ -171,6 +171,15 @@ def test_ctrl_c_keeps_what_is_done(cold_case, coarse_anatomy, tmp_path):
     assert Run.load(run.save(tmp_path / "half")).summary["status"] == "interrupted"
 
 
+@pytest.fixture
+def listening_to_ctrl_c():
+    """Python's own answer to SIGINT, also where the tests run in a background job, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening_to_ctrl_c")
 @pytest.mark.parametrize(("part", "calls"), [("stepper", 3), ("warmth", 2), ("field", 4)])
 def test_ctrl_c_in_the_middle_of_a_round_leaves_no_half_round(coarse_case, coarse_anatomy, part, calls):
     """A real SIGINT while the flow, or the heat during and after the injection, is being advanced: fluid and heat of
