@@ -104,6 +104,18 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
     }
 
 
+def check_change(change: str) -> None:
+    """Refuse a change that is not one of `CHANGES`.
+
+    Raises
+    ------
+    SessionError
+        Naming the known ones.
+    """
+    if change not in CHANGES:
+        raise SessionError("unknown change", where="what_if", value=change, allowed=", ".join(CHANGES))
+
+
 def what_if(lines: Sequence[Line], change: str, *, anatomies: Mapping[str, Anatomy] | None = None) -> dict[str, Any]:
     """The session again with one thing changed: what would have come out.
 
@@ -125,8 +137,7 @@ def what_if(lines: Sequence[Line], change: str, *, anatomies: Mapping[str, Anato
     SessionError
         If the change is unknown.
     """
-    if change not in CHANGES:
-        raise SessionError("unknown change", where="what_if", value=change, allowed=", ".join(CHANGES))
+    check_change(change)
     plan = _changed(lines, change)
     answer: dict[str, Any] = {"change": change, "text": CHANGES[change], "applies": plan is not None}
     if plan is None:

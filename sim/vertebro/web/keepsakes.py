@@ -103,10 +103,9 @@ class Keepsakes:
         SessionError
             If the change is unknown.
         """
-        from vertebro.training.debrief import CHANGES
+        from vertebro.training.replay import check_change
 
-        if change not in CHANGES:
-            raise SessionError("unknown change", where="what_if", value=change, allowed=", ".join(CHANGES))
+        check_change(change)
         self._waiting.append(change)
 
     def _ask_helper(self) -> None:
