@@ -217,7 +217,7 @@ SOURCES: dict[str, Source] = _table(
     ("fujii2009", "Fujii et al., Br J Radiol 82:1010-1018 (2009), 64-row scanners: CTDIvol and effective mAs of adult chest protocols at 120 kV (table 2)", "PMC3473380"),
     ("impact_ct", "ImPACT CT Patient Dosimetry Calculator: CTDIw of the 32 cm body phantom by voltage", ""),
     ("schauberger2012", "Schauberger et al., AJNR (2012), tube current of CT fluoroscopic lumbar nerve root blocks: 59 +- 20 mA, 10 s", "doi:10.3174/ajnr.A3096"),
-    ("coolens2003", "Coolens and Childs, Phys Med Biol 48:1591-1603 (2003), extended CT scale for metal: -10240 to 30710 HU", "doi:10.1088/0031-9155/48/11/308"),
+    ("coolens2003", "Coolens and Childs, Phys Med Biol 48 (2003), extended CT scale for metal: -10240 to 30710 HU; cited from memory, to be checked", ""),
     ("meyer2010", "Meyer et al., Med Phys 37:5482-5493 (2010), normalised metal artefact reduction", ""),
     ("ncrp133", "NCRP Report 133 (2000), radiation protection for procedures outside the radiology department", ""),
     ("ijss_spinejack", "Vertebroplasty against SpineJack, Int J Spine Surg, table 2: dose-area product and time per procedure", "ijssurgery.com"),
