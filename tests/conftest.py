@@ -23,6 +23,15 @@ settings.register_profile("house", deadline=None, derandomize=True, max_examples
 settings.load_profile("house")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Before xdist starts its workers, so that they do not all compile the same kernels side by side."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        from vertebro.warm import is_warm, warm_all
+
+        if not is_warm():
+            warm_all(lambda stage, share: None)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """Folder that holds pyproject.toml."""

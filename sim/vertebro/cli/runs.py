@@ -99,9 +99,12 @@ def _run(case: Case, base: Path, out: Path, as_json: bool) -> None:
     from vertebro.record import check_free
     from vertebro.simulation import Simulation
     from vertebro.view.report import preload, write_report
+    from vertebro.warm import is_warm, warm_all
 
     check_free(out)
     with progress(case.title) as tell:
+        if not is_warm():
+            warm_all(tell)
         simulation = Simulation(case, base=base, progress=tell)
         threading.Thread(target=preload, daemon=True).start()
         result = simulation.run()

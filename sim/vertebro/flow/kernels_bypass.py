@@ -14,7 +14,9 @@ def without_cells(nodes, links, tie, weight, out):
     links (2, l), tie (l,) : node, cell and conductance of each entry of `B`, those of a cell one after the other.
     weight (c,) : of the cells.
     """
-    out[:] = nodes
+    for a in range(nodes.shape[0]):
+        for b in range(nodes.shape[1]):
+            out[a, b] = nodes[a, b]
     first = 0
     while first < tie.size:
         cell, end = links[1, first], first + 1

@@ -60,18 +60,18 @@ def distribute(c, ground, share):
             if c[v, i] > 0.0:
                 part = c[v, i] / total
                 ground[i] += part * ground[v]
-                share[i] += part * share[v]
+                for k in range(share.shape[1]):  # whole rows at once would cost seconds of compiling
+                    share[i, k] += part * share[v, k]
                 for j in range(i + 1, n):
                     c[i, j] += part * c[v, j]
     for m in range(n):
         v = n - 1 - m
-        if c[v, v] <= 0.0:
-            share[v] = 0.0
-            continue
-        for i in range(v + 1, n):
-            if c[v, i] > 0.0:
-                share[v] += c[v, i] * share[i]
-        share[v] /= c[v, v]
+        for k in range(share.shape[1]):
+            total = share[v, k]
+            for i in range(v + 1, n):
+                if c[v, i] > 0.0:
+                    total += c[v, i] * share[i, k]
+            share[v, k] = total / c[v, v] if c[v, v] > 0.0 else 0.0
 
 
 @kernel

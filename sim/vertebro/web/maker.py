@@ -25,13 +25,13 @@ def make_session(
         Of the session's log.
     """
     report("loading the simulator", 0.02)
+    from vertebro import warm
     from vertebro.imaging import Stream
     from vertebro.training.log import NAME
     from vertebro.training.memory import Memory
     from vertebro.training.session import Session
-    from vertebro.web import warming
 
-    compiling = warming.begin()
+    compiling = None if warm.is_warm("flow") else warm.begin("flow")
     if compiling is not None:
         report("preparing the simulator, once on this machine", 0.05)
     session = Session(scenario, seed=seed, mode=mode, log=folder / NAME, progress=_later(report))
@@ -39,7 +39,7 @@ def make_session(
     report("first picture", 0.85)
     ready = session.arm.ready(session.site.subject)  # projected before the pedal is touched
     Stream(ready.view).frame()  # of no session: loads what makes pictures
-    warming.then(compiling, session.site.rehearse)
+    warm.then(compiling, session.site.rehearse)
     return session
 
 
