@@ -48,6 +48,7 @@ from vertebro.procedure import (
 )
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
 from vertebro.tissue import Compartment, Tissue
+from vertebro.tracks import track_exit
 from vertebro.units import mm
 
 Progress = Callable[[str, float], None]
@@ -282,7 +283,8 @@ def leak_monitor(scene: Scene) -> LeakMonitor:
         compartment=counted_compartments(scene),
         frame=body_frame(vertebra),
         exit_routes={exit_.name: exit_.route for exit_ in vertebra.exits}
-        | dict.fromkeys(network.outlet_names if network is not None else (), "vein"),
+        | dict.fromkeys(network.outlet_names if network is not None else (), "vein")
+        | {track_exit(needle.name): "track" for needle in scene.needles},
         exit_positions={exit_.name: vertebra.grid.world(exit_.cells).mean(axis=0) for exit_ in vertebra.exits}
         | (dict(zip(network.outlet_names, network.nodes[network.outlet_node], strict=True)) if network else {}),
         vein=vertebra.tissue == Tissue.VEIN,
@@ -308,6 +310,11 @@ def risk_watch(scene: Scene) -> RiskWatch:
     )
 
 
+def bone_mask(anatomy: Anatomy) -> NDArray[np.bool_]:
+    """(nr, na, ns) the vertebra's body and arch."""
+    return np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
+
+
 def counted_compartments(scene: Scene) -> np.ndarray:
     """The anatomy's compartments with the needle shafts outside the body marked TRACK."""
     compartment = scene.anatomy.compartment.copy()
@@ -320,7 +327,7 @@ def counted_compartments(scene: Scene) -> np.ndarray:
 def _tuned(anatomy: Anatomy, case: Case) -> Anatomy:
     """Apply the settings a case may change on any anatomy: venous pressure and the permeability's level."""
     exits = tuple(dataclasses.replace(exit_, pressure=case.anatomy.venous_pressure) for exit_ in anatomy.exits)
-    bone = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
+    bone = bone_mask(anatomy)
     permeability = np.where(bone, anatomy.permeability * permeability_level(case), anatomy.permeability)
     network = None if anatomy.network is None else anatomy.network.with_pressure(case.anatomy.venous_pressure)
     return dataclasses.replace(anatomy, exits=exits, permeability=permeability, network=network)

@@ -6,6 +6,7 @@ its time has come. Rounds end exactly at schedule points, picture times and limi
 
 from __future__ import annotations
 
+import math
 import time as wall_clock
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.build import Scene, build, flow_problem, leak_monitor, well_of
+from vertebro.build import Scene, bone_mask, build, flow_problem, leak_monitor, well_of
 from vertebro.case import Case
 from vertebro.delivery import Push
 from vertebro.drainage import gone, vein_cement
@@ -23,11 +24,15 @@ from vertebro.flow import FlowProblem, Stepper
 from vertebro.flow.vessels import QUICK
 from vertebro.handling import Handling, planned_duration
 from vertebro.interrupts import Interrupts
+from vertebro.leakage import face_conductance
 from vertebro.observe import Camera
 from vertebro.procedure import Inject, Needle, Step, Wait
 from vertebro.procedure.schedule import MAX_RATE, FreshBatch, Retract, Stylet, Withdraw
+from vertebro.procedure.withdrawal import PULL_SPEED
 from vertebro.record import Run
 from vertebro.summary import manifest, summarise
+from vertebro.tracks import open_track, tail_parts
+from vertebro.units import ml, mm
 from vertebro.warmth import Warmth
 from vertebro.witness import Witness
 
@@ -206,12 +211,50 @@ class Simulation:
 
     def _pull(self, step: Retract | Withdraw) -> None:
         """Needle back or out: what it leaves behind, and where cement comes out from now on."""
+        needle = self.handling.needles[step.needle]
         event, facts, moved = self.handling.pull(step, self.state.saturation)
         self._happens(event, **facts)
+        if facts["distance_mm"] > 0.0:
+            self._open_track(needle, moved)
+            if facts["tail_ml"] > 0.0:
+                self._leave_tail(needle, facts["tail_ml"] * ml, facts["distance_mm"] * mm / PULL_SPEED)
         if moved is not None:
             self._open_at(moved)
         if self.camera is not None:
             self.camera.show_needles(tuple(self.handling.needles.values()))
+
+    def _open_track(self, needle: Needle, moved: Needle | None) -> None:
+        """What a pulled needle leaves is open from now on."""
+        anatomy = self.scene.anatomy
+        self.problem = open_track(self.problem, needle, moved, bone_mask(anatomy))
+        for outlet in self.problem.outlets:
+            self.state.outflow.setdefault(outlet.name, 0.0)
+            self.state.outflow_displaced.setdefault(outlet.name, 0.0)
+        self.stepper = self._new_stepper(self.problem)
+        spacing = anatomy.grid.spacing
+        self.monitor.rewire(face_conductance(self.problem.permeability, self.problem.face_resistance, spacing))
+
+    def _leave_tail(self, needle: Needle, volume: float, duration: float) -> None:
+        """Cement that follows the tip while it is pulled fills the track from its deep end."""
+        anatomy = self.scene.anatomy
+        for cells, part in tail_parts(needle, anatomy.grid, bone_mask(anatomy), volume):
+            self.problem = self.problem.with_well(needle.name, cells=cells, radius=None)
+            self.stepper = self._new_stepper(self.problem)
+            self._let_in(needle.name, part, duration * part / volume)
+
+    def _let_in(self, needle: str, volume: float, duration: float) -> None:
+        """Rounds in which cement enters without a plunger."""
+        rounds = math.ceil(duration / self.case.flow.interval)
+        for _ in range(rounds):
+            with self._timed("flow"):
+                self.stepper.set_well(needle, rate=volume / duration)
+                report = self.stepper.advance(self.state, duration / rounds)
+            self._warm(needle, volume / duration, duration / rounds)
+            self._balance = max(self._balance, report.balance_error)
+            self.handling.elapse(duration / rounds, {}, self.state.time)
+            self._look()
+            self._note(None, 0.0, self._resting_pressure(), 0.0, report.iterations)
+        self._stop(needle)
 
     def _open_at(self, needle: Needle) -> None:
         """From now on cement comes out where this needle's openings are."""

@@ -189,7 +189,8 @@ def test_after_retracting_cement_comes_out_farther_back(go, coarse_anatomy):
     late = np.argwhere(np.isfinite(run.injection_time) & (run.injection_time > 7.0) & (run.saturation[-1] > 0.3))
     along = (grid.world(late) - needle.tip) @ needle.direction
     assert along.mean() == pytest.approx(-8e-3, abs=3e-3)
-    assert run.summary["volume_injected_ml"] == pytest.approx(0.6, rel=1e-9)
+    # the tail that follows the tip is cement in the patient too
+    assert run.summary["volume_injected_ml"] == pytest.approx(0.6 + event["tail_ml"], rel=1e-9)
     assert run.summary["volume_balance_error"] < 1e-6
 
 
@@ -197,8 +198,9 @@ def test_a_needle_pulled_out_of_the_region_injects_no_more(go):
     steps = [inject("0.2 ml"), {"do": "retract", "needle": "left", "distance": "95 mm"}, inject("0.2 ml")]
     run = go(steps)
     assert events(run, "step skipped")[0]["reason"] == "the needle is out"
-    assert run.summary["volume_injected_ml"] == pytest.approx(0.2)
-    assert run.summary["deliveries"][0]["withdrawn"]
+    (device,) = run.summary["deliveries"]
+    assert 0.2 <= run.summary["volume_injected_ml"] <= 0.2 + device["tail_ml"]
+    assert device["withdrawn"]
 
 
 def test_the_marrow_is_reported_in_words_and_numbers(go):

@@ -100,6 +100,11 @@ class LeakMonitor:
         self._outside = 0.0
         self._time = -math.inf
 
+    def rewire(self, conductance: Float) -> None:
+        """From now on cement crosses faces as easily as this, (3, …) [m]: something has opened or closed."""
+        self._grid.check(conductance, "conductance")
+        self._tracer.rewire(conductance)
+
     def update(
         self,
         time: float,

@@ -54,10 +54,16 @@ class Tracer:
         self._compartment = np.ascontiguousarray(compartment, np.uint8).ravel()
         self._in_bone = np.ascontiguousarray(in_bone).ravel()
         self._vein = np.ascontiguousarray(vein).ravel()
-        self._conductance = None if conductance is None else np.asarray(conductance, float).reshape(3, -1)
+        self._conductance: Float | None = None
+        if conductance is not None:
+            self.rewire(conductance)
         self.route = np.zeros(grid.size, np.uint8)
         self.feeder = np.full(grid.size, NOBODY, np.int64)
         self.seed = np.full(grid.size, NOBODY, np.int64)  # where this cell's cement left the bone
+
+    def rewire(self, conductance: Float) -> None:
+        """From now on cement crosses faces as easily as this, (3, …) [m]."""
+        self._conductance = np.asarray(conductance, float).reshape(3, -1)
 
     def advance(self, amount: Float, cells: Index, pressure: Float | None = None) -> Index:
         """Trace the cells that are wet for the first time; changes `route`, `feeder` and `seed`.

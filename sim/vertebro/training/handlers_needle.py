@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from vertebro.procedure.schedule import Withdraw as TakeOut
 from vertebro.sources import Constant
 from vertebro.training import actions as act
 from vertebro.training.eyes import on_skin
+from vertebro.training.log import TICKS
 from vertebro.training.needles import Track, direction
 from vertebro.training.needles import advance as advance_track
 from vertebro.training.needles import rotate as rotate_track
@@ -130,11 +132,14 @@ def _pull(session: Session, step: Retract | TakeOut) -> None:
     if engine is None:
         raise SessionError("nothing was injected", where="needle", value=name)
     site.settle_needles()
+    before = engine.state.time
     facts = engine.handle(step)
+    pulled = math.ceil((engine.state.time - before) * TICKS)
     site.refresh()
+    site.tick = session.tick + pulled
     details = {key: value for key, value in facts.items() if key not in ("time_s", "event")}
     age = session.cement_age()
-    session.spend(float(PULLING))
+    session.spend(max(float(PULLING), pulled / TICKS))
     state = None if age is None else cement(session.preset).state_word(age)
     session.tell(facts["event"], **details, state=state)
     if facts["event"] == "needle stuck in the cement":
