@@ -168,14 +168,14 @@ def cut_chord(
 
 def sampled_chord(
     dx: float, dy: float, dz: float, ray: Array, ox: float, oy: float, oz: float, axis: Array, along: float, c: float,
-    planes: Array, samples: int = 34, turn: int = 21, rays: int = 12, steps: int = 2_000,
+    planes: Array, lattice: Array, rays: Array | None = None, steps: int = 60_000,
 ) -> float:  # fmt: skip
-    """Mean chord of rays² rays, whatever the lattice."""
-    middles, total = (np.arange(rays) + 0.5) / rays - 0.5, 0.0
-    for down, across in itertools.product(middles, middles):
+    """Ray by ray."""
+    total = 0.0
+    for down, across in lattice.T:
         d = np.array([dx, dy, dz]) + down * ray[1] + across * ray[2]
         total += cut_chord(d[0], d[1], d[2], ox, oy, oz, axis, along, c, planes, steps)
-    return total / rays**2
+    return total / lattice.shape[1]
 
 
 def edge_area(middle: float, w: float, k: float, x: float) -> float:
@@ -258,10 +258,12 @@ def add_cut_cylinder(
     origin = source - start
     along = origin @ axis
     c = origin @ origin - along**2 - radius**2
+    lattice = np.array(list(itertools.product((np.arange(12) + 0.5) / 12 - 0.5, repeat=2))).T
     for row in range(window[0], window[1]):
         for col in range(window[2], window[3]):
             direction = ray[0] + row * ray[1] + col * ray[2]
-            image[row, col] += sign * sampled_chord(*direction, ray, *origin, axis, along, c, planes)
+            mean = sampled_chord(*direction, ray, *origin, axis, along, c, planes, lattice, None, 2_000)
+            image[row, col] += sign * mean
 
 
 def ellipsoid_chord(dx: float, dy: float, dz: float, o: Array, c: float, unit: Array, samples: int = 60_000) -> float:
