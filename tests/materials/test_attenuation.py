@@ -100,7 +100,7 @@ def test_mass_attenuation_is_that_of_the_nist_tables_from_20_to_100_kev(name: st
 
 
 def test_at_least_20_materials_are_checked_from_20_to_120_kev() -> None:
-    """All of `MATERIALS` against xraydb, whose cross sections are XCOM's to the printed digits; here is their number."""
+    """All of `MATERIALS` against xraydb, above; here is how many that are."""
     assert len(MATERIALS) >= 20
 
 
