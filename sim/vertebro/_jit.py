@@ -113,7 +113,7 @@ def _as(context: Any, builder: Any, value: Any, kind: Any) -> Any:
     return builder.bitcast(value, context.get_value_type(kind))
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def exponent_of(_typing: Any, value: Any) -> Any:
     """float32 n of a normal float32 x = m 2^n, m between 1/sqrt(2) and sqrt(2)."""
     if value != types.float32:
@@ -127,7 +127,7 @@ def exponent_of(_typing: Any, value: Any) -> Any:
     return types.float32(types.float32), code
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def scaled(_typing: Any, value: Any, power: Any) -> Any:
     """float32 x 2^n of a float32 x that is not 0 and a whole float32 n, if that is normal."""
     if value != types.float32 or power != types.float32:
@@ -144,7 +144,7 @@ def scaled(_typing: Any, value: Any, power: Any) -> Any:
 SHORT_BIAS = 112 << 23  # shorts have exponents of 5 bits: 2^-15 to 2^16
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def shortened(_typing: Any, value: Any) -> Any:
     """uint16 with 11 bits behind the point of a float32 from 2^-15 to 2^17, which is cut to that range."""
     if value != types.float32:
@@ -161,7 +161,7 @@ def shortened(_typing: Any, value: Any) -> Any:
     return types.uint16(types.float32), code
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def lengthened(_typing: Any, value: Any) -> Any:
     """float32 of what `shortened` made."""
     if value != types.uint16:

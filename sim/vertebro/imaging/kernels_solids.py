@@ -78,7 +78,7 @@ def edge_area(middle, w, k, x):  # type: ignore[no-untyped-def]
     return area if s >= 0.0 else -area
 
 
-@kernel(inline=True)
+@kernel
 def gauss_area(lines, x):  # type: ignore[no-untyped-def]
     """Mean of `edge_area` over a pixel, from its strips at -GAUSS, 0 and GAUSS of it."""
     outer = edge_area(lines[0, 0], lines[0, 1], lines[0, 2], x) + edge_area(lines[2, 0], lines[2, 1], lines[2, 2], x)
@@ -228,7 +228,7 @@ def add_cut_cylinder(source, ray, start, axis, radius, planes, sign, window, ima
     lattice, rays = np.empty((2, MANY)), np.empty((6, MANY))
     for k in range(MANY):
         lattice[0, k], lattice[1, k] = (k + 0.5) / MANY - 0.5, ((k * MANY_TURN) % MANY + 0.5) / MANY - 0.5
-    lines, even = np.empty((3, 3)), 0
+    lines, even = np.empty((3, 3)), np.int64(0)  # a plain 0 would compile `even_lines` a second time
     strips, ends, area = np.empty((9, end - begin)), np.empty((3, end - begin), np.int64), np.empty((3, end - begin))
     for j in range(begin, end):
         low, high, endless, wide = first, last, c <= 0.0, 0.0
