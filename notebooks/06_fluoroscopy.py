@@ -160,8 +160,8 @@ draw_frames(pictures)
 # %%
 view = look(full, "ap")
 network, wide = patient.network, vein_grid(patient.network, 0.8e-3)
-away = np.abs(network.nodes[network.segments][..., 2]).mean(axis=1)  # blood thins the agent on its way
-content = np.exp(-((away / 0.02) ** 2)) * np.pi * network.radius**2 * network.length
+near = np.abs(network.nodes[network.segments][..., 2]).max(axis=1) < 0.025  # what drains this vertebra
+content = np.where(near, np.pi * network.radius**2 * network.length, 0.0)
 agent = 0.5 * view.cement_line(vein_raster(network, wide).fraction(content), wide)
 mask = make_mask([view.frame(number=n) for n in range(8)])
 live = view.frame(contrast_line=agent, number=20)
