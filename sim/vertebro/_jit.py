@@ -19,6 +19,8 @@ from typing import Any, TypeVar, overload
 
 import numba
 from numba.core import config as numba_config
+from numba.core import types
+from numba.extending import intrinsic
 
 from vertebro.paths import cache_root
 
@@ -102,3 +104,72 @@ def _one_at_a_time(compiled: Callable[..., Any], function: Callable[..., Any]) -
             return compiled(*args)
 
     return call
+
+
+# What numpy's views do for arrays, for one number in a loop: no scratch row, and 32 bits stay 32 bits.
+
+
+def _as(context: Any, builder: Any, value: Any, kind: Any) -> Any:
+    return builder.bitcast(value, context.get_value_type(kind))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def exponent_of(_typing: Any, value: Any) -> Any:
+    """float32 n of a normal float32 x = m 2^n, m between 1/sqrt(2) and sqrt(2)."""
+    if value != types.float32:
+        raise numba.TypingError("float32 only")
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        raw = _as(context, builder, args[0], types.int32)
+        whole = builder.ashr(builder.sub(raw, raw.type(0x3F3504F3)), raw.type(23))
+        return builder.sitofp(whole, args[0].type)
+
+    return types.float32(types.float32), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def scaled(_typing: Any, value: Any, power: Any) -> Any:
+    """float32 x 2^n of a float32 x that is not 0 and a whole float32 n, if that is normal."""
+    if value != types.float32 or power != types.float32:
+        raise numba.TypingError("float32 only")
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        raw = _as(context, builder, args[0], types.int32)
+        shift = builder.shl(builder.fptosi(args[1], raw.type), raw.type(23))
+        return _as(context, builder, builder.add(raw, shift), types.float32)
+
+    return types.float32(types.float32, types.float32), code
+
+
+SHORT_BIAS = 112 << 23  # shorts have exponents of 5 bits: 2^-15 to 2^16
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def shortened(_typing: Any, value: Any) -> Any:
+    """uint16 with 11 bits behind the point of a float32 from 2^-15 to 2^17, which is cut to that range."""
+    if value != types.float32:
+        raise numba.TypingError("float32 only")
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        raw = _as(context, builder, args[0], types.int32)
+        kind = raw.type
+        raw = builder.ashr(builder.sub(raw, kind(SHORT_BIAS - 0x800)), kind(12))
+        raw = builder.select(builder.icmp_signed("<", raw, kind(0)), kind(0), raw)
+        raw = builder.select(builder.icmp_signed(">", raw, kind(0xFFFF)), kind(0xFFFF), raw)
+        return builder.trunc(raw, context.get_value_type(types.uint16))
+
+    return types.uint16(types.float32), code
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def lengthened(_typing: Any, value: Any) -> Any:
+    """float32 of what `shortened` made."""
+    if value != types.uint16:
+        raise numba.TypingError("uint16 only")
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = context.get_value_type(types.int32)
+        raw = builder.add(builder.shl(builder.zext(args[0], kind), kind(12)), kind(SHORT_BIAS))
+        return _as(context, builder, raw, types.float32)
+
+    return types.float32(types.uint16), code

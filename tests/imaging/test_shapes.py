@@ -145,10 +145,18 @@ def test_needle_of_steel_is_exact_to_half_a_percent_of_a_line_integral(pose: CAr
     assert error.max() < 0.02
 
 
-@pytest.mark.parametrize("tilt", [20.0, 45.0])
-def test_needle_with_its_end_is_exact_on_coarse_pixels_too(tilt: float) -> None:
-    """256², near the beam: p99.9 < 0.005 against 32² rays a pixel through a tube with square ends."""
-    geometry = CArm.ap(rows=256, cols=256, pitch=1e-3).geometry
+@pytest.mark.parametrize(
+    ("size", "tilt", "rays"), [(256, 20, 48), (256, 45, 32), (512, 10, 96), (512, 20, 64), (512, 45, 32), (512, 90, 32)]
+)
+def test_needle_with_both_ends_is_exact_over_the_picture_and_in_its_own_shadow(
+    size: int, tilt: float, rays: int
+) -> None:
+    """Issue's bar, in line integrals at 60 keV, against float64: mean over many rays of each pixel, square ends.
+
+    99.9 % of all pixels, as the bar was measured for peers, are within 0.005. So are 99.9 % of the needle's own, which
+    are far fewer, unless it lies near the beam, where one line is 3 and more: there within 0.3 % of the longest line.
+    """
+    geometry = CArm.ap(rows=size, cols=size, pitch=0.256 / size).geometry
     turn = math.radians(tilt)
     axis = np.array([0.9 * math.sin(turn), math.cos(turn), 0.436 * math.sin(turn)])
     axis, tip, length = axis / np.linalg.norm(axis), np.array([0.003, 0.005, -0.002]), 0.1
@@ -156,7 +164,7 @@ def test_needle_with_its_end_is_exact_on_coarse_pixels_too(tilt: float) -> None:
     near = maximum_filter(path, 3) > 0
     row, col = (index.astype(float)[:, None] for index in np.nonzero(near))
     origin, mean = geometry.source - tip + length * axis, np.zeros(len(row))
-    for down, across in itertools.product((np.arange(32) + 0.5) / 32 - 0.5, repeat=2):
+    for down, across in itertools.product((np.arange(rays) + 0.5) / rays - 0.5, repeat=2):
         ray = geometry.rays[0] + (row + down) * geometry.rays[1] + (col + across) * geometry.rays[2]
         ray /= np.linalg.norm(ray, axis=1)[:, None]
         slope, along = ray @ axis, float(origin @ axis)
@@ -165,11 +173,12 @@ def test_needle_with_its_end_is_exact_on_coarse_pixels_too(tilt: float) -> None:
         for radius, sign in ((1.5e-3, 1), (1.2e-3, -1)):
             root = np.sqrt(np.maximum(half**2 - square * (origin @ origin - along**2 - radius**2), 0))
             low, high = np.maximum((-half - root) / square, ends[0]), np.minimum((root - half) / square, ends[1])
-            mean += sign * np.where(root > 0, np.maximum(high - low, 0), 0) / 32**2
-    error = np.zeros(path.shape)
+            mean += sign * np.where(root > 0, np.maximum(high - low, 0), 0) / rays**2
+    error, longest = np.zeros(path.shape), float(mean.max()) * STEEL
     error[near] = np.abs(path[near] - mean) * STEEL
-    assert path.max() * STEEL > 0.5
+    assert longest > 0.5
     assert np.quantile(error, 0.999) < 0.005
+    assert np.quantile(error[near][mean > 0], 0.999) < max(0.005, 0.003 * longest)
 
 
 def test_kernels_equal_their_naive_twins() -> None:

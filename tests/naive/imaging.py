@@ -168,14 +168,14 @@ def cut_chord(
 
 def sampled_chord(
     dx: float, dy: float, dz: float, ray: Array, ox: float, oy: float, oz: float, axis: Array, along: float, c: float,
-    planes: Array, samples: int = 34, turn: int = 21, rays: int = 12, steps: int = 2_000,
+    planes: Array, lattice: Array, rays: Array | None = None, steps: int = 60_000,
 ) -> float:  # fmt: skip
-    """Mean chord of rays² rays, whatever the lattice."""
-    middles, total = (np.arange(rays) + 0.5) / rays - 0.5, 0.0
-    for down, across in itertools.product(middles, middles):
+    """Ray by ray."""
+    total = 0.0
+    for down, across in lattice.T:
         d = np.array([dx, dy, dz]) + down * ray[1] + across * ray[2]
         total += cut_chord(d[0], d[1], d[2], ox, oy, oz, axis, along, c, planes, steps)
-    return total / rays**2
+    return total / lattice.shape[1]
 
 
 def edge_area(middle: float, w: float, k: float, x: float) -> float:
@@ -258,10 +258,12 @@ def add_cut_cylinder(
     origin = source - start
     along = origin @ axis
     c = origin @ origin - along**2 - radius**2
+    lattice = np.array(list(itertools.product((np.arange(12) + 0.5) / 12 - 0.5, repeat=2))).T
     for row in range(window[0], window[1]):
         for col in range(window[2], window[3]):
             direction = ray[0] + row * ray[1] + col * ray[2]
-            image[row, col] += sign * sampled_chord(*direction, ray, *origin, axis, along, c, planes)
+            mean = sampled_chord(*direction, ray, *origin, axis, along, c, planes, lattice, None, 2_000)
+            image[row, col] += sign * mean
 
 
 def ellipsoid_chord(dx: float, dy: float, dz: float, o: Array, c: float, unit: Array, samples: int = 60_000) -> float:
@@ -366,14 +368,14 @@ def march(volume: Array, grid: VoxelGrid, geometry: ProjectionGeometry, step: fl
     return image
 
 
-def exponential(line: Array, bits: Array) -> None:
+def exponential(x: float) -> float:
     """In double precision."""
-    line[:] = np.exp(line.astype(float))
+    return math.exp(float(x))
 
 
-def logarithm(line: Array, bits: Array) -> None:
+def logarithm(x: float) -> float:
     """In double precision."""
-    line[:] = np.log(line.astype(float))
+    return math.log(float(x))
 
 
 def blur_row(image: Array, row: int, taps: Array, line: Array | None, target: Array) -> None:
@@ -410,7 +412,6 @@ def absorb(
     weight: Array,
     scale: Array,
     span: Array,
-    bits: Array | None,
     out: Array,
     primary: Array,
 ) -> None:
@@ -428,7 +429,6 @@ def transmit(
     places: Array,
     mu: Array,
     lines: Array | None,
-    bits: Array | None,
     out: Array,
 ) -> bool:
     """Every pixel of every bin through all layers."""
@@ -479,9 +479,24 @@ def add_three(weights: Array, t: int, *rows: Array) -> None:
         rows[-1][:] += weights[t + i] * (rows[2 * i] + rows[2 * i + 1])
 
 
-def blur_across(row: Array, taps: Array, line: Array | None, target: Array) -> None:
+def begin_three(weights: Array, row: Array, *rows: Array) -> None:
+    """The middle, then the pairs."""
+    rows[-1][:] = weights[0] * row
+    add_three(weights, 1, *rows)
+
+
+def coarse_rows(values: Array, factor: int, row: int, pair: Array) -> float:
+    """Where the row lies between the middles of two blocks; beyond the outermost ones both are the same."""
+    place = (row + 0.5) / factor - 0.5
+    for target, one in zip(pair, (math.floor(place), math.floor(place) + 1), strict=True):
+        widen(values[min(max(one, 0), len(values) - 1)], factor, target)
+    return place - math.floor(place)
+
+
+def blur_across(line: Array, taps: Array, target: Array) -> None:
     """Each number by itself; places beyond the ends stop at the ends."""
-    last, radius = len(row) - 1, len(taps) - 1
+    last, radius = len(target) - 1, len(taps) - 1
+    row = line[radius : radius + len(target)].copy()
     for col in range(len(row)):
         target[col] = sum(
             float(taps[abs(i)]) * float(row[min(max(col + i, 0), last)]) for i in range(-radius, radius + 1)
@@ -507,9 +522,8 @@ def register_row(
     traps: Array,
     row: int,
     old: Array,
-    gain: Array,
+    base: tuple[Array, float],
     line: Array | None,
-    bits: Array | None,
     tone: Array,
 ) -> None:
     """One effect after the other."""
@@ -519,15 +533,28 @@ def register_row(
     trap = memory[2:].reshape(-1, 3)
     prompt = (1 - trap[:, 0].sum()) * signal
     for load, (take, keep, carry) in zip(traps[:, row], trap, strict=True):
-        held = load * carry
+        held = long(load) * carry
         prompt = prompt + held
-        load[:] = keep * held + take * (1 - keep) * signal
+        load[:] = short(keep * held + take * (1 - keep) * signal)
     share = np.full(now.shape, memory[0])
     if memory[1] > 0:
         expected = (1 + memory[0] / (2 - memory[0])) * (variance * spread + tube[2] ** 2) + 1e-12
         share += (1 - share) * np.clip((prompt - old) ** 2 / expected / memory[1] - 1, 0, 1)
     now[:] = old + share * (prompt - old)
-    tone[:] = np.log(np.maximum(now, 0.5) * gain)
+    (above, below), weight = base
+    tone[:] = np.log(np.maximum(now, 0.5)) - (1 - weight) * above - weight * below
+
+
+def short(numbers: Array) -> Array:
+    """Five bits for the power of two, from -15 to 16, and eleven for the rest."""
+    power = np.clip(np.floor(np.log2(np.maximum(numbers, 1e-9))), -15, 16)
+    rest = np.clip(np.maximum(numbers, 0) / 2**power - 1, 0, 4095 / 2048)
+    return np.minimum((power + 15) * 2048 + np.rint(rest * 2048), 65535).astype(np.uint16)
+
+
+def long(shorts: Array) -> Array:
+    """Back from `short`."""
+    return (1 + (shorts % 2048) / 2048) * 2.0 ** (shorts // 2048 - 15.0)
 
 
 def grey_row(
@@ -546,7 +573,7 @@ def develop(
     memory: Array,
     traps: Array,
     before: Array,
-    gain: Array,
+    base: tuple[Array, int],
     screen: Any,
     scratch: Any,
     shown: Array,
@@ -564,8 +591,9 @@ def develop(
     for row in range(rows):
         shot = bank[0, place[0] + row, place[1] : place[1] + cols]
         read = bank[1, place[2] + row, place[3] : place[3] + cols]
-        now = shown[row], shot, read, tube, memory, spread, traps, row, before[row], gain[row]
-        register_row(*now, None, None, level[row])
+        pair = np.empty((2, cols))
+        slow = pair, coarse_rows(*base, row, pair)
+        register_row(shown[row], shot, read, tube, memory, spread, traps, row, before[row], slow, None, level[row])
     blur(level, taps, None, wide)
     for row in range(rows):
         grey_row(level[row], wide[row], *tones, opening[row], out[row])

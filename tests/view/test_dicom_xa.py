@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
@@ -55,6 +56,15 @@ def test_pydicom_and_simpleitk_read_the_pixels_that_were_shown(folder, maker):
         expected = plane.acquisition.pictures >> 4
         np.testing.assert_array_equal(pydicom.dcmread(path).pixel_array, expected)
         np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), expected)
+
+
+def test_highdicom_reads_the_same_pixels(folder, maker):
+    shown = maker.loop("injection")
+    for plane, name in zip(shown, ("injection-A-ap", "injection-B-lateral"), strict=True):
+        image = hd.imread(folder / "xa" / f"{name}.dcm")
+        frames = image.get_frames(apply_voi_transform=False, apply_presentation_lut=False)
+        np.testing.assert_array_equal(frames, plane.acquisition.pictures >> 4)
+        assert image.SOPClassUID.name == "X-Ray Angiographic Image Storage"
 
 
 def test_sixteen_bits_keep_every_grey_value(small_run, maker, tmp_path):

@@ -289,7 +289,9 @@ def _paint_hip(
     """One hip bone; spongy bone is dense in the roof of the cup and thins out to the wing (in place)."""
     if plate is None:
         return
-    hit = painter.canvas.touched(plate.distance)
+    # the wings are thin and wide: in the coarse surroundings a frame would show stripes of the grid
+    soft = painter.canvas.labels is None
+    hit = painter.canvas.touched(plate.distance, soft=soft)
     r, a, s = (np.broadcast_to(x, hit.shape)[hit] for x in plate.local)
     cup = np.float32(scene.dim.cup_radius)
     away = scene.hip.from_head(r, a, s) - cup
@@ -302,7 +304,7 @@ def _paint_hip(
     cortex = cortex - np.float32(0.3 * mm) * np.exp(-np.abs(away) / np.float32(2 * mm))
     own = scene.level == ("HIP_R" if side > 0 else "HIP_L")
     label = Compartment.BODY if own else Compartment.PARAVERTEBRAL
-    painter.canvas.paint_bone(plate.region, hit, plate.distance[hit], cortex, core, label)
+    painter.canvas.paint_bone(plate.region, hit, plate.distance[hit], cortex, core, label, soft=soft)
 
 
 def _paint_femur(painter: Painter, scene: PelvisScene, side: float, mean: float, spec: FieldSpec) -> None:

@@ -217,14 +217,14 @@ class Monitor:
             self.gain += self._control.answer(wait) * self._missing
         return self.gain
 
-    def measure(self, shown: Image) -> None:
+    def measure(self, shown: Image, grey: NDArray[np.uint16]) -> None:
         """Remember how far the gain is from the one that gives the picture its mean grey."""
         if self._control is None or not self._control.monitor:
             return
-        field = shown[self._place]
-        levels = self._levels(field)
         self._missing = 0.0
-        if abs(self._mean(levels, self.gain) - self._grey) > self.NEAR * self._grey:
+        if abs(float(grey[self._place].mean()) - self._grey) > self.NEAR * self._grey:
+            field = shown[self._place]
+            levels = self._levels(field)
             limit = math.log(self._signal / max(float(field.mean()), LOWEST_SIGNAL))
             self._missing = self._wanted(levels, min(max(limit, -self.LIMIT), self.LIMIT)) - self.gain
 

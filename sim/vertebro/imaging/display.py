@@ -79,12 +79,15 @@ class Window:
         Compressed logarithm shown as black.
     width : float
         Span of the compressed logarithm from black to white.
+    slow : (n, m) float32 array
+        Slow part that is subtracted from the logarithm, on the grid of `scatter.coarsened`.
     base : (rows, cols) float32 array
-        Slow part that is subtracted from the logarithm.
+        The same, `refined`.
     """
 
     low: float
     width: float
+    slow: Image
     base: Image
 
 
@@ -108,11 +111,11 @@ def open_window(
     # direct beam beside the body would pull the slow part up: let it count as the brightest tissue
     tissue = np.minimum(level, np.float32(np.percentile(level[opening], 97))) - np.float32(middle)
     tissue[~opening] = 0
-    slow = _slow(tissue, display.compression_width)
-    base = np.float32(middle) + np.float32(display.compression) * slow
+    slow = np.float32(middle) + np.float32(display.compression) * _slow(tissue, display.compression_width)
+    base = refined(slow, signal.shape)
     low, high = np.percentile((level - base)[opening if measuring is None else measuring], (2.0, 98.0))
     width = max(float(high - low), NARROWEST) / (display.bright - display.dark)
-    return Window(low=float(low) - display.dark * width, width=width, base=np.asarray(base, np.float32))
+    return Window(low=float(low) - display.dark * width, width=width, slow=slow, base=base)
 
 
 def to_grey(signal: Image, window: Window, display: Display) -> Image:
@@ -177,4 +180,4 @@ def sharpening_taps(display: Display) -> NDArray[np.float64]:
 def _slow(level: Image, width: float) -> Image:
     coarse = coarsened(level)
     sigma = max(width * coarse.shape[0], 0.5)
-    return refined(blurred(coarse, gaussian_taps(sigma, min(math.ceil(3 * sigma), 4 * coarse.shape[0]))), level.shape)
+    return blurred(coarse, gaussian_taps(sigma, min(math.ceil(3 * sigma), 4 * coarse.shape[0])))

@@ -247,8 +247,7 @@ class FluoroView:
         out = self.primary.copy() if out is None else out
         one, two, three = (EMPTY if layer is None else np.ascontiguousarray(layer.path, np.float32) for layer in layers)
         places = np.array([(0, 0) if layer is None else (layer.top, layer.left) for layer in layers], np.int64)
-        lines, bits = np.empty((4, cols), np.float32), np.empty(cols, np.int32)
-        if not transmit(self.tissue, (one, two, three), places, mu, lines, bits, out):
+        if not transmit(self.tissue, (one, two, three), places, mu, np.empty((3, cols), np.float32), out):
             raise DataError("a path does not fit the picture", value="NaN or infinity", allowed="finite lengths [m]")
         return out
 

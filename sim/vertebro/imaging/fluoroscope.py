@@ -231,10 +231,8 @@ def exposing(
     edges = np.linspace(0, len(scale), bands + 1).astype(np.int64)
     for span in np.stack([edges[:-1], edges[1:]], axis=1):
         yield None
-        absorb(
-            *known.lines, mu_soft.astype(np.float32), mu_bone.astype(np.float32), weight, scale, span,
-            np.empty(scale.shape[1], np.int32), tissue, primary,
-        )  # fmt: skip
+        mu = mu_soft.astype(np.float32), mu_bone.astype(np.float32)
+        absorb(*known.lines, *mu, weight, scale, span, tissue, primary)
     yield None
     factor = coarse_factor(geometry.pitch[0])
     coarse = CoarseField(

@@ -8,33 +8,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from vertebro._jit import kernel
+from vertebro._jit import kernel, scaled
 
 LOG2_E = np.float32(1.4426950408889634)
 # 2^f for |f| <= 1/2, relative error 1e-07 (least squares)
 P1, P2, P3, P4, P5 = (np.float32(v) for v in (0.693146856, 0.24022238, 0.0555089295, 0.00967169794, 0.00132186725))
-ONE, HALF = np.float32(1.0), np.float32(0.5)
+ONE = np.float32(1.0)
 
 
-@kernel(fastmath=True)
-def exponential(line, bits):  # type: ignore[no-untyped-def]
-    """Replace every x of a row by exp(x), relative error 5e-6; below exp(-87) the answer stays tiny.
-
-    Parameters
-    ----------
-    line : (n,) float32
-    bits : (n,) int32
-        Scratch.
-    """
-    for i in range(line.size):
-        x = min(max(line[i] * LOG2_E, np.float32(-125.0)), np.float32(125.0))
-        whole = np.int32(x + (HALF if x > 0 else -HALF))
-        f = x - np.float32(whole)
-        bits[i] = (whole + np.int32(127)) << np.int32(23)
-        line[i] = ONE + f * (P1 + f * (P2 + f * (P3 + f * (P4 + f * P5))))
-    power = bits.view(np.float32)
-    for i in range(line.size):
-        line[i] *= power[i]
+@kernel(fastmath=True, inline=True)
+def exponential(x):  # type: ignore[no-untyped-def]
+    """exp(x) of a float32, relative error 5e-6; below exp(-87) the answer stays tiny."""
+    y = min(max(x * LOG2_E, np.float32(-125.0)), np.float32(125.0))
+    whole = np.rint(y)
+    f = y - whole
+    return scaled(ONE + f * (P1 + f * (P2 + f * (P3 + f * (P4 + f * P5)))), whole)
 
 
 @kernel(fastmath=True)
@@ -176,7 +164,7 @@ def smear(path, down, across, steps, filled, out):  # type: ignore[no-untyped-de
 
 
 @kernel(fastmath=True)
-def absorb(soft, bone, mu_soft, mu_bone, weight, scale, span, bits, out, primary):  # type: ignore[no-untyped-def]
+def absorb(soft, bone, mu_soft, mu_bone, weight, scale, span, out, primary):  # type: ignore[no-untyped-def]
     """Quanta of each energy bin behind the standing tissue, and their sum.
 
     Parameters
@@ -188,8 +176,6 @@ def absorb(soft, bone, mu_soft, mu_bone, weight, scale, span, bits, out, primary
     scale : (rows, cols) float32
     span : (2,) int64
         First and last + 1 row to do.
-    bits : (cols,) int32
-        Scratch.
     out : (bins, rows, cols) float32
     primary : (rows, cols) float32
     """
@@ -201,8 +187,7 @@ def absorb(soft, bone, mu_soft, mu_bone, weight, scale, span, bits, out, primary
             line, total, here = out[b, row], primary[row], scale[row]
             near, far, mu_near, mu_far = soft[row], bone[row], mu_soft[b], mu_bone[b]
             for col in range(cols):
-                line[col] = -(mu_near * near[col] + mu_far * far[col])
-            exponential(line, bits)
+                line[col] = exponential(-(mu_near * near[col] + mu_far * far[col]))
             lamp = weight[b, min(row, weight.shape[1] - 1)]
             if lamp.size == 1:
                 one = lamp[0]
@@ -216,7 +201,7 @@ def absorb(soft, bone, mu_soft, mu_bone, weight, scale, span, bits, out, primary
 
 
 @kernel(fastmath=True)
-def transmit(tissue, layers, places, mu, lines, bits, out):  # type: ignore[no-untyped-def]
+def transmit(tissue, layers, places, mu, lines, out):  # type: ignore[no-untyped-def]
     """Primary quanta behind the tissue and three thin layers, where these are; False if a path is not finite.
 
     Parameters
@@ -227,9 +212,7 @@ def transmit(tissue, layers, places, mu, lines, bits, out):  # type: ignore[no-u
     places : (3, 2) int64
         Row and column of each layer's first pixel.
     mu : (3, bins) float32 [1/m]
-    lines : (4, cols) float32
-        Scratch.
-    bits : (cols,) int32
+    lines : (3, cols) float32
         Scratch.
     out : (rows, cols) float32
         Holds the sum of the bins; written where a layer is.
@@ -258,17 +241,13 @@ def transmit(tissue, layers, places, mu, lines, bits, out):  # type: ignore[no-u
         if not total < np.inf:  # NaN is not
             return False
         a, b, c = lines[0, first:last], lines[1, first:last], lines[2, first:last]
-        part, target = lines[3, first:last], out[row, first:last]
-        for i in range(part.size):
-            target[i] = np.float32(0.0)
+        target = out[row, first:last]
+        target[:] = np.float32(0.0)
         for n in range(bins):
             mu_a, mu_b, mu_c = mu[0, n], mu[1, n], mu[2, n]
-            for i in range(part.size):
-                part[i] = -(mu_a * a[i] + mu_b * b[i] + mu_c * c[i])
-            exponential(part, bits[first:last])
             behind = tissue[n, row, first:last]
-            for i in range(part.size):
-                target[i] += behind[i] * part[i]
+            for i in range(target.size):
+                target[i] += behind[i] * exponential(-(mu_a * a[i] + mu_b * b[i] + mu_c * c[i]))
     return True
 
 

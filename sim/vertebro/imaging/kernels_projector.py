@@ -141,7 +141,9 @@ def sum_slices(lines, maps, index, weight, rows, turned, total, plane):  # type:
     n_y = spans.shape[0]
     n_j, n_k = plane.shape
     block = total.shape[1]
-    rim = int(np.abs(shift).max()) + 2
+    rim = 2
+    for i in range(shift.size):
+        rim = max(rim, abs(shift[i]) + 2)
     n_z = turned.shape[0] - 2 * rim
     for first_j in range(0, n_j, block):
         width = min(block, n_j - first_j)

@@ -11,50 +11,55 @@ from vertebro._jit import kernel
 GAUSS = 0.3872983346207417  # of a pixel: Gauss's three points, with these weights
 OUTER, INNER = 5 / 18, 8 / 18
 SAMPLES, TURN = 34, 21  # Fibonacci lattice: samples of a pixel of which no two share a row or column
-MANY, MANY_TURN = 144, 89  # the same for pixels that are wide beside the solid:
-WIDE = 0.5  # diagonal over the radius from where on they are
+MANY, MANY_TURN = 377, 233  # the same where a plane cuts a cylinder
 EVEN = 12.0  # times its change over a pixel: a form so large has a chord whose mean is that of the middle
 
 
-@kernel(inline=True)
-def cut_chord(dx, dy, dz, ox, oy, oz, axis, along, c, planes):  # type: ignore[no-untyped-def]
-    """Chord length [m] of one ray in a convex cut cylinder; see `add_cut_cylinder`."""
-    square = dx * dx + dy * dy + dz * dz
-    slope = dx * axis[0] + dy * axis[1] + dz * axis[2]
-    a = square - slope * slope
-    b = ox * dx + oy * dy + oz * dz - along * slope
-    low, high = 0.0, 1.0
-    if a > 1e-24 * square:
+@kernel(fastmath=True)
+def sampled_chord(dx, dy, dz, ray, ox, oy, oz, axis, along, c, planes, lattice, rays):  # type: ignore[no-untyped-def]
+    """Mean chord length [m] of the pixel about a ray in a convex cut cylinder; arguments as in `add_cut_cylinder`.
+
+    Sample after sample in loops without branches: several at once.
+
+    Parameters
+    ----------
+    dx, dy, dz : float [m]
+        From the source to the pixel's middle.
+    ox, oy, oz, along, c : float
+        Source minus start, its part along the axis, and what its square across the axis exceeds the radius's.
+    lattice : (2, n) float64
+        Samples of the pixel, -1/2 to 1/2.
+    rays : (6, n) float64
+        Scratch.
+    """
+    ex, ey, ez, low, high, length = rays[0], rays[1], rays[2], rays[3], rays[4], rays[5]
+    ax, ay, az = axis[0], axis[1], axis[2]
+    for k in range(lattice.shape[1]):
+        u, v = lattice[0, k], lattice[1, k]
+        x = dx + u * ray[1, 0] + v * ray[2, 0]
+        y = dy + u * ray[1, 1] + v * ray[2, 1]
+        z = dz + u * ray[1, 2] + v * ray[2, 2]
+        square, slope = x * x + y * y + z * z, x * ax + y * ay + z * az
+        # a ray along the axis: far ends
+        a = max(square - slope * slope, 1e-24 * square)
+        b = ox * x + oy * y + oz * z - along * slope
         root = b * b - a * c
-        if root <= 0.0:
-            return 0.0
-        root = math.sqrt(root)
-        low, high = max(low, (-b - root) / a), min(high, (root - b) / a)
-    elif c > 0.0:
-        return 0.0
+        half = math.sqrt(max(root, 0.0))
+        ex[k], ey[k], ez[k], length[k] = x, y, z, math.sqrt(square)
+        low[k] = max((-b - half) / a, 0.0)
+        high[k] = min((half - b) / a, 1.0) if root > 0.0 else -1.0
     for i in range(planes.shape[0]):
-        rise = planes[i, 0] * dx + planes[i, 1] * dy + planes[i, 2] * dz
-        room = planes[i, 3] - (planes[i, 0] * ox + planes[i, 1] * oy + planes[i, 2] * oz)
-        if rise > 0.0:
-            high = min(high, room / rise)
-        elif rise < 0.0:
-            low = max(low, room / rise)
-        elif room < 0.0:
-            high = low
-    return max(high - low, 0.0) * math.sqrt(square)
-
-
-@kernel
-def sampled_chord(dx, dy, dz, ray, ox, oy, oz, axis, along, c, planes, samples, turn):  # type: ignore[no-untyped-def]
-    """Mean of `cut_chord` over the pixel about a ray; `ray` as in `add_cut_cylinder`, a lattice of `samples`."""
-    mean = 0.0
-    for k in range(samples):
-        u, v = (k + 0.5) / samples - 0.5, ((k * turn) % samples + 0.5) / samples - 0.5
-        ex = dx + u * ray[1, 0] + v * ray[2, 0]
-        ey = dy + u * ray[1, 1] + v * ray[2, 1]
-        ez = dz + u * ray[1, 2] + v * ray[2, 2]
-        mean += cut_chord(ex, ey, ez, ox, oy, oz, axis, along, c, planes) / samples
-    return mean
+        nx, ny, nz = planes[i, 0], planes[i, 1], planes[i, 2]
+        room = planes[i, 3] - (nx * ox + ny * oy + nz * oz)
+        for k in range(lattice.shape[1]):
+            rise = nx * ex[k] + ny * ey[k] + nz * ez[k]
+            end = room / rise if rise != 0.0 else (2.0 if room >= 0.0 else -1.0)
+            high[k] = min(high[k], end) if rise >= 0.0 else high[k]
+            low[k] = max(low[k], end) if rise < 0.0 else low[k]
+    total = 0.0
+    for k in range(lattice.shape[1]):
+        total += max(high[k] - low[k], 0.0) * length[k]
+    return total / lattice.shape[1]
 
 
 @kernel(inline=True)
@@ -73,7 +78,7 @@ def edge_area(middle, w, k, x):  # type: ignore[no-untyped-def]
     return area if s >= 0.0 else -area
 
 
-@kernel(inline=True)
+@kernel
 def gauss_area(lines, x):  # type: ignore[no-untyped-def]
     """Mean of `edge_area` over a pixel, from its strips at -GAUSS, 0 and GAUSS of it."""
     outer = edge_area(lines[0, 0], lines[0, 1], lines[0, 2], x) + edge_area(lines[2, 0], lines[2, 1], lines[2, 2], x)
@@ -220,10 +225,10 @@ def add_cut_cylinder(source, ray, start, axis, radius, planes, sign, window, ima
     for i in range(3):
         step += (abs(ray[1, i]) + abs(ray[2, i])) ** 2
     step = math.sqrt(step)
-    far = ray[0, 0] ** 2 + ray[0, 1] ** 2 + ray[0, 2] ** 2
-    beside = step * math.sqrt((ox * ox + oy * oy + oz * oz) / far)  # a pixel's diagonal at the cylinder
-    samples, turn = (MANY, MANY_TURN) if beside > WIDE * radius else (SAMPLES, TURN)
-    lines, even = np.empty((3, 3)), 0
+    lattice, rays = np.empty((2, MANY)), np.empty((6, MANY))
+    for k in range(MANY):
+        lattice[0, k], lattice[1, k] = (k + 0.5) / MANY - 0.5, ((k * MANY_TURN) % MANY + 0.5) / MANY - 0.5
+    lines, even = np.empty((3, 3)), np.int64(0)  # a plain 0 would compile `even_lines` a second time
     strips, ends, area = np.empty((9, end - begin)), np.empty((3, end - begin), np.int64), np.empty((3, end - begin))
     for j in range(begin, end):
         low, high, endless, wide = first, last, c <= 0.0, 0.0
@@ -260,7 +265,7 @@ def add_cut_cylinder(source, ray, start, axis, radius, planes, sign, window, ima
             dy = ray[0, 1] + j * ray[slow, 1] + i * fy
             dz = ray[0, 2] + j * ray[slow, 2] + i * fz
             if endless or may_be_cut(dx, dy, dz, ox, oy, oz, axis, along, radius, planes, step):
-                mean = sampled_chord(dx, dy, dz, ray, ox, oy, oz, axis, along, c, planes, samples, turn)
+                mean = sampled_chord(dx, dy, dz, ray, ox, oy, oz, axis, along, c, planes, lattice, rays)
             else:
                 square = dx * dx + dy * dy + dz * dz
                 slope = dx * axis[0] + dy * axis[1] + dz * axis[2]

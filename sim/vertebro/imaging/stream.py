@@ -23,6 +23,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from vertebro._jit import SHORT_BIAS
 from vertebro.errors import CaseError
 from vertebro.imaging.brightness import Brightness, Monitor
 from vertebro.imaging.detector import NoiseBank, blurred
@@ -30,6 +31,7 @@ from vertebro.imaging.display import CURVE_RANGE, CURVE_SIZE, curve16, sharpenin
 from vertebro.imaging.dose import Dose
 from vertebro.imaging.fluoro_view import FluoroView, Frame, add_scatter, smooth_part
 from vertebro.imaging.kernels_frame import develop
+from vertebro.imaging.scatter import COARSE
 from vertebro.imaging.shadows import Motions, Places, Shadow, soft_shadow
 from vertebro.imaging.visibility import filter_share
 from vertebro.materials.attenuation import Material
@@ -74,22 +76,21 @@ class Stream:
         self.view, self.seed, self.number, self.time = view, seed, 0, 0.0
         self._brightness = Brightness(view, tube)
         rows, cols = view.primary.shape
-        self._taps = view.fluoroscope.detector.spread(view.geometry.pitch[0])
-        self._bank = NoiseBank((rows, cols), self._taps, seed)
+        light = view.fluoroscope.detector.spread(view.geometry.pitch[0])
+        self._bank, self._taps = NoiseBank((rows, cols), light, seed), in_threes(light)
         lag = view.fluoroscope.lag
-        self._traps = np.zeros((0 if lag is None else len(lag.shares), rows, cols), np.float32)
-        self._gain = np.exp(-view.window.base)
+        self._traps = np.zeros((0 if lag is None else len(lag.shares), rows, cols), np.uint16)
         self._shown: Image | None = None
         self._primary = np.empty((rows, cols), np.float32)
         self._behind: FluoroView | None = None  # whose primary that is, but for the windows where layers lie
         self._windows: list[tuple[slice, slice]] = []
         display = view.fluoroscope.display
-        screen = sharpening_taps(display)
+        screen = in_threes(sharpening_taps(display))
         first, last = CURVE_RANGE
         scale = (CURVE_SIZE - 1) / (last - first) / view.window.width
         low = np.float32(view.window.low + first * view.window.width)
         self._screen = (
-            np.asarray(screen, np.float32), np.float32(display.sharpen), low, np.float32(scale), curve16(display),
+            screen, np.float32(display.sharpen), low, np.float32(scale), curve16(display),
             view.opening,
         )  # fmt: skip
         self._monitor = Monitor(view, self._brightness.sample, float(low), float(scale), self._screen[4])
@@ -198,9 +199,9 @@ class Stream:
         screen = (taps, sharpen, np.float32(base - self._monitor.answer(wait)), *rest)
         mean = develop(
             scene, self._taps, bank, np.array(tube, np.float32), self._memory(quanta, wait, noise), self._traps, before,
-            self._gain, screen, self._scratch, shown, grey,
+            (self.view.window.slow, COARSE), screen, self._scratch, shown, grey,
         )  # fmt: skip
-        self._monitor.measure(shown)
+        self._monitor.measure(shown, grey)
         self._shown, self._exposure = shown, quanta
         return shown, grey, float(mean)
 
@@ -220,11 +221,23 @@ class Stream:
         lag = self.view.fluoroscope.lag
         if lag is not None:
             still = blurred(total, self._taps) / np.float32(unit)
-            self._traps[:] = np.array(lag.shares, np.float32)[:, None, None] * still
+            self._traps[:] = short(np.array(lag.shares, np.float32)[:, None, None] * still)
 
 
-def _scratch(cols: int, reach: int, wide: int) -> tuple[NDArray[np.generic], ...]:
+def short(numbers: Image) -> NDArray[np.uint16]:
+    """What `_jit.shortened` makes of numbers: half as many bytes for the charge in the traps, to a part in 4000."""
+    raw = np.ascontiguousarray(numbers, np.float32).view(np.int32)
+    return np.clip((raw - np.int32(SHORT_BIAS - 0x800)) >> 12, 0, 0xFFFF).astype(np.uint16)
+
+
+def in_threes(taps: NDArray[np.floating]) -> Image:
+    """Taps for `blur_across`: a radius that is a multiple of three."""
+    wide = np.zeros(1 + -(-(len(taps) - 1) // 3) * 3, np.float32)
+    wide[: len(taps)] = taps
+    return wide
+
+
+def _scratch(cols: int, reach: int, wide: int) -> tuple[Image, ...]:
     """Memory for `develop`. Rows a power of two apart would push each other out of the cache."""
-    rings = [np.empty((2 * radius + 1, cols + 16), np.float32) for radius in (reach, wide, wide)]
-    line = np.empty(cols + 2 * max(reach, wide), np.float32)
-    return *rings, np.empty((2, cols), np.float32), line, np.empty(cols, np.float32), np.empty(cols, np.int32)
+    shapes = (2 * reach + 1, cols + 16), (2 * wide + 1, cols + 16), (cols + 2 * max(reach, wide),), (cols,), (4, cols)
+    return tuple(np.empty(shape, np.float32) for shape in shapes)
