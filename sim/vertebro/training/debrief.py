@@ -14,7 +14,8 @@ from vertebro.training.log import Line, actions, events, rows
 from vertebro.training.metrics import METRICS
 from vertebro.training.metrics_needle import final_findings
 from vertebro.training.metrics_reaction import leak_table
-from vertebro.training.score import explain, load_rubric, score
+from vertebro.training.rubric import load_rubric
+from vertebro.training.score import explain, score
 
 NOTICE = "Education and research only. The rubric is an unvalidated draft."
 NEXT = 3
