@@ -199,6 +199,8 @@ def test_rate_can_change_on_the_way_and_the_volume_is_their_sum(session) -> None
     do(session, "stop")
     session.step(20.0)
     shown = session.telemetry()["syringe"]
+    ends = [line["until_s"] for line in session.log.lines if line["type"] == "row" and line["rate_ml_s"] > 0.0]
+    assert ends == pytest.approx([ends[0] + n for n in range(20)])  # of the rounds, not of their display
     assert shown["injected_ml"] == pytest.approx(0.5 + 0.25, rel=1e-6)
     assert shown["rate_ml_min"] == 0.0
 
@@ -251,8 +253,11 @@ def test_subtraction_shows_the_contrast_alone_and_the_roadmap_keeps_it(session) 
     assert bare.display.std() < 0.5 * plain(session).std()
     do(session, "contrast", needle="left", volume_ml=1.0)
     session.step(5.5)
+    assert session.observation().outflow == {}  # nobody has looked
     do(session, "expose")
     (dyed,) = session.frames()
+    told = next(line for line in session.log.lines if line.get("event") == "contrast injected")
+    assert session.observation().outflow == {"left": told["shunt"]}
     assert bare.display.min() > dyed.display.min() + 40
     session.step(120.0)
     do(session, "subtract", mode="roadmap")

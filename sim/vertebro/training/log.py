@@ -1,7 +1,8 @@
 """The log of a session: one JSON object a line, the single source of score, replay and debrief.
 
 Lines have ``type`` ``start``, ``action``, ``event``, ``row`` (one round of the injection) or ``end``, a ``tick`` of
-the session's clock and the time ``t`` [s].
+the session's clock and the time ``t`` [s]. A row is written when its round comes on display, a third of a second after
+the round ended; ``until_s`` is that end, and what is measured of the injection goes by it.
 """
 
 from __future__ import annotations

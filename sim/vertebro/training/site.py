@@ -45,6 +45,8 @@ class Round:
     dt : float [s]
     needle : str or None
         Through which cement is pushed.
+    tick : int
+        At which it ended.
     shown : int
         Tick at which its result comes on display; until then the pictures show the one before.
     beam : bool
@@ -55,6 +57,7 @@ class Round:
 
     dt: float
     needle: str | None
+    tick: int
     shown: int
     beam: bool
     ages: dict[str, float]
@@ -92,6 +95,7 @@ class Site:
         self.margin = 1.0
         self.leaks: tuple[LeakEvent, ...] = ()
         self.test: ContrastTest | None = None
+        self.outflow: dict[str, bool] = {}  # by needle: what its last test, seen alone, told of direct outflow
         self.known: set[int] = set()
         self.visible: dict[int, int] = {}
         self.on_ct: set[int] = set()
@@ -261,7 +265,9 @@ class Site:
             raise SessionError("a round at the wrong moment", where="round", value=tick)
         self.tick = tick
         work = _SOLVER.submit(_one_round, engine, dt, push)
-        self.round = Round(dt=dt, needle=push and push[0], shown=tick + SHOWN_AFTER, beam=beam, ages=ages, work=work)
+        self.round = Round(
+            dt=dt, needle=push and push[0], tick=tick, shown=tick + SHOWN_AFTER, beam=beam, ages=ages, work=work
+        )
 
     def settle(self) -> tuple[Round, Push | None] | None:
         """Wait for the round that is being computed and bring its result on display; None without one."""
@@ -312,6 +318,12 @@ class Site:
         if not test.running and subject.left == 0.0:
             self.test = subject.contrast = None
         return found
+
+    def learn_outflow(self) -> None:
+        """What an operator who saw the whole test without the bones now knows of the needle's outflow."""
+        test = self.test
+        if test is not None and test.alone and test.shunt is not None:
+            self.outflow[test.needle] = test.shunt
 
     # findings -----------------------------------------------------------------------------------------------------
 
