@@ -327,7 +327,7 @@ def _quanta(
     quantum = float(behind @ spectrum.energy / behind.sum())
     energy_bins = bin_spectrum(spectrum, deposit / quantum, count=fluoroscope.bins)
     weight, bare = energy_bins.weight[:, None, None], spectrum.fluence * deposit / quantum
-    lamp = np.full((1, 1), bare.sum())
+    lamp: NDArray[np.float64] = np.full((1, 1), bare.sum())
     if fluoroscope.heel is not None:
         heel = fluoroscope.heel.field(spectrum, geometry)
         weight = weight * energy_bins.average(heel)

@@ -254,14 +254,18 @@ class Operator:
         for level in session.telemetry()["levels"]:
             if level != session.observation().level:
                 _do(session, kind="level", level=level)
-            self._view(session, "ap")
-            _look(session)
-            if habits.watches == "lateral":
-                self._view(session, "lateral")
-                _look(session)
-            names = list(session.observation().plan["needles"])
-            for name in names:
+            for number, name in enumerate(session.observation().plan["needles"]):
+                if number == 0 or habits.checks:
+                    self._before_cement(session)
                 self._inject(session, name)
+
+    def _before_cement(self, session: Session) -> None:
+        """Both planes, or AP alone; the view of the injection last."""
+        self._view(session, "ap")
+        _look(session)
+        if self.habits.watches == "lateral":
+            self._view(session, "lateral")
+            _look(session)
 
     def _inject(self, session: Session, name: str) -> None:
         habits, known = self.habits, len(session.observation().leaks)

@@ -27,7 +27,7 @@ from vertebro.training.arm import Subject
 from vertebro.training.contrast import ContrastTest
 from vertebro.training.eyes import Eyes
 from vertebro.training.log import TICKS
-from vertebro.training.needles import BONE, Field, Track
+from vertebro.training.needles import BONE, Field, Track, track_of
 from vertebro.units import deg, ml, mm
 
 CT_VOLUME = Constant(0.02 * ml, "m^3", 0.005 * ml, 0.1 * ml, "yeom2003", "ours", "leak that a control CT shows")
@@ -381,18 +381,6 @@ def region(compartment: str, route: str) -> str:
         if name.startswith(part):
             return part
     return "vein" if name.startswith("vein") or (route == "segmental" and name == "beyond") else "paravertebral"
-
-
-def track_of(needle: Needle, side: str) -> Track:
-    """A trainee's needle that lies as a given one."""
-    return Track(
-        name=needle.name,
-        side="right" if "right" in side else "left",
-        gauge=needle.gauge,
-        entry=needle.entry,
-        direction=needle.direction,
-        depth=needle.length,
-    )
 
 
 def _plans(scene: Scene) -> dict[str, Needle]:
