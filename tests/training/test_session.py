@@ -7,11 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from training.conftest import fresh
+from training.conftest import COARSE, SEED, fresh
 from vertebro.errors import GeometryError, SessionError
 from vertebro.training.actions import ACTIONS, parse_action
 from vertebro.training.handlers import HANDLERS
 from vertebro.training.log import read_log
+from vertebro.training.scenario import load_scenario
+from vertebro.training.session import Session
 
 
 def do(session, kind: str, **more) -> None:
@@ -360,6 +362,25 @@ def test_exam_is_silent_and_a_hint_of_the_coach_fades(anatomies) -> None:
     assert coached.telemetry()["hints"]
     coached.step(60.0)
     assert coached.telemetry()["hints"] == []
+
+
+def test_coach_asks_for_a_contrast_test_where_the_case_does(anatomies) -> None:
+    plain = load_scenario("first-steps")
+    asks = plain.model_copy(update={"windows": plain.windows.model_copy(update={"contrast": True})})
+    said = {}
+    for scenario in (plain, asks):
+        session = Session(scenario, SEED, settings=COARSE, anatomies=anatomies)
+        needle_in(session)
+        said[scenario.windows.contrast] = any("contrast test" in hint for hint in session.telemetry()["hints"])
+    assert said == {False: False, True: True}
+
+
+def test_what_contrast_told_of_a_needle_is_forgotten_when_it_moves(session) -> None:
+    needle_in(session)
+    session.site.outflow["left"] = True
+    assert any("ran straight out" in hint for hint in session.telemetry()["hints"])
+    do(session, "advance", needle="left", distance_mm=2.5)
+    assert session.observation().outflow == {}
 
 
 def test_log_is_on_disk_as_it_happens_and_a_cut_line_is_left_out(anatomies, tmp_path) -> None:

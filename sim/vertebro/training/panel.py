@@ -35,7 +35,7 @@ class Observation:
     leaks : tuple of str
         Regions in which a leak can be made out on the pictures and the CT shown so far.
     outflow : dict of str to bool
-        By needle: whether its last contrast test, seen on a subtracted picture, ran straight out into veins or canal.
+        By needle: whether a contrast test where it lies, seen on a subtracted picture, ran straight out of the bone.
     voice : tuple of str
         What the patient said last.
     """

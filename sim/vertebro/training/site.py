@@ -95,7 +95,7 @@ class Site:
         self.margin = 1.0
         self.leaks: tuple[LeakEvent, ...] = ()
         self.test: ContrastTest | None = None
-        self.outflow: dict[str, bool] = {}  # by needle: what its last test, seen alone, told of direct outflow
+        self.outflow: dict[str, bool] = {}  # by needle: what a test, seen alone, told of direct outflow where it lies
         self.known: set[int] = set()
         self.visible: dict[int, int] = {}
         self.on_ct: set[int] = set()
