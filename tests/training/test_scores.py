@@ -1,7 +1,7 @@
 """Scripted operators on all six cases: the expert is an expert everywhere and the novice nowhere.
 
-The first anatomical seed of each case is played in the slow lane (about four CPU minutes on a coarse grid), the other
-two with ``-m seeds`` (about eight more). The faults of the two who do one thing wrong are told exactly.
+The first anatomical seed of each case is played in the slow lane (about five CPU minutes on a coarse grid), the other
+two with ``-m seeds`` (about seven more). The faults of the two who do one thing wrong are told exactly.
 """
 
 from __future__ import annotations
