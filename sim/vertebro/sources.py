@@ -201,6 +201,8 @@ SOURCES: dict[str, Source] = _table(
     ("shepherd2011", "Shepherd et al. 2011, CT-guided spine injections: low-mA, short-range protocol", "PMC7966006"),
     ("heary2004", "Heary et al. 2004, grading of thoracic pedicle screws by place of the breach", ""),
     ("jp_tech", "Japanese technique paper: anterior quarter target, posterior-quarter stop", ""),
+    ("gaughen2002", "Gaughen et al., AJNR 23:594 (2002), no benefit of venography: leaks in 22 of 42 with, 28 of 42 without", ""),
+    ("phleb_de", "German series of vertebral phlebography: needle corrected in 34 of 247, treatment cancelled in 19", ""),
     ("gangi2008", "Gangi et al. 2008, percutaneous vertebroplasty: indications, technique, leak drill", ""),
     ("acr_qct", "Guidelines for QCT of the spine: osteopenia 80-120 mg/cm3, osteoporosis below 80 mg/cm3", "PMC7495321 table 2"),
     ("widmer2013", "Widmer and Ferguson, Comput Methods Biomech Biomed Engin 16:908-922 (2013), permeability and structure", "doi:10.1080/10255842.2011.643787"),

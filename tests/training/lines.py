@@ -54,6 +54,7 @@ def inject(log: Log, t: float, until: float, *, rate: float = 0.05, ages: dict[s
 def row(log: Log, t: float, rate: float, total: float, ages: dict[str, float], **more: Any) -> None:
     facts = {
         "level": "L3",
+        "until_s": t,
         "dt": 1.0,
         "rate_ml_s": rate,
         "injected_ml": total,

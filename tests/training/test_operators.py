@@ -35,12 +35,7 @@ def test_novice_does_not_pass(operator_logs) -> None:
     assert {"B1", "C6", "D1", "D2"} <= broken(operator_logs("novice"))
 
 
-def test_too_early_injector_breaks_the_window_and_nothing_else(operator_logs) -> None:
-    assert broken(operator_logs("too-early")) == {"D1"}
-
-
-def test_who_never_looks_at_lateral_breaks_what_lateral_is_for(operator_logs) -> None:
-    assert broken(operator_logs("never-lateral")) == {"B1", "B3", "D2", "D4"}
+def test_who_never_looks_at_lateral_loses_more_than_ten_points(operator_logs) -> None:
     assert score(operator_logs("never-lateral"))["points"] < score(operator_logs("expert"))["points"] - 10
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vertebro.errors import SessionError
+from vertebro.training.rubric import load_rubric
 from vertebro.training.scenario import load_scenario, scenario_names
-from vertebro.training.score import load_rubric
 
 CASES = ("first-steps", "wedge-t12", "which-level", "midline-l4", "two-needles-l2", "two-levels")
 

@@ -7,11 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from training.conftest import fresh
+from training.conftest import COARSE, SEED, fresh
 from vertebro.errors import GeometryError, SessionError
 from vertebro.training.actions import ACTIONS, parse_action
 from vertebro.training.handlers import HANDLERS
 from vertebro.training.log import read_log
+from vertebro.training.scenario import load_scenario
+from vertebro.training.session import Session
 
 
 def do(session, kind: str, **more) -> None:
@@ -199,6 +201,8 @@ def test_rate_can_change_on_the_way_and_the_volume_is_their_sum(session) -> None
     do(session, "stop")
     session.step(20.0)
     shown = session.telemetry()["syringe"]
+    ends = [line["until_s"] for line in session.log.lines if line["type"] == "row" and line["rate_ml_s"] > 0.0]
+    assert ends == pytest.approx([ends[0] + n for n in range(20)])  # of the rounds, not of their display
     assert shown["injected_ml"] == pytest.approx(0.5 + 0.25, rel=1e-6)
     assert shown["rate_ml_min"] == 0.0
 
@@ -251,8 +255,11 @@ def test_subtraction_shows_the_contrast_alone_and_the_roadmap_keeps_it(session) 
     assert bare.display.std() < 0.5 * plain(session).std()
     do(session, "contrast", needle="left", volume_ml=1.0)
     session.step(5.5)
+    assert session.observation().outflow == {}  # nobody has looked
     do(session, "expose")
     (dyed,) = session.frames()
+    told = next(line for line in session.log.lines if line.get("event") == "contrast injected")
+    assert session.observation().outflow == {"left": told["shunt"]}
     assert bare.display.min() > dyed.display.min() + 40
     session.step(120.0)
     do(session, "subtract", mode="roadmap")
@@ -355,6 +362,25 @@ def test_exam_is_silent_and_a_hint_of_the_coach_fades(anatomies) -> None:
     assert coached.telemetry()["hints"]
     coached.step(60.0)
     assert coached.telemetry()["hints"] == []
+
+
+def test_coach_asks_for_a_contrast_test_where_the_case_does(anatomies) -> None:
+    plain = load_scenario("first-steps")
+    asks = plain.model_copy(update={"windows": plain.windows.model_copy(update={"contrast": True})})
+    said = {}
+    for scenario in (plain, asks):
+        session = Session(scenario, SEED, settings=COARSE, anatomies=anatomies)
+        needle_in(session)
+        said[scenario.windows.contrast] = any("contrast test" in hint for hint in session.telemetry()["hints"])
+    assert said == {False: False, True: True}
+
+
+def test_what_contrast_told_of_a_needle_is_forgotten_when_it_moves(session) -> None:
+    needle_in(session)
+    session.site.outflow["left"] = True
+    assert any("ran straight out" in hint for hint in session.telemetry()["hints"])
+    do(session, "advance", needle="left", distance_mm=2.5)
+    assert session.observation().outflow == {}
 
 
 def test_log_is_on_disk_as_it_happens_and_a_cut_line_is_left_out(anatomies, tmp_path) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vertebro.errors import CaseError
 from vertebro.grid import VoxelGrid
+from vertebro.products import product
 
 HALF_EXTENT = 0.080  # m; beyond it the lattice repeats (periodic), far outside one vertebra
 NEGLIGIBLE = 1e-6  # weight below which a node does not count
@@ -56,9 +57,10 @@ def normal_field(
     weights = [_bells(x, bell, n) for x, bell, n in zip(lines, bells, counts, strict=True)]
     near = [np.flatnonzero(w.max(axis=0) > NEGLIGIBLE) for w in weights]
     w_r, w_a, w_s = (w[:, nodes] for w, nodes in zip(weights, near, strict=True))
-    field: NDArray[Any] = np.tensordot(w_s, noise[np.ix_(*near)], axes=(1, 2))
-    field = np.tensordot(w_a, field, axes=(1, 2))
-    field = np.tensordot(w_r, field, axes=(1, 2))
+    field: NDArray[Any] = noise[np.ix_(*near)]
+    for weight in (w_s, w_a, w_r):  # each product brings the next axis to the end
+        rest = field.shape[:-1]
+        field = product(weight, field.reshape(-1, field.shape[-1]).T).reshape(len(weight), *rest)
     return np.ascontiguousarray(field, dtype=np.float32)
 
 

@@ -33,6 +33,9 @@ def replay(
         bool, typer.Option("--quick", help="With --debrief: leave out the what-if table (three more replays).")
     ] = False,
     score_only: Annotated[bool, typer.Option("--score", help="Score the log without simulating again.")] = False,
+    course: Annotated[
+        bool, typer.Option("--course", help="LOG is a folder of sessions: which cases were mastered, twice in a row.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Replay a training session: the same log gives the same result; score and debrief."""
@@ -41,6 +44,9 @@ def replay(
     from vertebro.training.log import read_log
     from vertebro.training.memory import Memory
 
+    if course:
+        _course(log, as_json)
+        return
     if score_only and debrief_folder is not None:
         raise CaseError(
             "a debrief needs the session again", where="--score", value="--debrief", hint="leave --score out"
@@ -68,6 +74,15 @@ def replay(
             facts["page"] = str(page)
         tell("done", 1.0)
     emit(facts, _text(facts), as_json)
+
+
+def _course(folder: Path, as_json: bool) -> None:
+    from vertebro.training.log import read_logs
+    from vertebro.training.mastery import course
+
+    found = course(read_logs(folder))
+    lines = [f"{name}: {facts['say']} Attempts: {len(facts['attempts'])}." for name, facts in found.items()]
+    emit({"folder": str(folder), "cases": found}, "\n".join([*lines, f"  {NOTICE}"]), as_json)
 
 
 def _check_whole(finished: bool, log: Path) -> None:

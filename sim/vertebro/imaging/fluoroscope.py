@@ -37,6 +37,7 @@ from vertebro.imaging.shadows import SHARP_FOCUS, focus_sigma
 from vertebro.imaging.spectrum import EnergyBins, Spectrum, bin_spectrum, tube_spectrum
 from vertebro.imaging.tube import FOCUS_TO_SHUTTER, Heel, lit_share
 from vertebro.materials.attenuation import MATERIALS
+from vertebro.products import product
 from vertebro.sources import Constant
 
 Image = NDArray[np.float32]
@@ -324,11 +325,11 @@ def _quanta(
     quantum = float(behind @ spectrum.energy / behind.sum())
     energy_bins = bin_spectrum(spectrum, deposit / quantum, count=fluoroscope.bins)
     weight, bare = energy_bins.weight[:, None, None], spectrum.fluence * deposit / quantum
-    lamp = np.full((1, 1), bare.sum())
+    lamp: NDArray[np.float64] = np.full((1, 1), bare.sum())
     if fluoroscope.heel is not None:
         heel = fluoroscope.heel.field(spectrum, geometry)
         weight = weight * energy_bins.average(heel)
-        lamp = np.tensordot(bare, heel, axes=1)
+        lamp = product(bare, heel.reshape(len(bare), -1)).reshape(heel.shape[1:])
     thick = max(body, THIN)
     left = spectrum.behind(MATERIALS["water"], thick).fluence @ deposit / (spectrum.fluence @ deposit)
     bare_field = np.asarray(lamp.astype(np.float32) * scale, np.float32)

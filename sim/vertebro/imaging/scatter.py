@@ -20,6 +20,7 @@ from scipy.special import erf, roots_genlaguerre
 from vertebro.errors import CaseError
 from vertebro.imaging.kernels_detector import coarsen
 from vertebro.imaging.kernels_frame import compose
+from vertebro.products import product
 from vertebro.sources import Constant
 
 Image = NDArray[np.float32]
@@ -156,13 +157,13 @@ def spread_light(picture: Image, sigma: float) -> Image:
 def spread_mixture(picture: Image, sigmas: tuple[float, ...], weights: tuple[float, ...]) -> Image:
     """Sum of `spread_light` of several widths times their weights.
 
-    One small product after the other: a BLAS shares larger ones with threads that are slow to wake.
+    The same for any number of threads (`product`).
     """
     rows, cols = picture.shape
     total = np.zeros((rows, cols), np.float32)
     for sigma, weight in zip(sigmas, weights, strict=True):
         if weight > 0:
-            total += (_spreader(rows, sigma, 1.0) @ picture) @ _spreader(cols, sigma, weight)
+            total += product(product(_spreader(rows, sigma, 1.0), picture), _spreader(cols, sigma, weight))
     return total
 
 

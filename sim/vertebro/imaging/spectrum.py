@@ -17,6 +17,7 @@ from scipy.optimize import brentq, nnls
 
 from vertebro.errors import CaseError
 from vertebro.materials.attenuation import LOWEST_ENERGY, MATERIALS, Material, cement_material, photon_tables
+from vertebro.products import product
 
 Floats = NDArray[np.float64]
 JOULE_PER_KEV = 1.602176634e-16  # exact by definition of the SI
@@ -166,15 +167,15 @@ def bin_spectrum(spectrum: Spectrum, weight: Floats, *, count: int = 10) -> Ener
 @functools.lru_cache(maxsize=128)
 def _quadrature(size: int, shape: bytes, count: int) -> tuple[NDArray[np.int64], Floats]:
     energy, signal = LOWEST_ENERGY + np.arange(size, dtype=np.float64), np.frombuffer(shape)
-    left = np.exp(-_training_paths() @ np.array([whole_kev(matter, energy) for matter in _training_matter()]))
-    left /= (left @ signal)[:, None]
+    left = np.exp(-product(_training_paths(), np.array([whole_kev(matter, energy) for matter in _training_matter()])))
+    left /= product(left, signal)[:, None]
     # singular vectors by the small matrix of products: a voltage step must not wait for a decomposition of all paths
     wanted = [max(size - count, 0), size - 1]
     square, across = scipy.linalg.eigh(_products(left), subset_by_index=wanted, driver="evx")
     square, across = square[::-1], across.T[::-1]
     kept = int(np.count_nonzero(square > 1e-14 * square[0]))
     # every kept direction counts alike: rows scaled to length 1
-    share, _ = nnls(across[:kept], across[:kept] @ left.sum(axis=0) / square[:kept])
+    share, _ = nnls(across[:kept], product(across[:kept], left.sum(axis=0)) / square[:kept])
     node = np.flatnonzero(share > 0)
     for array in (node, share):
         array.flags.writeable = False  # the cache hands them to everybody

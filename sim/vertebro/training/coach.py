@@ -38,6 +38,7 @@ def _candidates(session: Session) -> list[str]:
         found.append("Bring the level into a true AP and a true lateral first.")
     if site.tracks and session.mixed is None and not site.field.numb:
         found.append("The periosteum is not numb yet.")
+    found += _contrast(session)
     tips = site.percepts.get("ap", {}), site.percepts.get("lateral", {})
     for name in site.tracks:
         medial, past = tips[0].get(name, {}).get("to_medial_mm"), tips[1].get(name, {}).get("past_wall_mm")
@@ -49,3 +50,15 @@ def _candidates(session: Session) -> list[str]:
         if drips:
             found.append("The cement still drips: wait.")
     return found
+
+
+def _contrast(session: Session) -> list[str]:
+    """What to say about a contrast test before the cement is mixed."""
+    site = session.site
+    if session.mixed is not None or not any(track.wall_passed for track in site.tracks.values()):
+        return []
+    if any(site.outflow.values()):
+        return ["The contrast ran straight out: move the needle before cement takes the same way."]
+    if session.scenario.windows.contrast and site.test is None and not site.outflow:
+        return ["This case asks for a contrast test: mask, subtraction, one millilitre through the needle."]
+    return []

@@ -44,12 +44,18 @@ class ContrastTest:
         Up to which the agent has been followed.
     seen : set of str
         Planes whose pictures have shown it.
+    alone : bool
+        One of them showed it without the bones, on a mask.
+    shunt : bool or None
+        Whether it ran straight out; None while it goes in.
     """
 
     def __init__(self, scene: Scene, needle: str, volume: float, tick: int) -> None:
         self.needle, self.volume, self.tick = needle, volume, tick
         self.end = tick + max(1, round(volume / float(CONTRAST_RATE) * TICKS))
         self.seen: set[str] = set()
+        self.alone = False
+        self.shunt: bool | None = None
         self._tracer = Tracer(scene, needle, viscosity=CONTRAST_VISCOSITY)
         self._rate = volume * TICKS / (self.end - tick)
 
@@ -79,13 +85,14 @@ class ContrastTest:
         return share if share > GONE else 0.0
 
     def facts(self) -> dict[str, Any]:
-        """Where it went."""
+        """Where it went; the test knows its outflow from then on."""
         volumes = self._tracer.volumes()
         outside = self.volume - sum(volumes[place] for place in ("body", "arch", "veins within"))
+        self.shunt = bool(outside / self.volume > float(SHUNT))
         return {
             "needle": self.needle,
             "volume_ml": self.volume / ml,
             "outside_share": max(outside, 0.0) / self.volume,
             "canal_ml": (volumes.get("canal", 0.0) + volumes.get("vein_basivertebral", 0.0)) / ml,
-            "shunt": outside / self.volume > float(SHUNT),
+            "shunt": self.shunt,
         }

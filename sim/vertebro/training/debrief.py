@@ -14,7 +14,8 @@ from vertebro.training.log import Line, actions, events, rows
 from vertebro.training.metrics import METRICS
 from vertebro.training.metrics_needle import final_findings
 from vertebro.training.metrics_reaction import leak_table
-from vertebro.training.score import explain, load_rubric, score
+from vertebro.training.rubric import load_rubric
+from vertebro.training.score import explain, score
 
 NOTICE = "Education and research only. The rubric is an unvalidated draft."
 NEXT = 3
@@ -122,6 +123,7 @@ _MOMENTS: dict[str, tuple[str, ...]] = {
     "D1": ("injection starts",),
     "D2": ("injection starts",),
     "D4": ("injection stops",),
+    "D5": ("contrast injected", "injection starts"),
     "E4": ("leak",),
     "F1": ("leak visible",),
     "F2": ("leak visible",),
@@ -138,11 +140,12 @@ def _second(lines: Sequence[Line], rule: str) -> float:
     if rule[0] == "A" or rule in ("K1", "K2", "K9"):
         return 0.0
     if rule in ("D2", "K6"):
-        unseen = (row["t"] for row in rows(lines) if row["rate_ml_s"] > 0 and row["ages_s"].get("lateral", 1e9) > 1.0)
+        flowing = (row for row in rows(lines) if row["rate_ml_s"] > 0)
+        unseen = (row["until_s"] for row in flowing if row["ages_s"].get("lateral", 1e9) > 1.0)
         return next(unseen, lines[-1]["t"])
     if rule == "D3":
         fastest = max(rows(lines), key=lambda row: row["rate_ml_s"], default=None)
-        return lines[-1]["t"] if fastest is None else fastest["t"]
+        return lines[-1]["t"] if fastest is None else fastest["until_s"]
     found = [line["t"] for line in events(lines, *_MOMENTS.get(rule, ("injection stops",)))]
     if not found:
         return lines[-1]["t"]
@@ -176,13 +179,13 @@ def strip(lines: Sequence[Line]) -> dict[str, Any]:
             beam.append({"plane": line["plane"], "from": line["t"], "to": line["t"]})
         elif beam:
             beam[-1]["to"] = max(line["t"], beam[-1]["to"]) if beam[-1]["to"] == beam[-1]["from"] else beam[-1]["to"]
-    keys = ("t", "injected_ml", "rate_ml_s", "syringe_kpa", "margin", "viscosity_pa_s")
+    keys = ("injected_ml", "rate_ml_s", "syringe_kpa", "margin", "viscosity_pa_s")
     shown = ("answer", "check", "place", "mix", "inject", "stop", "mark_leak", "ct", "withdraw", "finish")
     return {
         "beam": beam,
         "depth": _depths(lines),
         "injections": _injections(lines),
-        "rows": [{key: row[key] for key in keys} for row in rows(lines)],
+        "rows": [{"t": row["until_s"]} | {key: row[key] for key in keys} for row in rows(lines)],
         "marks": [{"t": line["t"], "text": line["action"]["kind"]} for line in actions(lines, *shown)],
         "leaks": [{"t": leak["t_leak_s"], "visible": leak["t_visible_s"]} for leak in leak_table(lines)],
         "seen": [line["t"] for line in actions(lines, "mark_leak")],

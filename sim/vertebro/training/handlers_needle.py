@@ -113,6 +113,7 @@ def _hand(session: Session, seconds: float) -> None:
 def _has_moved(session: Session, track: Track) -> None:
     site = session.site
     site.moved.add(track.name)
+    site.outflow.pop(track.name, None)  # it was told of where the needle lay
     site.show()
     session.arm.changed = session.tick
     session.tell(

@@ -1,7 +1,8 @@
 """The log of a session: one JSON object a line, the single source of score, replay and debrief.
 
 Lines have ``type`` ``start``, ``action``, ``event``, ``row`` (one round of the injection) or ``end``, a ``tick`` of
-the session's clock and the time ``t`` [s].
+the session's clock and the time ``t`` [s]. A row is written when its round comes on display, a third of a second after
+the round ended; ``until_s`` is that end, and what is measured of the injection goes by it.
 """
 
 from __future__ import annotations
@@ -83,7 +84,25 @@ def read_log(path: str | Path) -> list[Line]:
                 raise DataError("a line that is no JSON", where=f"{place}:{number + 1}", value=text[:80]) from None
     if not lines or not isinstance(lines[0], dict) or lines[0].get("type") != "start":
         raise DataError("no log of a session", where=str(place), allowed="a first line of type start")
+    if any("until_s" not in line for line in rows(lines)):
+        hint = f"read it with vertebro as of its day ({lines[0].get('version')})"
+        raise DataError("a log without the ends of its rounds: too old for this program", where=str(place), hint=hint)
     return lines
+
+
+def read_logs(folder: str | Path) -> list[list[Line]]:
+    """Logs of all sessions in the folders of a folder, in the order in which they were last written.
+
+    Raises
+    ------
+    DataError
+        If there is none, or one that cannot be read.
+    """
+    place = Path(folder)
+    found = sorted(place.glob(f"*/{NAME}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+    if not found:
+        raise DataError("no sessions", where=str(place), allowed=f"a folder of folders with {NAME}")
+    return [read_log(path) for path in found]
 
 
 def actions(lines: Iterable[Line], *kinds: str) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vertebro.training.log import Line, actions, events
+from vertebro.training.metrics_contrast import contrast_metrics
 from vertebro.training.metrics_imaging import imaging_metrics
 from vertebro.training.metrics_injection import injection_metrics
 from vertebro.training.metrics_needle import needle_metrics
@@ -49,6 +50,8 @@ METRICS: dict[str, str] = {
     "N9": "largest levering moment [N.m]",
     "N10": "share of contacts with bone that were numb",
     "K3_mm": "deepest intrusion into canal or foramen, or way through a great vessel or lung [mm]",
+    "X1": "contrast tests before cement that were seen: 1 on a subtracted picture, half among the bones",
+    "X2": "1 if no test showed a direct outflow that was ignored; half for cement in the thicker half of its window",
     "C1_age": "age of the cement when the injection began [s]",
     "C1_state": "what an operator would call it",
     "C1_outside": "distance from the working window over the missed limit; 0 inside",
@@ -98,6 +101,7 @@ def measure(lines: Sequence[Line]) -> Metrics:
         _preparation(lines)
         | imaging_metrics(lines)
         | needle_metrics(lines)
+        | contrast_metrics(lines)
         | injection_metrics(lines)
         | reaction_metrics(lines)
         | result_metrics(lines)

@@ -63,14 +63,13 @@ def _seen(flowing: Sequence[Line], total: float, planes: tuple[str, ...]) -> flo
 
 
 def _rechecks(lines: Sequence[Line]) -> int:
-    """Times that AP was looked at between the first drop and the end, after lateral had been on display."""
+    """Times that AP was looked at between the first drop and the end, right after lateral."""
     starts = [line["t"] for line in events(lines, "injection starts")]
     if not starts:
         return 0
-    looks = [line for line in events(lines, "beam on", "image") if line["t"] >= starts[0]]
     count, before = 0, ""
-    for line in looks:
-        count += line["plane"] == "ap" and before != "ap"
+    for line in events(lines, "beam on", "image"):
+        count += line["t"] >= starts[0] and line["plane"] == "ap" and before == "lateral"
         before = line["plane"]
     return count
 
@@ -107,6 +106,6 @@ def _ignored(lines: Sequence[Line]) -> float:
     pain = next((line["t"] for line in events(lines, "radicular pain")), None)
     seconds = 0.0
     for row in rows(lines):
-        if row["rate_ml_s"] > 0.0 and (row["alarming"] or (pain is not None and row["t"] > pain)):
+        if row["rate_ml_s"] > 0.0 and (row["alarming"] or (pain is not None and row["until_s"] > pain)):
             seconds += row["dt"]
     return seconds

@@ -63,15 +63,15 @@ def _leak(lines: Sequence[Line], leak: Line, volume: float, visible: Line | None
     if visible is None:
         return row
     when = visible["t"]
-    after = [r for r in rows(lines) if r["level"] == leak["level"] and r["t"] > when + 1e-9]
+    after = [r for r in rows(lines) if r["level"] == leak["level"] and r["until_s"] > when + 1e-9]
     stop, volume_after = when, 0.0
     injecting = _was_flowing(lines, leak["level"], when)
     if injecting:
         for r in after:
             if r["rate_ml_s"] < STILL:
                 break
-            stop = r["t"]
-            volume_after += r["rate_ml_s"] * min(r["dt"], r["t"] - when)
+            stop = r["until_s"]
+            volume_after += r["rate_ml_s"] * min(r["dt"], stop - when)
     row |= {
         "t_visible_s": when,
         "t_stop_s": stop if injecting else None,

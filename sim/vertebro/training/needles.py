@@ -109,6 +109,18 @@ def direction(side: str, convergence: float, caudal: float) -> Float3:
     return np.array([-sign * math.sin(convergence) * level, math.cos(convergence) * level, -math.sin(caudal)])
 
 
+def track_of(needle: Needle, side: str) -> Track:
+    """A trainee's needle that lies as a given one."""
+    return Track(
+        name=needle.name,
+        side="right" if "right" in side else "left",
+        gauge=needle.gauge,
+        entry=needle.entry,
+        direction=needle.direction,
+        depth=needle.length,
+    )
+
+
 class Field:
     """What needles meet in one anatomy: bone, walls, things to keep away from."""
 

@@ -13,6 +13,8 @@ from vertebro.training.session import Session
 
 LOOK = 0.6  # s of pedal for a look
 TURN = 1.0  # s between looks while something moves
+STALLED = 5  # beats without flow after which a needle is given up: a syringe takes some to build its pressure up
+TEST, TEST_TIME, DEEPER = 1.0, 6.0, 3.0  # ml of contrast agent, s of pedal, mm on where it runs straight out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +59,8 @@ class Habits:
         Waits for the cement to set before withdrawal.
     drill : bool
         After a leak: waits 30 s and looks before going on.
+    tests : bool
+        Makes a contrast test where the case asks for one, and moves a needle through which it runs straight out.
     """
 
     views: tuple[float, float] = (0.0, 0.0)
@@ -79,6 +83,7 @@ class Habits:
     volume: float = 1.0
     waits: bool = True
     drill: bool = True
+    tests: bool = True
 
 
 OPERATORS: dict[str, Habits] = {
@@ -101,9 +106,10 @@ OPERATORS: dict[str, Habits] = {
         volume=1.6,
         waits=False,
         drill=False,
+        tests=False,
     ),
     "too-early": Habits(starts_at=-0.45),
-    "never-lateral": Habits(two_planes=False, watches="ap", volume=1.2),  # nothing tells them where it goes
+    "never-lateral": Habits(two_planes=False, watches="ap"),
 }
 
 
@@ -139,6 +145,8 @@ class Operator:
             self._aim(session)
             for name in session.observation().plan["needles"]:
                 self._needle(session, name)
+                if self.habits.tests and session.scenario.windows.contrast:
+                    self._test(session, name)
 
     # before ---------------------------------------------------------------------------------------------------------
 
@@ -220,6 +228,19 @@ class Operator:
             step = habits.looks_in_pedicle_mm if tip is None or -12.0 < tip["past_wall_mm"] < 2.0 else habits.step_mm
             _advance(session, name, min(step, max(left, 0.3)))
 
+    def _test(self, session: Session, name: str) -> None:
+        """Contrast agent on a subtracted picture of this view; a needle with a direct way out goes a little deeper."""
+        _do(session, kind="mask")
+        _do(session, kind="subtract", mode="dsa")
+        _do(session, kind="contrast", needle=name, volume_ml=TEST)
+        self._pedal(session, True)
+        session.step(TEST_TIME)
+        self._pedal(session, False)
+        _do(session, kind="subtract", mode="off")
+        if session.observation().outflow.get(name, False):
+            _advance(session, name, DEEPER)
+            _look(session)
+
     # cement ---------------------------------------------------------------------------------------------------------
 
     def _cement(self, session: Session) -> None:
@@ -233,20 +254,24 @@ class Operator:
         for level in session.telemetry()["levels"]:
             if level != session.observation().level:
                 _do(session, kind="level", level=level)
-            self._view(session, "ap")
-            _look(session)
-            if habits.watches == "lateral":
-                self._view(session, "lateral")
-                _look(session)
-            names = list(session.observation().plan["needles"])
-            for name in names:
+            for number, name in enumerate(session.observation().plan["needles"]):
+                if number == 0 or habits.checks:
+                    self._before_cement(session)
                 self._inject(session, name)
+
+    def _before_cement(self, session: Session) -> None:
+        """Both planes, or AP alone; the view of the injection last."""
+        self._view(session, "ap")
+        _look(session)
+        if self.habits.watches == "lateral":
+            self._view(session, "lateral")
+            _look(session)
 
     def _inject(self, session: Session, name: str) -> None:
         habits, known = self.habits, len(session.observation().leaks)
         start = session.observation().readouts["syringe"]["injected_ml"]
         wanted = self._share(session)
-        checked = 0.0
+        checked, still = 0.0, 0
         self._pedal(session, True)
         _do(session, kind="inject", needle=name, rate_ml_min=habits.rate)
         for beat in range(600):
@@ -261,14 +286,11 @@ class Operator:
                 break
             if done >= wanted or seen.readouts["cement"]["state"] == "set":
                 break
-            if (
-                seen.readouts["syringe"]["injecting"] is not None
-                and seen.readouts["syringe"]["rate_ml_min"] <= 0.0
-                and beat > 2
-            ):
+            still = still + 1 if seen.readouts["syringe"]["rate_ml_min"] <= 0.0 else 0
+            if still >= STALLED:
                 break
             if habits.checks and habits.watches == "lateral" and done - checked >= 1.5:
-                checked = done
+                checked, still = done, 0
                 self._recheck(session, name)
         _do(session, kind="stop")
         self._pedal(session, False)

@@ -34,6 +34,8 @@ class Observation:
         Rearmost cement on the last lateral picture: 0 posterior, 1 anterior wall.
     leaks : tuple of str
         Regions in which a leak can be made out on the pictures and the CT shown so far.
+    outflow : dict of str to bool
+        By needle: whether a contrast test where it lies, seen on a subtracted picture, ran straight out of the bone.
     voice : tuple of str
         What the patient said last.
     """
@@ -47,6 +49,7 @@ class Observation:
     quality: dict[str, float]
     rearmost: float | None
     leaks: tuple[str, ...]
+    outflow: dict[str, bool]
     voice: tuple[str, ...]
 
 
@@ -65,6 +68,7 @@ def observation(session: Session) -> Observation:
         quality={plane: float(look["score"]) for plane, look in session.looks.items()},
         rearmost=site.margin_seen,
         leaks=tuple(found),
+        outflow=dict(site.outflow),
         voice=tuple(session.patient.voice),
     )
 

@@ -75,6 +75,7 @@ class Windows(Part):
     minutes: float = 45.0
     symmetry: bool = False
     goal: Literal["both-endplates", "anterior-half"] = "both-endplates"
+    contrast: bool = False  # whether the case asks for a contrast test before cement
     largest_total_ml: float = 7.0
 
 

@@ -1,31 +1,23 @@
-"""From metrics to points: the rubric is data (``rubric.toml``), an unvalidated draft.
+"""From metrics to points, by the rules of the rubric.
 
 Gates before points: a critical error and the case is not passed, whatever the points. A rule that cannot apply is
 taken out and the rest is rescaled.
 
->>> sum(rule.points for rule in load_rubric().rules)
-100.0
->>> load_rubric().rule("C3").title
+>>> explain("rule.C3")["meaning"]
 'Wall rule'
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Any
 
 from vertebro.errors import CaseError
 from vertebro.sources import SOURCES
 from vertebro.training.log import Line
 from vertebro.training.metrics import METRICS, Metrics, measure
+from vertebro.training.rubric import Gate, Rubric, Rule, load_rubric
 
-RUBRIC = Path(__file__).parent / "rubric.toml"
 CAP = 49.0  # points shown with a critical error
 PASS, GOOD = 60.0, 80.0  # points
 LEAST, FIRM = 0.5, 0.7  # share of every domain, to be competent and to be proficient
@@ -35,109 +27,6 @@ LABEL_WORDS = (
     f"({GOOD:.0f} points and {FIRM:.0%} of every domain: with a teacher within call). Mastery learning wants "
     "proficient twice in a row, on different patients; one run proves nothing. Draft of ours, unvalidated."
 )
-
-
-class Piece(BaseModel):
-    """Base of the records below."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Part(Piece):
-    """One metric of a rule: all points at `full`, none at `none`, straight in between."""
-
-    metric: str
-    full: float
-    none: float
-
-    def score(self, value: float) -> float:
-        """0 to 1."""
-        return min(max((value - self.none) / (self.full - self.none), 0.0), 1.0)
-
-
-class Rule(Piece):
-    """A rule of the rubric."""
-
-    id: str
-    title: str
-    points: float
-    parts: tuple[Part, ...] = Field(min_length=1)
-    combine: Literal["mean", "least"] = "mean"
-    missing: Literal["skip", "none"]
-    sources: tuple[str, ...]
-    say: str
-    do: str
-
-
-class Gate(Piece):
-    """A critical error: the metric above the limit."""
-
-    id: str
-    metric: str
-    above: float
-    text: str
-    sources: tuple[str, ...]
-
-
-class Domain(Piece):
-    """A group of rules with its weight."""
-
-    name: str
-    points: float
-
-
-class Rubric(Piece):
-    """All rules; weights add up to 100, per domain and in all."""
-
-    version: str
-    status: str
-    domains: dict[str, Domain]
-    rules: tuple[Rule, ...]
-    critical: tuple[Gate, ...]
-
-    @model_validator(mode="after")
-    def _adds_up(self) -> Rubric:
-        for key, domain in self.domains.items():
-            total = sum(rule.points for rule in self.rules if rule.id.startswith(key))
-            if abs(total - domain.points) > 1e-9:
-                raise ValueError(f"the rules of domain {key} have {total} points, not {domain.points}")
-        if abs(sum(domain.points for domain in self.domains.values()) - 100.0) > 1e-9:
-            raise ValueError("the domains' points do not add up to 100")
-        named = {part.metric for rule in self.rules for part in rule.parts} | {gate.metric for gate in self.critical}
-        cited = {key for entry in self.entries for key in entry.sources}
-        if named - set(METRICS) or cited - set(SOURCES):
-            raise ValueError(f"unknown metrics or sources: {sorted((named - set(METRICS)) | (cited - set(SOURCES)))}")
-        return self
-
-    @property
-    def entries(self) -> tuple[Rule | Gate, ...]:
-        """Rules and critical errors."""
-        return (*self.rules, *self.critical)
-
-    def rule(self, name: str) -> Rule | Gate:
-        """A rule or a gate by id.
-
-        Raises
-        ------
-        CaseError
-            If there is none.
-        """
-        for entry in self.entries:
-            if entry.id == name:
-                return entry
-        allowed = ", ".join(entry.id for entry in self.entries)
-        raise CaseError("no such rule", where="rule", value=name, allowed=allowed)
-
-    @property
-    def digest(self) -> str:
-        """Of everything in it."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
-
-
-@functools.cache
-def load_rubric() -> Rubric:
-    """The rubric that comes with the package."""
-    return Rubric.model_validate(tomllib.loads(RUBRIC.read_text(encoding="utf-8")))
 
 
 def score(lines: Sequence[Line], rubric: Rubric | None = None) -> dict[str, Any]:
@@ -173,7 +62,7 @@ def score(lines: Sequence[Line], rubric: Rubric | None = None) -> dict[str, Any]
 
 
 def _row(rule: Rule, metrics: Metrics) -> dict[str, Any]:
-    values = [metrics[part.metric] for part in rule.parts]
+    values = [metrics[band.metric] for band in rule.bands]
     row: dict[str, Any] = {"id": rule.id, "title": rule.title, "values": dict(zip(_names(rule), values, strict=True))}
     if any(value is None for value in values):
         skip = rule.missing == "skip"
@@ -184,7 +73,7 @@ def _row(rule: Rule, metrics: Metrics) -> dict[str, Any]:
             "say": "Does not apply to this run." if skip else "Not done, so it could not be measured.",
             "do": rule.do,
         }
-    shares = [part.score(float(value)) for part, value in zip(rule.parts, values, strict=True)]
+    shares = [band.score(float(value)) for band, value in zip(rule.bands, values, strict=True)]
     share = min(shares) if rule.combine == "least" else sum(shares) / len(shares)
     return row | {
         "share": share,
@@ -196,7 +85,7 @@ def _row(rule: Rule, metrics: Metrics) -> dict[str, Any]:
 
 
 def _names(rule: Rule) -> list[str]:
-    return [part.metric for part in rule.parts]
+    return [band.metric for band in rule.bands]
 
 
 def _say(text: str, metrics: Metrics) -> str:
@@ -249,12 +138,12 @@ def explain(key: str) -> dict[str, Any]:
         return {"key": key, "meaning": entry.text, "formula": formula, "effect": f"capped at {CAP:g} points"} | status
     bands = [
         {
-            "metric": part.metric,
-            "meaning": METRICS[part.metric],
-            "full": f"full at {part.full:g}",
-            "none": f"none at {part.none:g}",
+            "metric": band.metric,
+            "meaning": METRICS[band.metric],
+            "full": f"full at {band.full}",
+            "none": f"none at {band.none}",
         }
-        for part in entry.parts
+        for band in entry.bands
     ]
     facts = {"key": key, "meaning": entry.title, "points": entry.points, "combine": entry.combine, "bands": bands}
     return facts | {"missing": entry.missing, "advice": entry.do} | status

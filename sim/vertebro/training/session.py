@@ -326,8 +326,12 @@ class Session:
 
     def _contrast(self, site: Site) -> None:
         """Bring a level's contrast agent up to now."""
+        test = site.test
+        if test is not None and test.running and self.tick >= test.due:
+            self.arm.changed = self.tick  # there is something new to see
         if (facts := site.follow_contrast(self.tick)) is not None:
             self.tell("contrast injected", **(facts | {"level": site.level}))
+            site.learn_outflow()
 
     def _round_due(self, site: Site) -> int:
         if site.engine is None:

@@ -27,7 +27,7 @@ from vertebro.training.arm import Subject
 from vertebro.training.contrast import ContrastTest
 from vertebro.training.eyes import Eyes
 from vertebro.training.log import TICKS
-from vertebro.training.needles import BONE, Field, Track
+from vertebro.training.needles import BONE, Field, Track, track_of
 from vertebro.units import deg, ml, mm
 
 CT_VOLUME = Constant(0.02 * ml, "m^3", 0.005 * ml, 0.1 * ml, "yeom2003", "ours", "leak that a control CT shows")
@@ -45,6 +45,8 @@ class Round:
     dt : float [s]
     needle : str or None
         Through which cement is pushed.
+    tick : int
+        At which it ended.
     shown : int
         Tick at which its result comes on display; until then the pictures show the one before.
     beam : bool
@@ -55,6 +57,7 @@ class Round:
 
     dt: float
     needle: str | None
+    tick: int
     shown: int
     beam: bool
     ages: dict[str, float]
@@ -92,6 +95,7 @@ class Site:
         self.margin = 1.0
         self.leaks: tuple[LeakEvent, ...] = ()
         self.test: ContrastTest | None = None
+        self.outflow: dict[str, bool] = {}  # by needle: what a test, seen alone, told of direct outflow where it lies
         self.known: set[int] = set()
         self.visible: dict[int, int] = {}
         self.on_ct: set[int] = set()
@@ -261,7 +265,9 @@ class Site:
             raise SessionError("a round at the wrong moment", where="round", value=tick)
         self.tick = tick
         work = _SOLVER.submit(_one_round, engine, dt, push)
-        self.round = Round(dt=dt, needle=push and push[0], shown=tick + SHOWN_AFTER, beam=beam, ages=ages, work=work)
+        self.round = Round(
+            dt=dt, needle=push and push[0], tick=tick, shown=tick + SHOWN_AFTER, beam=beam, ages=ages, work=work
+        )
 
     def settle(self) -> tuple[Round, Push | None] | None:
         """Wait for the round that is being computed and bring its result on display; None without one."""
@@ -312,6 +318,12 @@ class Site:
         if not test.running and subject.left == 0.0:
             self.test = subject.contrast = None
         return found
+
+    def learn_outflow(self) -> None:
+        """What an operator who saw the whole test without the bones now knows of the needle's outflow."""
+        test = self.test
+        if test is not None and test.alone and test.shunt is not None:
+            self.outflow[test.needle] = test.shunt
 
     # findings -----------------------------------------------------------------------------------------------------
 
@@ -369,18 +381,6 @@ def region(compartment: str, route: str) -> str:
         if name.startswith(part):
             return part
     return "vein" if name.startswith("vein") or (route == "segmental" and name == "beyond") else "paravertebral"
-
-
-def track_of(needle: Needle, side: str) -> Track:
-    """A trainee's needle that lies as a given one."""
-    return Track(
-        name=needle.name,
-        side="right" if "right" in side else "left",
-        gauge=needle.gauge,
-        entry=needle.entry,
-        direction=needle.direction,
-        depth=needle.length,
-    )
 
 
 def _plans(scene: Scene) -> dict[str, Needle]:

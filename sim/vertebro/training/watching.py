@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vertebro.training.arm import Frame
+from vertebro.training.log import TICKS
 from vertebro.training.patient import NERVE_VOLUME
 from vertebro.training.site import Round, Site
 from vertebro.units import ml
@@ -30,6 +31,7 @@ def book(session: Session, site: Site, done: Round, push: Any) -> None:
         session.tell("radicular pain", level=site.level)
     session.last_round = {
         "level": site.level,
+        "until_s": done.tick / TICKS,
         "dt": done.dt,
         "needle": done.needle,
         "rate_ml_s": 0.0 if push is None else push.rate / ml,
@@ -81,6 +83,8 @@ def _see_contrast(session: Session, site: Site, frame: Frame) -> None:
     if test is None or site.subject.contrast is None or frame.pane in test.seen:
         return
     test.seen.add(frame.pane)
+    test.alone = test.alone or frame.treatment != "off"
+    site.learn_outflow()
     session.tell("contrast seen", needle=test.needle, plane=frame.pane, treatment=frame.treatment)
 
 

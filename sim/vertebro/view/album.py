@@ -6,7 +6,6 @@ simulated state: the pictures of patients' leaflets, CT before and after, and th
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,9 @@ from vertebro.scans import MARROW
 from vertebro.sources import Constant
 from vertebro.training.log import events
 from vertebro.training.past import anaesthetic_ways, memory_of, run_of, session_time
+from vertebro.view.best_views import best_views
 from vertebro.view.debrief_strip import clock
-from vertebro.view.moments import Monitor, monitors_at
+from vertebro.view.moments import Monitor, as_jpeg, monitors_at
 from vertebro.view.series import VIEWS, SeriesPicture, beside, early_moment, middle_of, series_steps
 from vertebro.view.turntable import turntable
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 FINE_OUTER = Constant(0.72e-3, "m", 0.6e-3, 0.9e-3, "vertebro", "ours", "needle for local anaesthesia, 22 G")
 FINE_INNER = Constant(0.41e-3, "m", 0.3e-3, 0.6e-3, "vertebro", "ours", "its lumen")
 FINE_HUB = 0.02  # m of it outside the skin
-QUALITY = 82
 MOST_MOMENTS = 8
 PART_OF_WAY = 0.6  # share of the cement in the middle ring where nothing leaked
 
@@ -53,8 +52,8 @@ class Album:
     files : dict of str to bytes
         JPEG pictures by file name.
     contents : dict
-        Plain JSON values: ``moments`` (t, why, monitors), ``quartet``, ``leaflet`` (file, alt, caption) and ``rings``
-        (level, t, words, files), as far as they are made.
+        Plain JSON values: ``moments`` (t, why, monitors), ``quartet``, ``best``, ``leaflet`` (file, alt, caption) and
+        ``rings`` (level, t, words, files), as far as they are made.
     """
 
     session: Session
@@ -70,11 +69,14 @@ class Album:
         SessionError
             If the session kept nothing.
         """
-        self.contents = {"moments": [], "quartet": [], "leaflet": [], "rings": []}
+        self.contents = {"moments": [], "quartet": [], "best": [], "leaflet": [], "rings": []}
         self.moments()
         self.quartet()
         yield "monitors"
         runs = {level: run_of(self.session, level) for level in self.levels()}
+        for level, run in runs.items():
+            for _ in self.best(level, run):
+                yield "best views"
         for level, run in runs.items():
             for _ in self.rings(level, run):
                 yield "turntable"
@@ -146,6 +148,17 @@ class Album:
                     {"file": file, "alt": f"{plane} fluoroscopy {when}, as it stood on the monitor.",
                      "caption": f"{plane} {when}: your picture of {clock(monitor.time)}."}
                 )  # fmt: skip
+
+    def best(self, level: str, run: Run) -> Iterator[None]:
+        """Each leak in the view that shows it best, whether or not the trainee took it."""
+        for view in best_views(self.session, level, run):
+            file = f"best-{level.lower()}-{view.key}.jpg"
+            self.files[file] = view.jpeg
+            self.contents["best"].append(
+                {"file": file, "alt": view.words, "caption": view.words, "level": level, "key": view.key,
+                 "orbital_deg": view.orbital, "cranial_deg": view.cranial, "visible": view.visible}
+            )  # fmt: skip
+            yield
 
     # drawn anew -----------------------------------------------------------------------------------------------------
 
@@ -224,12 +237,3 @@ def _fine_steel(prepared: FluoroView, ways: list[tuple[NDArray[np.float64], NDAr
             out=steel,
         )  # fmt: skip
     return steel
-
-
-def as_jpeg(image: NDArray[np.uint8]) -> bytes:
-    """A colour picture as JPEG."""
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(image).save(out, "JPEG", quality=QUALITY, optimize=True)
-    return out.getvalue()

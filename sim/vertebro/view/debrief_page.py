@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAGE, DATA = "debrief.html", "debrief.json"
 LARGEST = 6_000_000  # bytes
-SHARES = {"monitors": 0.02, "turntable": 0.016, "series": 0.03}  # of the work, for a progress bar
+SHARES = {"monitors": 0.02, "best views": 0.02, "turntable": 0.016, "series": 0.03}  # of the work, for a progress bar
 PHASES = {"position": "before the needle", "needle": "needle", "cement": "cement", "after": "after the needles"}
 SECTIONS = (
     ("next", "Next time"), ("course", "Course"), ("monitors", "Monitors"), ("leaks", "Leaks"), ("series", "Pictures"),
@@ -105,7 +105,9 @@ def page_text(found: dict[str, Any], album: Album, *, title: str, what_ifs: Sequ
     rings = [ring for ring in contents["rings"] if ring["files"]]
     ring_urls = [[urls[name] for name in ring["files"]] for ring in rings]
     last = ring_urls[-1] if ring_urls else []
-    plates = {part: [row | {"url": urls[row["file"]]} for row in contents[part]] for part in ("leaflet", "quartet")}
+    plates = {
+        part: [row | {"url": urls[row["file"]]} for row in contents[part]] for part in ("leaflet", "quartet", "best")
+    }
     empty = {"monitors": not moments, "series": not plates["leaflet"], "quartet": not plates["quartet"]}
     empty["turntable"] = not rings
     return render(

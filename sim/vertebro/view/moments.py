@@ -24,7 +24,7 @@ DEEP = 0.2e-3  # m of cement in the beam from which a shadow is outlined
 NEAR, WIDE = 3, 2  # pixels (of 512) between a shadow and its outline, and of the outline
 RED, AMBER = (255, 92, 80), (255, 190, 70)  # visible, there but not yet visible
 DASH = 7  # pixels
-QUALITY = 88
+QUALITY, DRAWN = 88, 82  # of a monitor's picture, of one drawn anew
 NAMES = {"ap": "AP", "lateral": "lateral"}
 
 
@@ -84,7 +84,7 @@ def _monitor(session: Session, shown: Shown) -> Monitor:
     said = [f"{shadow['words']}: {'visible' if shadow['visible'] else 'there, but not to be told apart here'}"
             for shadow in shadows]  # fmt: skip
     return Monitor(
-        plane=shown.plane, time=shown.time, plain=shown.jpeg, outlined=_outlined(shown.jpeg, shadows),
+        plane=shown.plane, time=shown.time, plain=shown.jpeg, outlined=outlined(shown.jpeg, shadows),
         words=f"{head}. Leak {'; leak '.join(said)}.",
     )  # fmt: skip
 
@@ -114,7 +114,7 @@ def leak_shadows(session: Session, shown: Shown) -> list[dict[str, Any]]:
     return found
 
 
-def _outlined(jpeg: bytes, shadows: list[dict[str, Any]]) -> bytes:
+def outlined(jpeg: bytes, shadows: list[dict[str, Any]]) -> bytes:
     """The picture with a line around each shadow: unbroken where it was visible, dashed where not."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -138,6 +138,15 @@ def _outlined(jpeg: bytes, shadows: list[dict[str, Any]]) -> bytes:
                   stroke_fill=(0, 0, 0), anchor="lm")  # fmt: skip
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=QUALITY, subsampling=0)
+    return out.getvalue()
+
+
+def as_jpeg(image: NDArray[np.uint8]) -> bytes:
+    """A grey or colour picture as JPEG."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "JPEG", quality=DRAWN, optimize=True)
     return out.getvalue()
 
 
