@@ -86,7 +86,10 @@ class Site(Part):
 
 
 class Scenario(Part):
-    """One training case, or a drill that is scored by a few `rules` only."""
+    """One training case. `rules`, where given, are those it is scored by: a drill's few, or what a bone can be held to.
+
+    `guidance` says on what the needle is placed; `places` are those where a leak of this bone can be.
+    """
 
     id: str
     version: int
@@ -96,6 +99,8 @@ class Scenario(Part):
     pitfalls: tuple[str, ...] = ()
     seeds: tuple[int, ...] = Field(min_length=1)
     kind: Literal["case", "drill"] = "case"
+    guidance: Literal["fluoroscopy", "ct"] = "fluoroscopy"
+    places: tuple[str, ...] = ("canal", "foramen", "vein", "disc", "paravertebral", "track")
     rules: tuple[str, ...] = ()
     patient: Patient
     questions: tuple[Question, ...] = ()

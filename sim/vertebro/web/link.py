@@ -76,10 +76,10 @@ class WorkerLink:
         self.speed = speed
         self._order(("speed", speed))
 
-    def look(self, plane: str, offset_mm: float) -> None:
-        """Ask for a slice of the planning CT."""
+    def look(self, plane: str, offset_mm: float, source: str = "planning") -> None:
+        """Ask for a slice of the planning CT, or of the last scan (``"control"``)."""
         if self.ready:
-            self._order(("look", plane, offset_mm))
+            self._order(("look", plane, offset_mm, source))
 
     def debrief(self, change: str | None = None) -> None:
         """Ask for the debrief, or for what a change would have made of the session."""

@@ -142,7 +142,8 @@ class Trainer:
         elif kind == "speed":
             self.link.set_speed(_speed(command.get("factor")))
         elif kind == "look_ct":
-            self.link.look(str(command.get("plane")), _number(command, "offset_mm"))
+            source = str(command.get("source", "planning"))
+            self.link.look(str(command.get("plane")), _number(command, "offset_mm"), source)
         elif kind == "moment":
             self.link.moment(_number(command, "t"))
         elif kind == "debrief":

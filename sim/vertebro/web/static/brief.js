@@ -3,7 +3,7 @@
 import { $, make, store } from "./store.js";
 
 const BEFORE = new Set(["A1", "A2", "A3", "K9"]);
-const LEAKS = ["canal", "foramen", "vein", "disc", "paravertebral", "track"];
+const LEAKS = ["canal", "foramen", "vein", "disc", "paravertebral", "track"]; // where no case says more
 
 /** @param {any} entry */
 function facts(entry) {
@@ -91,15 +91,15 @@ export function finish(send) {
   const dialog = /** @type {HTMLDialogElement} */ ($("confirm"));
   const entry = store.catalogue.find((each) => each.name === store.chosen.scenario);
   const after = (entry?.checklist ?? []).filter((/** @type {any} */ item) => !BEFORE.has(item.rule));
-  const boxes = LEAKS.map((name) => make("input", { type: "checkbox", value: name }));
+  const places = entry?.places ?? LEAKS, boxes = places.map((/** @type {string} */ name) => make("input", { type: "checkbox", value: name }));
   dialog.replaceChildren(make("h2", { id: "confirm-title", text: "Finish the procedure?" }),
     make("div", { class: "fields" }, make("p", { text: "Leaks you read on the final pictures, before the truth is shown:" }),
-      make("div", { class: "row" }, ...boxes.map((box, k) => make("label", { class: "inline" }, box, LEAKS[k]))),
+      make("div", { class: "row" }, ...boxes.map((/** @type {HTMLElement} */ box, /** @type {number} */ k) => make("label", { class: "inline" }, box, places[k]))),
       ...after.length ? [make("p", { text: "After-care you order:" }), ...checks(after, send)] : []),
     make("div", { class: "actions" }, make("button", { type: "button", text: "Go on", onclick: () => dialog.close() }),
       make("button", { type: "button", class: "primary", id: "finish", text: "Finish and debrief", onclick: () => {
         dialog.close();
-        send({ kind: "report", leaks: boxes.filter((box) => /** @type {any} */ (box).checked).map((box) => /** @type {any} */ (box).value) });
+        send({ kind: "report", leaks: boxes.filter((/** @type {any} */ box) => /** @type {any} */ (box).checked).map((/** @type {any} */ box) => box.value) });
         send({ kind: "finish" });
       } })));
   dialog.showModal();
