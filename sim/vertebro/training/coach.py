@@ -34,8 +34,8 @@ def _on_ct(session: Session) -> list[str]:
     unseen = any(max(track.blind.values()) > UNSEEN for track in site.tracks.values())
     if unseen or set(site.tracks) - set(tips):
         return ["Hands out, one quick CT: where is the tip now?"]
-    if set(site.names) - set(site.tracks):
-        return ["The other ala next; mix cement when both needles lie well."]
+    if set(site.names) - set(site.tracks) and all(track.contact is not None for track in site.tracks.values()):
+        return ["The other side next, when this needle lies well; cement is mixed when both do."]
     return []
 
 

@@ -69,7 +69,10 @@ export class CtRoom {
 
   refresh() {
     if (!this.open) return;
-    this.sources.forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.source === this.source)));
+    for (const node of this.sources) {
+      node.setAttribute("aria-pressed", String(node.dataset.source === (this.stack.scan ? this.source : "planning")));
+      /** @type {any} */ (node).disabled = node.dataset.source === "scan" && !this.stack.scan;
+    }
     const moved = this.stack.scan && this.needles() !== this.marked;
     for (const sheet of this.sheets) {
       const scan = this.source === "scan" && this.stack.scanned(sheet.plane);

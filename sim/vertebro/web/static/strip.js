@@ -101,7 +101,7 @@ function showNeedle(state) {
   write("o-depth", needle ? needle.depth_mm.toFixed(1) : "–");
   const angles = needle ?? { convergence_deg: page.convergence, caudal_deg: page.caudal };
   write("o-angle", `${angles.convergence_deg.toFixed(0)}°`);
-  write("o-needle", `${angles.convergence_deg.toFixed(0)}° medial, ${Math.abs(angles.caudal_deg).toFixed(0)}° ${angles.caudal_deg < 0 ? "cranial" : "caudal"}${needle ? (needle.in_bone ? " · in bone" : " · soft tissue") : ""}${needle?.resistance_n ? ` · ${needle.resistance_n.toFixed(0)} N` : ""}${needle?.moment_n_m > 0.3 ? ` · levering ${needle.moment_n_m.toFixed(1)} N·m` : ""}`);
+  write("o-needle", `${Math.abs(angles.convergence_deg).toFixed(0)}° ${angles.convergence_deg < -0.5 ? "lateral" : "medial"}, ${Math.abs(angles.caudal_deg).toFixed(0)}° ${angles.caudal_deg < 0 ? "cranial" : "caudal"}${needle ? (needle.in_bone ? " · in bone" : " · soft tissue") : ""}${needle?.resistance_n ? ` · ${needle.resistance_n.toFixed(0)} N` : ""}${needle?.moment_n_m > 0.3 ? ` · levering ${needle.moment_n_m.toFixed(1)} N·m` : ""}`);
 }
 
 /** @param {any} syringe @param {any} cement */
