@@ -88,7 +88,8 @@ class Site(Part):
 class Scenario(Part):
     """One training case. `rules`, where given, are those it is scored by: a drill's few, or what a bone can be held to.
 
-    `guidance` says on what the needle is placed; `places` are those where a leak of this bone can be.
+    `guidance` says on what the needle is placed; `places` are those where a leak of this bone can be; `variants` are
+    settings by seed, for what the generator does not vary by itself.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Scenario(Part):
     teaching: str
     pitfalls: tuple[str, ...] = ()
     seeds: tuple[int, ...] = Field(min_length=1)
+    variants: dict[int, dict[str, Any]] = Field(default_factory=dict)
     kind: Literal["case", "drill"] = "case"
     guidance: Literal["fluoroscopy", "ct"] = "fluoroscopy"
     places: tuple[str, ...] = ("canal", "foramen", "vein", "disc", "paravertebral", "track")
@@ -123,7 +125,7 @@ class Scenario(Part):
         from vertebro.case import Case  # the server lists scenarios without it
 
         site = self.sites[number]
-        changes = COMMON | {"seed": seed} | site.settings | (settings or {})
+        changes = COMMON | {"seed": seed} | site.settings | self.variants.get(seed, {}) | (settings or {})
         return Case.preset(site.preset).with_settings(changes)
 
     @property

@@ -1,7 +1,8 @@
 """The worker process: owns the session and every kernel, so that the server and the page never wait for a solver.
 
 Messages to the worker: ``("start", folder, scenario, seed, mode, journal)``, ``("command", command)``,
-``("speed", factor)``, ``("look", plane, offset, source)``, ``("debrief", change)``, ``("moment", time)``, ``("stop",)``.
+``("speed", factor)``, ``("look", plane, offset, source)``, ``("debrief", change)``, ``("moment", time)``,
+``("stop",)``.
 Messages from it:
 ``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs, echo)``, ``("picture", bytes)``,
 ``("event", event)``, ``("applied", tick, command)``, ``("refused", command, error)``, ``("failed", tick, error)``,

@@ -1,7 +1,7 @@
 // @ts-check
 /** The page: joins socket, monitors, hands, strip and side column. */
 import { Aim } from "./aim.js";
-import { briefing, chooser, cover, finish, record } from "./brief.js";
+import { briefing, chooser, cover, finish, preparing, record } from "./brief.js";
 import { CtPane, Stack } from "./ct.js";
 import { Trace } from "./curves.js";
 import { album, alternative, debrief, moment } from "./debrief.js";
@@ -122,7 +122,7 @@ function status(message) {
   phase = message.phase;
   $("room").hidden = !["run"].includes(phase);
   if (phase === "choose") chooser(send);
-  else if (phase === "prepare") cover("Preparing the simulator", message.text, message.fraction);
+  else if (phase === "prepare") preparing(message.text, message.fraction);
   else if (phase === "failed") cover("This case cannot be started", [message.error?.message, message.error?.hint].filter(Boolean).join(" – "), null, make("button", { type: "button", text: "Choose another case", onclick: () => chooser(send) }));
   else {
     $("cover").hidden = true;
@@ -176,6 +176,7 @@ function state(now) {
   speed = now.speed;
   show(now);
   side.show(now);
+  room.follow();
   syringe.add(now.time_s ?? 0, [now.syringe?.pressure_kpa ?? 0, now.syringe?.injected_ml ?? 0]);
   lamp(Boolean(now.arm?.pedal));
   $("b-pause").textContent = speed === 0 ? "Go on" : "Pause";

@@ -36,6 +36,19 @@ function plan() {
   ...views.flatMap(([name, v]) => [make("dt", { text: `True ${name === "ap" ? "AP" : "lateral"}` }), make("dd", { text: `${degrees(v.orbital_deg)} / ${degrees(v.cranial_deg)}` })]))];
 }
 
+/** While the simulator is prepared: the record can be read already. @param {string} text @param {number} fraction */
+export function preparing(text, fraction) {
+  const entry = store.catalogue.find((each) => each.name === store.chosen.scenario), here = document.getElementById("reading");
+  const body = here?.dataset.case === entry?.name ? here : (entry ? make("div", { id: "reading", "data-case": entry.name, class: "record two" }, make("div", {}, facts(entry)), make("div", {}, ...teaching(entry))) : null);
+  cover(entry ? entry.title : "Preparing the simulator", text, fraction, ...body ? [body] : []);
+}
+
+/** @param {any} entry */
+function teaching(entry) {
+  return [make("h3", { text: "Teaching point" }), make("p", { text: entry.teaching.replace(/\s+/g, " ").trim() }),
+    make("h3", { text: "Pitfalls" }), make("ul", {}, ...entry.pitfalls.map((/** @type {string} */ text) => make("li", { text })))];
+}
+
 /** The record tab. @param {(command: any) => void} send */
 export function record(send) {
   const entry = store.catalogue.find((each) => each.name === store.chosen.scenario);
@@ -51,7 +64,7 @@ export function briefing(send, go) {
   if (!entry) { go(); return; }
   const before = entry.checklist.filter((/** @type {any} */ item) => BEFORE.has(item.rule) && item.id !== "count-levels");
   cover(entry.title, "", null, make("div", { class: "record two" },
-    make("div", {}, facts(entry), make("h3", { text: "Teaching point" }), make("p", { text: entry.teaching.replace(/\s+/g, " ").trim() })),
+    make("div", {}, facts(entry), ...teaching(entry)),
     make("div", {}, make("h3", { text: "Decide" }), ...asked(entry.questions, send), make("h3", { text: "Before the needle" }),
       make("div", { class: "fields" }, ...checks(before, send)),
       make("div", { class: "actions" }, make("button", { type: "button", class: "primary", id: "go", text: "To the table", onclick: go })))));

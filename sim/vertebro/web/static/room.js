@@ -32,6 +32,7 @@ export class CtRoom {
     this.stack = stack;
     this.source = "scan";
     this.number = 0;
+    this.followed = "none"; // the needles of the last read-outs
     this.marked = ""; // where the needles were when the last scan was made
     this.sheets = PLANES.map((plane) => {
       const sheet = new Sheet(stack, plane, `CT ${plane}: the wheel scrolls, a click moves the other two planes here`, {
@@ -65,6 +66,13 @@ export class CtRoom {
     $("pane-ap").hidden = $("pane-lateral").hidden = on;
     for (const node of document.querySelectorAll("[data-room]")) node.setAttribute("aria-pressed", String((/** @type {HTMLElement} */ (node).dataset.room === "ct") === on));
     if (on) this.refresh(); else dispatchEvent(new Event("resize"));
+  }
+
+  /** Read-outs have come: what is said about the needles may have changed. */
+  follow() {
+    const now = this.needles();
+    if (this.open && now !== this.followed) this.refresh(); else if (this.open) this.words();
+    this.followed = now;
   }
 
   refresh() {
