@@ -153,6 +153,14 @@ def test_a_needle_that_has_moved_since_is_said_to_have(page: Any) -> None:
     waits(page, "document.querySelector('.ct-room .axial .bl').textContent.includes('moved since')")
 
 
+def test_a_page_loaded_again_is_back_in_the_ct_room_with_the_last_scan(page: Any) -> None:
+    number = page.evaluate("trainer.ct.scan.number")
+    page.reload()
+    waits(page, "window.trainer?.room.open")
+    waits(page, f"trainer.ct.scan?.number === {number}")
+    assert state(page, "needles.left.depth_mm") > 31
+
+
 def test_a_sequence_can_be_read_in_all_planes(page: Any) -> None:
     shoot(page, "b")
     waits(page, "trainer.room.sheets.every(sheet => sheet.found?.about.source === 'control')")

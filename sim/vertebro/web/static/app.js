@@ -136,7 +136,6 @@ function status(message) {
 /** Angles to start from: what was planned on the CT. @param {any} plan */
 function planned(plan) {
   store.plan = plan;
-  if (guided() && !Object.keys(store.state.needles ?? {}).length && !store.state.dose?.exposures) room.toggle(true);
   const mine = plan.needles?.[$page.needle] ?? Object.values(plan.needles ?? {})[0];
   if (mine && !$page.placing) Object.assign($page, { convergence: Math.round(mine.convergence_deg ?? $page.convergence), caudal: Math.round(mine.caudal_deg ?? $page.caudal) });
   record(send);
@@ -176,6 +175,7 @@ function state(now) {
   speed = now.speed;
   show(now);
   side.show(now);
+  if (!before.dose && guided() && !now.dose?.exposures) room.toggle(true);
   room.follow();
   syringe.add(now.time_s ?? 0, [now.syringe?.pressure_kpa ?? 0, now.syringe?.injected_ml ?? 0]);
   lamp(Boolean(now.arm?.pedal));
