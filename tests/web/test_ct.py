@@ -158,7 +158,7 @@ def test_a_page_loaded_again_is_back_in_the_ct_room_with_the_last_scan(page: Any
     page.reload()
     waits(page, "window.trainer?.room.open")
     waits(page, f"trainer.ct.scan?.number === {number}")
-    assert state(page, "needles.left.depth_mm") > 31
+    waits(page, "trainer.store.state.needles.left.depth_mm > 31")
 
 
 def test_a_sequence_can_be_read_in_all_planes(page: Any) -> None:
@@ -173,6 +173,7 @@ def test_the_beam_brings_the_x_ray_monitors_back(page: Any) -> None:
     page.keyboard.down("Space")
     waits(page, "trainer.panes.ap.drawn > 0")
     page.keyboard.up("Space")
+    waits(page, "!trainer.store.state.arm.pedal")
     assert page.is_visible("#pane-ap")
     assert not page.is_visible("#ct-room")
     page.keyboard.press("w")

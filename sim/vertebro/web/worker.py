@@ -46,6 +46,8 @@ def main(connection: Connection, maker: str) -> None:
         ``"module:function"`` that makes a session from scenario, seed, mode, a progress report and a folder.
     """
     try:
+        if not connection.poll(0):  # nobody has chosen a case yet: load what every case needs
+            _preload(maker)
         order = connection.recv()
         if order[0] != "start":
             return
@@ -55,6 +57,14 @@ def main(connection: Connection, maker: str) -> None:
             Loop(session, connection, folder).run(journal)
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         return
+
+
+def _preload(maker: str) -> None:
+    """Import what makes sessions, and let it import what it will need."""
+    import importlib
+
+    module = importlib.import_module(maker.partition(":")[0])
+    getattr(module, "preload", lambda: None)()
 
 
 def _made(maker: str, send: Send, folder: Path, scenario: str, seed: int, mode: str) -> TrainerSession | None:

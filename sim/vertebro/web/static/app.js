@@ -52,7 +52,7 @@ const socket = new Socket({
     if (pane === "stored") { await side.keep(message, (kept) => recall(panes[kept.plane], kept)); return; }
     await panes[pane].show(message);
     if (panes[pane].held && !$page.placing) { panes[pane].held = ""; panes[pane].words(); }
-    if (message.about.live && room.open) room.toggle(false); // the beam is on: that is what has to be seen
+    if (message.about.live && store.state.arm?.pedal && room.open) room.toggle(false); // the beam is on: see it
     if (message.about.live) { choose(panes[pane]); sound(1800, 0.015); }
   },
   lost: (is) => {
@@ -238,6 +238,7 @@ function end(action) { if (action.release) foresee(action.release, send(filled(a
 /** Draw at once what a command will show; the next read-outs correct it. @param {any} command @param {boolean} sent */
 function foresee(command, sent) {
   if (!sent || !store.state.arm) return;
+  if (room.open && (command.kind === "expose" || (command.kind === "pedal" && command.down))) room.toggle(false);
   const held = store.state.needles?.[$page.needle];
   if (command.kind === "pedal") {
     store.state.arm.pedal = command.down;

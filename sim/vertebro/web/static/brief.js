@@ -46,7 +46,7 @@ export function preparing(text, fraction) {
 /** @param {any} entry */
 function teaching(entry) {
   return [make("h3", { text: "Teaching point" }), make("p", { text: entry.teaching.replace(/\s+/g, " ").trim() }),
-    make("h3", { text: "Pitfalls" }), make("ul", {}, ...entry.pitfalls.map((/** @type {string} */ text) => make("li", { text })))];
+    ...entry.pitfalls.length ? [make("h3", { text: "Pitfalls" })] : [], make("ul", {}, ...entry.pitfalls.map((/** @type {string} */ text) => make("li", { text })))];
 }
 
 /** The record tab. @param {(command: any) => void} send */
@@ -63,11 +63,12 @@ export function briefing(send, go) {
   const entry = store.catalogue.find((each) => each.name === store.chosen.scenario);
   if (!entry) { go(); return; }
   const before = entry.checklist.filter((/** @type {any} */ item) => BEFORE.has(item.rule) && item.id !== "count-levels");
+  const told = teaching(entry), point = told.slice(0, 2), pitfalls = told.slice(2);
   cover(entry.title, "", null, make("div", { class: "record two" },
-    make("div", {}, facts(entry), ...teaching(entry)),
+    make("div", {}, facts(entry), ...point),
     make("div", {}, make("h3", { text: "Decide" }), ...asked(entry.questions, send), make("h3", { text: "Before the needle" }),
       make("div", { class: "fields" }, ...checks(before, send)),
-      make("div", { class: "actions" }, make("button", { type: "button", class: "primary", id: "go", text: "To the table", onclick: go })))));
+      make("div", { class: "actions" }, make("button", { type: "button", class: "primary", id: "go", text: "To the table", onclick: go })), ...pitfalls)));
   $("go").focus();
 }
 
