@@ -86,6 +86,7 @@ function hear(message) {
     Object.assign(store, { catalogue: message.catalogue, chosen: message.chosen });
     if (kind === "welcome") control(message.control);
     title();
+    if (phase === "prepare") preparing($("cover-text").textContent ?? "", /** @type {HTMLProgressElement} */ ($("cover-bar")).value);
   } else if (kind === "status") status(message);
   else if (kind === "event") side.event(message.event);
   else if (kind === "past") { $("log").replaceChildren(); message.events.forEach((/** @type {any} */ event) => side.event(event, true)); } else if (kind === "refused") refused(message);
