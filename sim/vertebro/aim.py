@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from vertebro.errors import CaseError, GeometryError
 from vertebro.imaging.carm import Axes, CArm
 from vertebro.imaging.view_marks import PedicleMark, Plane, ViewMarks
 from vertebro.imaging.views import TRUE_VIEWS, aim_view
+from vertebro.tissue import Compartment
 from vertebro.units import deg
 
 STRAIGHT_VIEWS = {"ap": (0.0, 0.0), "lateral": (90.0, 0.0)}
@@ -61,6 +63,12 @@ def view_marks(anatomy: Anatomy) -> ViewMarks:
     """
     marks = anatomy.landmarks
     superior, inferior = endplate_planes(anatomy)
+    if np.any(anatomy.compartment == Compartment.JOINT):  # a sacrum has no lower endplate: the upper one's parallel
+        inferior = replace(
+            inferior,
+            point=superior.point * (1.0, 1.0, 0.0) + (0.0, 0.0, marks.inferior_endplate),
+            normal=-superior.normal,
+        )
     pedicles = {"left": marks.pedicle_left, "right": marks.pedicle_right}
     return ViewMarks(
         centre=0.5 * (superior.point + inferior.point),

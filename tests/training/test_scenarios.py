@@ -1,4 +1,4 @@
-"""Six cases and two drills as data."""
+"""Seven cases and two drills as data."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from vertebro.errors import SessionError
 from vertebro.training.rubric import load_rubric
 from vertebro.training.scenario import load_scenario, scenario_names
 
-CASES = ("first-steps", "wedge-t12", "which-level", "midline-l4", "two-needles-l2", "two-levels")
+CASES = ("first-steps", "wedge-t12", "which-level", "midline-l4", "two-needles-l2", "two-levels", "sacrum-h")
 
 
-def test_six_cases_and_two_drills_are_there() -> None:
+def test_seven_cases_and_two_drills_are_there() -> None:
     assert set(scenario_names()) == {*CASES, "drill-views", "drill-wall"}
     assert scenario_names()[0] == "first-steps"
 

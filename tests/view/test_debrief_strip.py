@@ -34,6 +34,12 @@ def test_strip_shows_when_cement_was_pushed(found) -> None:
     assert [span["from"] for span in pushed] == [100.0]
 
 
+def test_strip_has_a_row_for_ct_where_there_was_one(found) -> None:
+    assert "CT" not in list(ET.fromstring(draw_strip(found)).itertext())
+    scanned = found | {"strip": found["strip"] | {"marks": [{"t": 50.0, "text": "ct"}]}}
+    assert "CT" in list(ET.fromstring(draw_strip(scanned)).itertext())
+
+
 def test_every_rule_and_every_gate_is_explained(found) -> None:
     assert {row["id"] for row in found["score"]["rules"]} == set(found["rules"])
     assert [gate["id"] for gate in found["gates"]] == [f"K{n}" for n in range(1, 10)]

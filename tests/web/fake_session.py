@@ -31,7 +31,7 @@ CATALOGUE = [
         "questions": [{"id": "treat", "text": "Treat?", "options": ["yes", "no"]}],
         "checklist": [{"id": "antibiotic", "rule": "A2", "text": "Antibiotic"}],
     }
-    for name in ("square", "circle")
+    for name in ("square", "circle", "slow")
 ]  # fmt: skip
 
 
@@ -176,4 +176,6 @@ def make(scenario: str, seed: int, mode: str, report: Callable[[str, float], Non
     report("drawing a square", 0.5)
     if scenario == "circle":
         raise SessionError("circles cannot be squared", where="scenario", hint="take the square")
+    if scenario == "slow":
+        time.sleep(3.0)
     return FakeSession(seed)

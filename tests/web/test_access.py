@@ -53,6 +53,9 @@ def test_table_and_its_tabs(page: Any, axe: Callable[[Any], list[str]]) -> None:
     for tab in ("t-ct", "t-stored", "t-record"):
         page.click(f"#{tab}")
         assert axe(page) == []
+    page.keyboard.press("w")
+    page.wait_for_selector("#ct-room:not([hidden])")
+    assert axe(page) == []
 
 
 @pytest.mark.parametrize("key", ["?", "F4", "F8"])

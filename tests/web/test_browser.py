@@ -213,7 +213,7 @@ def test_a_case_is_chosen_by_keyboard_and_one_that_fails_says_why(browser: Any, 
         found = browser.new_context().new_page()
         found.goto(address)
         found.wait_for_selector("#begin")
-        assert found.locator(".cases button").count() == 2
+        assert found.locator(".cases button").count() == 3
         found.focus(".cases button >> nth=1")
         found.keyboard.press("Enter")
         found.focus("#begin")
@@ -265,10 +265,10 @@ def test_the_help_sheet_is_the_table_and_a_key_can_be_changed(page: Any) -> None
     assert "taken" in page.inner_text("#help [role=status]")
     page.focus("#help button[aria-label^='Key for Store picture']")
     page.keyboard.press("Enter")
-    page.keyboard.press("w")
+    page.keyboard.press("9")
     page.click("#help button.primary")
     exposed(page)
-    page.keyboard.press("w")
+    page.keyboard.press("9")
     waits(page, "document.querySelectorAll('#thumbs button').length === 1")
 
 
@@ -334,3 +334,16 @@ def test_the_address_without_its_token_says_so(browser: Any, address: str) -> No
 def test_screenshots_are_kept(page: Any, tmp_path: Path) -> None:
     page.screenshot(path=tmp_path / "table.png")
     assert (tmp_path / "table.png").stat().st_size > 10_000
+
+
+def test_the_record_can_be_read_while_the_simulator_is_prepared(browser: Any, trainer: Trainer) -> None:
+    trainer.begin("slow", None, "coach")
+    with running(trainer) as address:
+        page = browser.new_context(viewport={"width": 1366, "height": 768}).new_page()
+        page.goto(address)
+        page.wait_for_selector("#reading")
+        assert page.is_visible("#cover-bar")
+        assert "years" in page.inner_text("#reading")
+        page.wait_for_selector("#go", timeout=60000)
+        assert not page.query_selector("#reading")
+        page.context.close()

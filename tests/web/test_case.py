@@ -131,7 +131,7 @@ def test_case_1_is_done_by_hand_through_a_crash_and_debriefed(trainee: tuple[Tra
     injected(hands, 0.2)
     hands.press("m")
     hands.press("b")
-    hands.waits("trainer.ct.slices.has('control axial')")
+    hands.waits("trainer.ct.scan && [...trainer.ct.slices.keys()].some(key => key.startsWith('control axial'))")
     hands.press("Shift+w")
     hands.waits("!trainer.store.state.needles.left")
     hands.press("F8")

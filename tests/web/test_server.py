@@ -118,6 +118,38 @@ def test_a_case_begun_and_ready_before_the_server_runs_is_shown(trainer: Trainer
         talk.state(lambda state: state["tick"] > 0)
 
 
+def test_a_worker_started_ahead_gets_the_case_that_is_chosen(client: TestClient, trainer: Trainer) -> None:
+    trainer.await_choice()
+    ahead = trainer._spare._worker[0]
+    with connect(client) as socket:
+        talk = Talk(socket)
+        talk.say("begin", scenario="square")
+        ready(talk)
+        assert trainer.link is not None
+        assert trainer.link.process is ahead
+        talk.say("begin", scenario="square")  # the next case has a worker of its own
+        until(lambda: trainer.link is not None and trainer.link.process not in (None, ahead))
+
+
+def test_a_worker_nobody_took_ends_with_the_server(trainer: Trainer) -> None:
+    trainer.await_choice()
+    ahead = trainer._spare._worker[0]
+    assert ahead.is_alive()
+    trainer.end()
+    assert not ahead.is_alive()
+
+
+def test_a_worker_that_died_while_it_waited_is_replaced(client: TestClient, trainer: Trainer) -> None:
+    trainer.await_choice()
+    ahead = trainer._spare._worker[0]
+    ahead.kill()
+    ahead.join(5)
+    with connect(client) as socket:
+        talk = Talk(socket)
+        talk.say("begin", scenario="square")
+        ready(talk)
+
+
 @pytest.mark.parametrize(
     ("choice", "where"),
     [({"scenario": "triangle"}, "scenario"), ({"scenario": "square", "mode": "fun"}, "mode"),

@@ -36,7 +36,9 @@ def train(
     secret = check_exposure(host, token)
     bound = listen(host, port)
     trainer = Trainer(cases, default_mode=mode)
-    if scenario is not None:
+    if scenario is None:
+        trainer.await_choice()
+    else:
         trainer.begin(scenario, seed, mode)
     address = f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}/?token={secret}"
     sys.stdout.write(f"{address}\n")

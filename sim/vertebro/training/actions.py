@@ -16,6 +16,7 @@ from vertebro.errors import SessionError
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,24}$")]
 Plane = Literal["ap", "lateral"]
+Point = tuple[float, float, float]
 
 
 class Act(BaseModel):
@@ -102,16 +103,19 @@ class Anaesthetise(Act):
 
     kind: Literal["anaesthetise"] = "anaesthetise"
     needle: Name = "left"
+    line_mm: tuple[Point, Point] | None = None
     entry_mm: tuple[float, float] | None = None
     convergence_deg: float | None = None
     caudal_deg: float | None = None
 
 
 class Place(Act):
-    """Needle on the skin. Entry: right and superior of the body's middle, or a pixel of the held AP picture."""
+    """Needle on the skin. Entry: right and superior of the body's middle, or a pixel of the held AP picture; or a line
+    drawn on the CT, from the skin to a target."""
 
     kind: Literal["place"] = "place"
     needle: Name = "left"
+    line_mm: tuple[Point, Point] | None = None
     entry_mm: tuple[float, float] | None = None
     pixel: tuple[float, float] | None = None
     convergence_deg: float = Field(0.0, ge=-60, le=60)
@@ -194,10 +198,12 @@ class Wait(Act):
 
 
 class CtSlice(Act):
-    """CT slices through a point (right, anterior, superior of the body's middle)."""
+    """CT through a needle's tip, or a point (right, anterior, superior of the body's middle): a sequence, or a shot."""
 
     kind: Literal["ct"] = "ct"
-    centre_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    centre_mm: Point = (0.0, 0.0, 0.0)
+    needle: Name | None = None
+    mode: Literal["sequence", "shot"] = "sequence"
 
 
 class MarkLeak(Act):
@@ -242,7 +248,7 @@ class Report(Act):
     """Leaks read on the final pictures, before the truth is shown."""
 
     kind: Literal["report"] = "report"
-    leaks: tuple[Literal["canal", "foramen", "vein", "disc", "paravertebral", "track"], ...] = ()
+    leaks: tuple[Literal["canal", "foramen", "vein", "disc", "joint", "paravertebral", "track"], ...] = ()
 
 
 class Finish(Act):

@@ -10,6 +10,7 @@ from vertebro.training.log import TICKS
 if TYPE_CHECKING:
     from vertebro.training.session import Session
 
+UNSEEN = 6e-3  # m in bone after which a look is due
 SHOWN = 20.0  # s that a hint stays
 
 
@@ -23,6 +24,21 @@ def hints(session: Session) -> list[str]:
     return shown[:2]
 
 
+def _on_ct(session: Session) -> list[str]:
+    """Where the needle is placed on CT."""
+    site, tips = session.site, session.site.percepts.get("ct", {})
+    if not site.tracks:
+        return ["Read the planning CT: draw the way from the skin to the target on the axial slice."]
+    if session.mixed is not None:
+        return []
+    unseen = any(max(track.blind.values()) > UNSEEN for track in site.tracks.values())
+    if unseen or set(site.tracks) - set(tips):
+        return ["Hands out, one quick CT: where is the tip now?"]
+    if set(site.names) - set(site.tracks) and all(track.contact is not None for track in site.tracks.values()):
+        return ["The other side next, when this needle lies well; cement is mixed when both do."]
+    return []
+
+
 def _candidates(session: Session) -> list[str]:
     site, looks = session.site, session.looks
     found = []
@@ -34,7 +50,9 @@ def _candidates(session: Session) -> list[str]:
         found.append("Inject under lateral view; look at AP in between.")
     if session.injecting is not None and not session.arm.pedal:
         found.append("You are injecting blind.")
-    if not site.tracks and min((look["score"] for look in looks.values()), default=0.0) < 0.5:
+    if session.scenario.guidance == "ct":
+        found += _on_ct(session)
+    elif not site.tracks and min((look["score"] for look in looks.values()), default=0.0) < 0.5:
         found.append("Bring the level into a true AP and a true lateral first.")
     if site.tracks and session.mixed is None and not site.field.numb:
         found.append("The periosteum is not numb yet.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,11 @@ from vertebro.errors import SessionError
 from vertebro.materials.presets import cement
 from vertebro.procedure.schedule import FreshBatch
 from vertebro.procedure.schedule import Stylet as PushStylet
-from vertebro.scans import ct_planes
 from vertebro.sources import Constant
 from vertebro.training import actions as act
 from vertebro.training.handlers_needle import NEEDLE_HANDLERS
 from vertebro.training.log import TICKS
+from vertebro.training.scanning import scan
 from vertebro.training.subtracting import MASK_TIME
 from vertebro.units import deg, ml, mm
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from vertebro.training.session import Session
 
 MIXING = Constant(45.0, "s", 20.0, 90.0, "vertebro", "ours", "mix and fill syringes; the age counts from its start")
-SCAN = Constant(15.0, "s", 5.0, 60.0, "vertebro", "ours", "drive in, one sequence of slices, drive out")
-SCAN_DLP = Constant(12.0, "mGy.cm", 3.0, 40.0, "shepherd2011", "ours", "one short low-dose sequence")
 STYLET_RATE = 3e-8  # m³/s
 Handler = Callable[["Session", Any], None]
 
@@ -185,24 +182,7 @@ def _wait(session: Session, action: act.Wait) -> None:
 
 
 def _ct(session: Session, action: act.CtSlice) -> None:
-    site = session.site
-    session.rounds()
-    session.spend(float(SCAN))
-    scene = site.planned if site.engine is None else site.engine.scene
-    scene = _with_needles(scene, site.subject.needles)
-    centre = tuple(x * mm for x in action.centre_mm)
-    about = {"veins": site.subject.veins, "needles": bool(site.subject.needles), "centre": centre}
-    slices = ct_planes(scene, site.subject.fraction, **about)  # type: ignore[arg-type]
-    session.slices = {plane: found.hu for plane, found in slices.items()}
-    session.arm.seq += 1
-    session.scanned = session.arm.seq, session.time
-    session.dlp += float(SCAN_DLP)
-    site.read_ct()
-    session.tell("ct", after_cement=site.engine is not None, needles=len(site.subject.needles), dlp_mgy_cm=SCAN_DLP)
-
-
-def _with_needles(scene: Any, needles: tuple[Any, ...]) -> Any:
-    return dataclasses.replace(scene, needles=needles) if needles else scene
+    scan(session, action)
 
 
 def _mark(session: Session, action: act.MarkLeak) -> None:

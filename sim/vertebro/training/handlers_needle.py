@@ -37,6 +37,8 @@ def _way(session: Session, action: act.Anaesthetise | act.Place) -> tuple[np.nda
     if plan is None:
         raise SessionError("no such needle", where="needle", value=name, allowed=", ".join(site.plan_needles))
     side = "right" if "right" in name else "left"
+    if action.line_mm is not None:
+        return _drawn(site.anatomy.landmarks.posterior_skin, *action.line_mm)
     if isinstance(action, act.Place) and action.pixel is not None:
         held = session.arm.held.get("ap")
         if held is None or held.geometry is None:
@@ -49,6 +51,20 @@ def _way(session: Session, action: act.Anaesthetise | act.Place) -> tuple[np.nda
     if action.convergence_deg is None or action.caudal_deg is None:
         return entry, plan.direction
     return entry, direction(side, action.convergence_deg * deg, action.caudal_deg * deg)
+
+
+def _drawn(skin: float, start: act.Point, end: act.Point) -> tuple[np.ndarray, np.ndarray]:
+    """Entry (3,) [m] on the skin of the back, at a = `skin` [m], and direction (3,) of a line on the CT [mm]."""
+    entry, target = np.array(start) * mm, np.array(end) * mm
+    way = target - entry
+    length = float(np.linalg.norm(way))
+    if length < 10 * mm or way[1] < 0.5 * length:
+        raise SessionError(
+            "this line leads no needle into the bone", where="line_mm", value=[list(start), list(end)],
+            allowed="from the skin of the back at least 10 mm forwards, at most 60 degrees oblique",
+        )  # fmt: skip
+    way = way / length
+    return target - way * (target[1] - skin) / way[1], way
 
 
 def _anaesthetise(session: Session, action: act.Anaesthetise) -> None:

@@ -197,6 +197,10 @@ class Operator:
         if habits.numbs:
             _do(session, kind="anaesthetise", **place)
         _do(session, kind="place", **place, gauge=plan["gauge"])
+        if session.scenario.guidance == "ct":
+            self._drive_on_ct(session, name, plan["length_mm"])
+            _do(session, kind="confirm", needle=name)
+            return
         _look(session)
         self._drive(session, name, plan["length_mm"])
         _look(session)
@@ -240,6 +244,15 @@ class Operator:
         if session.observation().outflow.get(name, False):
             _advance(session, name, DEEPER)
             _look(session)
+
+    def _drive_on_ct(self, session: Session, name: str, length: float) -> None:
+        """Advance with a quick CT at the tip after every step, until it lies as deep as planned."""
+        step = 4 * self.habits.step_mm
+        while (left := length - session.observation().readouts["needles"][name]["depth_mm"]) > 0.3:
+            _do(session, kind="ct", mode="shot", needle=name)
+            _advance(session, name, min(step, left))
+            step = self.habits.step_mm if left - step < 25.0 else step
+        _do(session, kind="ct", mode="shot", needle=name)
 
     # cement ---------------------------------------------------------------------------------------------------------
 
@@ -352,7 +365,7 @@ class Operator:
             session.step(10.0)
 
 
-REPORTABLE = ("canal", "foramen", "vein", "disc", "paravertebral", "track")
+REPORTABLE = ("canal", "foramen", "vein", "disc", "joint", "paravertebral", "track")
 
 
 def _do(session: Session, **action: Any) -> None:

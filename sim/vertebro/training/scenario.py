@@ -87,7 +87,11 @@ class Site(Part):
 
 
 class Scenario(Part):
-    """One training case, or a drill that is scored by a few `rules` only."""
+    """One training case. `rules`, where given, are those it is scored by: a drill's few, or what a bone can be held to.
+
+    `guidance` says on what the needle is placed; `places` are those where a leak of this bone can be; `variants` are
+    settings by seed, for what the generator does not vary by itself.
+    """
 
     id: str
     version: int
@@ -96,7 +100,10 @@ class Scenario(Part):
     teaching: str
     pitfalls: tuple[str, ...] = ()
     seeds: tuple[int, ...] = Field(min_length=1)
+    variants: dict[int, dict[str, Any]] = Field(default_factory=dict)
     kind: Literal["case", "drill"] = "case"
+    guidance: Literal["fluoroscopy", "ct"] = "fluoroscopy"
+    places: tuple[str, ...] = ("canal", "foramen", "vein", "disc", "paravertebral", "track")
     rules: tuple[str, ...] = ()
     patient: Patient
     questions: tuple[Question, ...] = ()
@@ -119,7 +126,7 @@ class Scenario(Part):
         from vertebro.case import Case  # the server lists scenarios without it
 
         site = self.sites[number]
-        changes = COMMON | {"seed": seed} | site.settings | (settings or {})
+        changes = COMMON | {"seed": seed} | site.settings | self.variants.get(seed, {}) | (settings or {})
         return Case.preset(site.preset).with_settings(changes)
 
     @property

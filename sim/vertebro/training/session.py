@@ -32,6 +32,7 @@ from vertebro.training.log import TICKS, Log
 from vertebro.training.memory import Memory
 from vertebro.training.needles import Track
 from vertebro.training.patient import Patient
+from vertebro.training.scanning import Scan
 from vertebro.training.scenario import Scenario, load_scenario
 from vertebro.training.site import Site
 from vertebro.training.watching import book, look
@@ -102,7 +103,7 @@ class Session:
         self.checked: set[str] = set()
         self.saved: list[Frame] = []
         self.slices: dict[str, np.ndarray] = {}
-        self.scanned = (0, 0.0)  # number among the pictures and time [s] of the slices
+        self.scan: Scan | None = None  # what lay in the CT last
         self.marks, self.dlp, self.hand_seconds = 0, 0.0, 0.0
         self.last_round: dict[str, Any] = {}
         self.said: set[str] = set()
@@ -191,13 +192,12 @@ class Session:
     def frames(self) -> list[Frame]:
         """What the monitors show: the held or live picture of each plane, and the last CT slice."""
         shown = self.arm.frames()
-        if "axial" in self.slices:
+        if self.scan is not None:
             grey = np.asarray(window_level(self.slices["axial"]), np.uint16) * np.uint16(257)
             shown.append(
                 Frame(
-                    pane="ct", seq=self.scanned[0], time=self.scanned[1], display16=grey, live=False,
-                    orbital_deg=0.0, cranial_deg=0.0,
-                    mm_per_pixel=160.0 / grey.shape[0],
+                    pane="ct", seq=self.scan.number, time=self.scan.time, display16=grey, live=False,
+                    orbital_deg=0.0, cranial_deg=0.0, mm_per_pixel=self.scan.width / mm / grey.shape[0],
                 )
             )  # fmt: skip
         return shown
@@ -264,7 +264,7 @@ class Session:
 
     def met(self, track: Track, event: str, facts: dict[str, Any]) -> None:
         """What the tip has met."""
-        if event == "posterior wall crossed":
+        if event == "posterior wall crossed" and self.scenario.guidance == "fluoroscopy":
             self.decide("posterior wall", needle=track.name)
         self.tell(event, **facts)
         if event == "bone contact" and not facts["numb"]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from vertebro.aim import lying
 from vertebro.anatomy.anatomy import Anatomy
 from vertebro.approaches import SIDES, plan_path
 from vertebro.bedside import Bedside, judge
@@ -17,17 +16,18 @@ from vertebro.build import Scene, build
 from vertebro.case import Case
 from vertebro.delivery import Push
 from vertebro.errors import CaseError, SessionError
-from vertebro.imaging import Gantry, aim_view
 from vertebro.leakage import LeakEvent
 from vertebro.observe import Camera
 from vertebro.procedure import Needle
 from vertebro.procedure.breach import heary_2004
 from vertebro.sources import Constant
+from vertebro.tissue import Compartment
 from vertebro.training.arm import Subject
 from vertebro.training.contrast import ContrastTest
 from vertebro.training.eyes import Eyes
 from vertebro.training.log import TICKS
 from vertebro.training.needles import BONE, Field, Track, track_of
+from vertebro.training.views import working_views
 from vertebro.units import deg, ml, mm
 
 CT_VOLUME = Constant(0.02 * ml, "m^3", 0.005 * ml, 0.1 * ml, "yeom2003", "ours", "leak that a control CT shows")
@@ -101,6 +101,7 @@ class Site:
         self.on_ct: set[int] = set()
         self.spotted_at: dict[str, tuple[Any, ...]] = {}
         self.margin_seen: float | None = None
+        self.walled = not np.any(self.anatomy.compartment == Compartment.JOINT)  # cement has a posterior wall to heed
         self._plan: dict[str, Any] = {}
         self.percepts: dict[str, dict[str, dict[str, float]]] = {}
 
@@ -120,6 +121,7 @@ class Site:
             convergence, caudal = track.angles()
             rows[name] = {
                 "entry_mm": [needle.entry[0] / mm, needle.entry[2] / mm],
+                "line_mm": [needle.entry / mm, needle.tip / mm],
                 "convergence_deg": convergence / deg,
                 "caudal_deg": caudal / deg,
                 "length_mm": needle.length / mm,
@@ -130,18 +132,7 @@ class Site:
 
     def views(self) -> dict[str, dict[str, float]]:
         """Angles and table of the true AP and lateral, as the planning CT tells them."""
-        found, gantry = {}, Gantry.angiography()
-        for plane in ("ap", "lateral"):
-            pose = aim_view(f"true-{plane}", self.eyes.marks, lying=lying(self.anatomy))
-            place = gantry.position(pose)
-            found[plane] = {
-                "orbital_deg": place.orbital / deg,
-                "cranial_deg": place.cranial / deg,
-                "table_lateral_mm": place.lateral / mm,
-                "table_height_mm": place.height / mm,
-                "table_longitudinal_mm": place.longitudinal / mm,
-            }
-        return found
+        return working_views(self.anatomy, self.eyes.marks)
 
     def track(self, name: str) -> Track:
         """A needle of the trainee.

@@ -72,7 +72,7 @@ def look(session: Session, frame: Frame, single: bool) -> None:
     if site.engine is None or site.spotted_at.get(plane) == state:
         return
     site.spotted_at[plane] = state
-    if plane == "lateral":
+    if plane == "lateral" and site.walled:
         site.margin_seen = site.margin
     _spot(session, site, ready, plane)
 

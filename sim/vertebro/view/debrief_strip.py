@@ -61,6 +61,8 @@ def _rows(found: dict[str, Any], axis: Axis) -> list[tuple[str, float, str]]:
         )
         for plane in PLANES
     ]
+    if scans := [mark["t"] for mark in strip["marks"] if mark["text"] == "ct"]:
+        rows.append(("CT", ROW, _flags(scans, axis)))
     rows.append(("needle [mm past wall]", CURVE, _needles(strip["depth"], axis)))
     rows.append(("cement pushed", ROW, _spans(strip["injections"], "phase inject", axis)))
     for label, key in (
@@ -71,9 +73,12 @@ def _rows(found: dict[str, Any], axis: Axis) -> list[tuple[str, float, str]]:
             rows.append((label, CURVE, _curve(points, axis)))
     rows += [(f"leak {leak['kind']}", ROW, _leak(leak, axis)) for leak in found["leaks"][:MOST_LEAKS]]
     if strip["seen"]:
-        flags = "".join(f'<path class="flag" d="M{float(axis(t)):.1f} 4v16"/>' for t in strip["seen"])
-        rows.append(("“I see a leak”", ROW, flags))
+        rows.append(("“I see a leak”", ROW, _flags(strip["seen"], axis)))
     return rows
+
+
+def _flags(times: Sequence[float], axis: Axis) -> str:
+    return "".join(f'<path class="flag" d="M{float(axis(t)):.1f} 4v16"/>' for t in times)
 
 
 def _spans(spans: Sequence[dict[str, Any]], style: str, axis: Axis) -> str:

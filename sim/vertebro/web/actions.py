@@ -152,7 +152,8 @@ def _calls() -> list[Action]:
         call("oxygen", "Oxygen", "o"),
         call("surgeon", "Call spine surgery", "Shift+o"),
         call("emergency", "Emergency call", "Shift+e"),
-        Action(id="call.ct", group=group, label="CT slices", key="b", command={"kind": "ct"}),
+        Action(id="call.ct", group=group, label="CT sequence", key="b", command={"kind": "ct"}),
+        Action(id="call.shot", group=group, label="Quick CT shot at the needle", key="Shift+b"),
     ]
 
 
@@ -162,6 +163,9 @@ def _screen() -> list[Action]:
         Action(id="view.invert", group=view, label="Invert", key="i"),
         Action(id="view.reset", group=view, label="Reset view", key="0"),
         Action(id="view.cross", group=view, label="Crosshair at the isocentre", key="Shift+x"),
+        Action(id="view.room", group=view, label="CT / X-ray monitors", key="w"),
+        Action(id="view.slice_up", group=view, label="CT slice cranial", key="Shift+PageUp", repeats=True),
+        Action(id="view.slice_down", group=view, label="CT slice caudal", key="Shift+PageDown", repeats=True),
         Action(id="view.in", group=view, label="Zoom in", key=".", repeats=True),
         Action(id="view.out", group=view, label="Zoom out", key=",", repeats=True),
         Action(id="view.brighter", group=view, label="Level up", key="Alt+PageUp", repeats=True),

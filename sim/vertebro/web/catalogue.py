@@ -17,5 +17,6 @@ def entry(name: str) -> dict[str, Any]:
     scenario = load_scenario(name)
     whole = scenario.model_dump(mode="json")
     questions = [{part: question[part] for part in ("id", "text", "options")} for question in whole["questions"]]
-    kept = {part: whole[part] for part in ("title", "difficulty", "teaching", "pitfalls", "seeds", "kind", "patient")}
+    parts = ("title", "difficulty", "teaching", "pitfalls", "seeds", "kind", "guidance", "places", "patient")
+    kept = {part: whole[part] for part in parts}
     return {"name": name, **kept, "questions": questions, "checklist": whole["checklist"]}

@@ -137,7 +137,7 @@ class Hub:
 
     def _picture(self, picture: bytes) -> None:
         about = unpack(picture).about
-        pane = f"{about['pane']} {about.get('stored', about.get('plane', ''))}"
+        pane = f"{about['pane']} {about.get('stored', about.get('plane', ''))} {about.get('source', '')}"
         self.pictures[pane] = picture
         for client in self.clients:
             client.show(pane, picture)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from vertebro.web import worker
 from vertebro.web.actions import held_releases
 from vertebro.web.journal import Journal
+from vertebro.web.spare import Spare, spawn
 
 SAME_PLACE = 60  # ticks: a second death this near to the first one has the same cause
 STEP_BACK = 30  # ticks before such a place the session goes on
@@ -33,15 +33,28 @@ class WorkerLink:
     mode : str
     listener : callable
         Gets the worker's messages and ``("status", text)``, from a thread of this link.
+    spare : Spare, optional
+        Whose worker is used first.
     """
 
-    def __init__(self, maker: str, folder: Path, *, scenario: str, seed: int, mode: str, listener: Listener) -> None:
+    def __init__(
+        self,
+        maker: str,
+        folder: Path,
+        *,
+        scenario: str,
+        seed: int,
+        mode: str,
+        listener: Listener,
+        spare: Spare | None = None,
+    ) -> None:
+        self._spare = spare
         self.maker, self.listener = maker, listener
         self.start_with = (scenario, seed, mode)
         self.journal = Journal(folder, {"scenario": scenario, "seed": seed, "mode": mode})
         self.speed, self.deaths = 1.0, []
         self.ready = self.stopped = False
-        self.process: multiprocessing.process.BaseProcess | None = None
+        self.process: BaseProcess | None = None
         self._connection: Connection | None = None
         self._ears: threading.Thread | None = None
         self._lock = threading.RLock()
@@ -50,16 +63,11 @@ class WorkerLink:
 
     def start(self) -> None:
         """Spawn the worker and let it replay the journal; after `stop` nothing is spawned any more."""
-        context = multiprocessing.get_context("spawn")
         with self._lock:
             if self.stopped:
                 return
-            ours, theirs = context.Pipe()
-            self.process = context.Process(
-                target=worker.main, args=(theirs, self.maker), name="vertebro-session", daemon=True
-            )
-            self.process.start()
-            theirs.close()
+            spare, self._spare = self._spare, None
+            self.process, ours = spawn(self.maker) if spare is None else spare.take()
             self._connection = ours
             journal = self.journal.until() if self.journal.tick or self.journal.lines else []
             ours.send(("start", self.journal.folder, *self.start_with, journal))
@@ -76,10 +84,10 @@ class WorkerLink:
         self.speed = speed
         self._order(("speed", speed))
 
-    def look(self, plane: str, offset_mm: float) -> None:
-        """Ask for a slice of the planning CT."""
+    def look(self, plane: str, offset_mm: float, source: str = "planning") -> None:
+        """Ask for a slice of the planning CT, or of the last scan (``"control"``)."""
         if self.ready:
-            self._order(("look", plane, offset_mm))
+            self._order(("look", plane, offset_mm, source))
 
     def debrief(self, change: str | None = None) -> None:
         """Ask for the debrief, or for what a change would have made of the session."""

@@ -9,6 +9,12 @@ from typing import Any
 from vertebro.web.contract import TrainerSession
 
 
+def preload() -> None:
+    """Import what every session needs, so that it is there when a case has been chosen."""
+    import vertebro.training.memory
+    import vertebro.training.session  # noqa: F401
+
+
 def make_session(
     scenario: str, seed: int, mode: Any, report: Callable[[str, float], None], folder: Path
 ) -> TrainerSession:

@@ -29,6 +29,7 @@ from vertebro.web.hub import Hub
 from vertebro.web.keepsakes import kept_file
 from vertebro.web.link import WorkerLink
 from vertebro.web.pace import SPEEDS
+from vertebro.web.spare import Spare
 
 STATIC = Path(__file__).parent / "static"
 MAKER = "vertebro.web.maker:make_session"
@@ -73,6 +74,7 @@ class Trainer:
         self.folder = folder or cache_root() / "sessions"
         self.hub = Hub(self)
         self.link: WorkerLink | None = None
+        self._spare: Spare | None = None
         self.chosen: dict[str, Any] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._early: list[Callable[[], None]] = []  # what a worker said before there was a loop to say it to
@@ -85,6 +87,10 @@ class Trainer:
             early, self._early = self._early, []
             for call in early:
                 loop.call_soon_threadsafe(call)
+
+    def await_choice(self) -> None:
+        """Start a worker ahead, which loads the simulator while a case is being chosen."""
+        self._spare = Spare(self.maker)
 
     def begin(self, scenario: str, seed: int | None, mode: str) -> None:
         """Start a session, ending the one before; without a seed with the case's first anatomy.
@@ -100,15 +106,20 @@ class Trainer:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise SessionError("not a seed", where="seed", value=seed, allowed="an integer from 0")
         self.end(wait=False)
+        spare, self._spare = self._spare, None
         self.chosen = {"scenario": scenario, "seed": seed, "mode": mode}
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         folder = self.folder / f"{stamp}-{scenario}-{seed}-{secrets.token_hex(2)}"
         self.hub.reset()
-        self.link = link = WorkerLink(self.maker, folder, **self.chosen, listener=lambda m: self._hear(link, m))
+        self.link = link = WorkerLink(
+            self.maker, folder, **self.chosen, listener=lambda m: self._hear(link, m), spare=spare
+        )
         self.link.start()
 
     def end(self, *, wait: bool = True) -> None:
         """Stop the running session; a server that goes on does not wait for a worker that is busy."""
+        if wait and self._spare is not None:
+            self._spare.end()
         link, self.link = self.link, None
         if link is None:
             return
@@ -142,7 +153,8 @@ class Trainer:
         elif kind == "speed":
             self.link.set_speed(_speed(command.get("factor")))
         elif kind == "look_ct":
-            self.link.look(str(command.get("plane")), _number(command, "offset_mm"))
+            source = str(command.get("source", "planning"))
+            self.link.look(str(command.get("plane")), _number(command, "offset_mm"), source)
         elif kind == "moment":
             self.link.moment(_number(command, "t"))
         elif kind == "debrief":

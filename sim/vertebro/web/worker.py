@@ -1,7 +1,8 @@
 """The worker process: owns the session and every kernel, so that the server and the page never wait for a solver.
 
 Messages to the worker: ``("start", folder, scenario, seed, mode, journal)``, ``("command", command)``,
-``("speed", factor)``, ``("look", plane, offset)``, ``("debrief", change)``, ``("moment", time)``, ``("stop",)``.
+``("speed", factor)``, ``("look", plane, offset, source)``, ``("debrief", change)``, ``("moment", time)``,
+``("stop",)``.
 Messages from it:
 ``("progress", stage, fraction)``, ``("ready", facts)``, ``("state", read-outs, echo)``, ``("picture", bytes)``,
 ``("event", event)``, ``("applied", tick, command)``, ``("refused", command, error)``, ``("failed", tick, error)``,
@@ -45,6 +46,8 @@ def main(connection: Connection, maker: str) -> None:
         ``"module:function"`` that makes a session from scenario, seed, mode, a progress report and a folder.
     """
     try:
+        if not connection.poll(0):  # nobody has chosen a case yet: load what every case needs
+            _preload(maker)
         order = connection.recv()
         if order[0] != "start":
             return
@@ -54,6 +57,14 @@ def main(connection: Connection, maker: str) -> None:
             Loop(session, connection, folder).run(journal)
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         return
+
+
+def _preload(maker: str) -> None:
+    """Import what makes sessions, and let it import what it will need."""
+    import importlib
+
+    module = importlib.import_module(maker.partition(":")[0])
+    getattr(module, "preload", lambda: None)()
 
 
 def _made(maker: str, send: Send, folder: Path, scenario: str, seed: int, mode: str) -> TrainerSession | None:
@@ -107,7 +118,7 @@ class Loop:
         self.pace = Pace(time.monotonic())
         self._events, self._urgent = 0, ""
         self._shown: dict[str, tuple[int, bool]] = {}  # number of the last picture of each pane, and whether live
-        self._slices: dict[str, int] = {}
+        self._scan = 0  # number of the last scan that was sent
         self._stored = 0
         self._level = session.telemetry().get("level")
         self._running = True
@@ -171,7 +182,7 @@ class Loop:
             elif order[0] == "speed":
                 self.pace.set_speed(float(order[1]))
             elif order[0] == "look":
-                self._look(order[1], order[2])
+                self._look(*order[1:])
             elif order[0] == "debrief":
                 self._debrief(order[1])
             elif order[0] == "moment":
@@ -198,8 +209,9 @@ class Loop:
         from vertebro.web.pictures import message
         from vertebro.web.sections import taken
 
-        for section in taken(self.session, self._slices):
+        for section in taken(self.session, self._scan):
             self.connection.send(("picture", section))
+        self._scan = getattr(getattr(self.session, "scan", None), "number", self._scan)
         for picture in self.session.frames():
             if picture.pane == "ct":  # goes as CT numbers, see above
                 continue
@@ -212,11 +224,11 @@ class Loop:
             self.connection.send(("picture", message(picture, stored=self._stored)))
             self._stored += 1
 
-    def _look(self, plane: str, offset_mm: float) -> None:
-        """A slice of the planning CT: reading it is no action and costs neither time nor dose."""
-        from vertebro.web.sections import planning
+    def _look(self, plane: str, offset_mm: float, source: str) -> None:
+        """A slice of the planning CT or of the last scan: reading is no action and costs neither time nor dose."""
+        from vertebro.web.sections import control, planning
 
-        found = planning(self.session, plane, offset_mm)
+        found = (control if source == "control" else planning)(self.session, plane, offset_mm)
         if found is not None:
             self.connection.send(("picture", found))
 

@@ -1,11 +1,13 @@
 // @ts-check
 /** The page: joins socket, monitors, hands, strip and side column. */
-import { briefing, chooser, cover, finish, record } from "./brief.js";
-import { CtPane } from "./ct.js";
+import { Aim } from "./aim.js";
+import { briefing, chooser, cover, finish, preparing, record } from "./brief.js";
+import { CtPane, Stack } from "./ct.js";
 import { Trace } from "./curves.js";
 import { album, alternative, debrief, moment } from "./debrief.js";
 import { Hands, helpSheet } from "./keys.js";
 import { Pane } from "./panes.js";
+import { CtRoom } from "./room.js";
 import { Side, announce, refuse } from "./side.js";
 import { Socket } from "./socket.js";
 import { $, filled, keep, make, settings, store } from "./store.js";
@@ -14,13 +16,11 @@ import { build, show } from "./strip.js";
 const SPEEDS = [0.5, 1, 2, 4, 8];
 const OPENINGS = [null, [120, 120], [90, 90], [60, 60], [40, 40]]; // mm at the isocentre
 const BUSY = 1000; // ms without read-outs after which the page says that the simulator is working
-const SKIN = 0.9; // the skin of the back lies nearer to the detector than the isocentre
 const PLUNGER = [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10]; // ml/min
 const VIEWS = { ap: 0, lateral: 90 };
 const latency = { read: /** @type {number[]} */ ([]), picture: /** @type {number[]} */ ([]) };
 const noted = { read: 0, picture: 0 };
 const $page = store.page;
-let planEntry = /** @type {number[] | undefined} */ (undefined);
 let audio = /** @type {AudioContext | undefined} */ (undefined);
 let told = 0, phase = "", speed = 1, briefed = "", commanded = 0, hinted = "";
 
@@ -32,10 +32,13 @@ const choose = (/** @type {Pane} */ pane) => {
   for (const node of document.querySelectorAll(".pane")) node.classList.toggle("active", node === pane.root);
 };
 const panes = {
-  ap: new Pane($("pane-ap"), "ap", choose, (pane, pixel) => clicked(pane, pixel)),
-  lateral: new Pane($("pane-lateral"), "lateral", choose, (pane, pixel) => clicked(pane, pixel)),
+  ap: new Pane($("pane-ap"), "ap", choose, (pane, pixel) => aiming.clicked(pane, pixel)),
+  lateral: new Pane($("pane-lateral"), "lateral", choose, (pane, pixel) => aiming.clicked(pane, pixel)),
 };
-const ct = new CtPane($("p-ct"), (/** @type {any} */ command) => send(command));
+const ct = new Stack((/** @type {any} */ command) => { if (store.control) socket.raw(command); }); // reading a CT is no action
+new CtPane($("p-ct"), ct);
+const room = new CtRoom($("ct-room"), ct);
+const aiming = new Aim(panes, room, choose, send);
 const syringe = new Trace(/** @type {HTMLCanvasElement} */ ($("curves")), 60, [
   { name: "", unit: "kPa", colour: "#f0b252", low: 0, high: 500, grow: true }, { name: "", unit: "ml", colour: "#55bccb", low: 0, high: 2, grow: true, digits: 2 }]);
 choose(panes.ap);
@@ -49,6 +52,7 @@ const socket = new Socket({
     if (pane === "stored") { await side.keep(message, (kept) => recall(panes[kept.plane], kept)); return; }
     await panes[pane].show(message);
     if (panes[pane].held && !$page.placing) { panes[pane].held = ""; panes[pane].words(); }
+    if (message.about.live && store.state.arm?.pedal && room.open) room.toggle(false); // the beam is on: see it
     if (message.about.live) { choose(panes[pane]); sound(1800, 0.015); }
   },
   lost: (is) => {
@@ -82,13 +86,14 @@ function hear(message) {
     Object.assign(store, { catalogue: message.catalogue, chosen: message.chosen });
     if (kind === "welcome") control(message.control);
     title();
+    if (phase === "prepare") preparing($("cover-text").textContent ?? "", /** @type {HTMLProgressElement} */ ($("cover-bar")).value);
   } else if (kind === "status") status(message);
   else if (kind === "event") side.event(message.event);
   else if (kind === "past") { $("log").replaceChildren(); message.events.forEach((/** @type {any} */ event) => side.event(event, true)); } else if (kind === "refused") refused(message);
   else if (kind === "plan") planned(message.plan);
   else if (kind === "control") control(message.control);
   else if (kind === "display") announce(message.behind ? "The display is behind: this page draws too slowly" : "The display is live again");
-  else if (kind === "reset") { side.clear(); syringe.clear(); ct.clear(); for (const pane of Object.values(panes)) pane.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (command) => socket.raw(command)); else if (kind === "alternative") alternative(message.alternative);
+  else if (kind === "reset") { room.toggle(false); side.clear(); syringe.clear(); ct.clear(); for (const pane of Object.values(panes)) pane.clear(); briefed = ""; $("debrief").hidden = true; store.state = {}; } else if (kind === "debrief") debrief($("debrief"), message.debrief, again, (command) => socket.raw(command)); else if (kind === "alternative") alternative(message.alternative);
   else if (kind === "album") album(message.album);
   else if (kind === "moment") moment(message.moment);
 }
@@ -118,7 +123,7 @@ function status(message) {
   phase = message.phase;
   $("room").hidden = !["run"].includes(phase);
   if (phase === "choose") chooser(send);
-  else if (phase === "prepare") cover("Preparing the simulator", message.text, message.fraction);
+  else if (phase === "prepare") preparing(message.text, message.fraction);
   else if (phase === "failed") cover("This case cannot be started", [message.error?.message, message.error?.hint].filter(Boolean).join(" – "), null, make("button", { type: "button", text: "Choose another case", onclick: () => chooser(send) }));
   else {
     $("cover").hidden = true;
@@ -137,6 +142,18 @@ function planned(plan) {
   record(send);
 }
 
+/** Whether this case's needles are placed on CT. */
+const guided = () => store.catalogue.find((each) => each.name === store.chosen.scenario)?.guidance === "ct";
+
+/** Where a CT goes through: the needle in the hand, else the point looked at. */
+function scanned() {
+  const needle = store.state.needles?.[$page.needle] ? $page.needle : undefined;
+  return { needle, centre_mm: ct.point };
+}
+
+/** Slices come up where the case looks at them. */
+function toCt() { if (guided()) room.toggle(true); else side.tab("t-ct"); }
+
 /** Briefing first, for a session that has not begun. */
 function open() {
   const key = JSON.stringify(store.chosen);
@@ -152,13 +169,15 @@ function open() {
 function state(now) {
   const before = store.state;
   store.state = now;
-  if (before.level && before.level !== now.level) { endPlacing(); for (const pane of Object.values(panes)) pane.clear(); } // what was held shows another level
+  if (before.level && before.level !== now.level) { aiming.end(); for (const pane of Object.values(panes)) pane.clear(); } // what was held shows another level
   told = performance.now();
   if (now.echo) note("read", now.echo);
   aim(performance.now() - commanded > 700 && !now.arm?.moving);
   speed = now.speed;
   show(now);
   side.show(now);
+  if (!before.dose && guided() && !now.dose?.exposures) room.toggle(true);
+  room.follow();
   syringe.add(now.time_s ?? 0, [now.syringe?.pressure_kpa ?? 0, now.syringe?.injected_ml ?? 0]);
   lamp(Boolean(now.arm?.pedal));
   $("b-pause").textContent = speed === 0 ? "Go on" : "Pause";
@@ -206,7 +225,7 @@ function lamp(on) {
 // ---- what the trainee does ------------------------------------------------------------------------------------------
 /** @param {any} action */
 function begin(action) {
-  if ($page.placing && placing(action.id)) return;
+  if ($page.placing && aiming.turns(action.id)) return;
   const own = page[action.id];
   if (own) { own(); return; }
   if (action.command) foresee(action.command, send(filled(action.command)));
@@ -220,6 +239,7 @@ function end(action) { if (action.release) foresee(action.release, send(filled(a
 /** Draw at once what a command will show; the next read-outs correct it. @param {any} command @param {boolean} sent */
 function foresee(command, sent) {
   if (!sent || !store.state.arm) return;
+  if (room.open && (command.kind === "expose" || (command.kind === "pedal" && command.down))) room.toggle(false);
   const held = store.state.needles?.[$page.needle];
   if (command.kind === "pedal") {
     store.state.arm.pedal = command.down;
@@ -241,9 +261,12 @@ const page = {
   "arm.view": () => { const other = store.state.arm?.plane === "ap" ? "lateral" : "ap"; $page.target = { ...$page.target, orbital_deg: VIEWS[other], cranial_deg: 0 }; send({ kind: "arm", orbital_deg: VIEWS[other], cranial_deg: 0 }); },
   "arm.stop": () => { send({ kind: "arm_stop" }); commanded = 0; },
   "needle.other": () => { const names = [...document.querySelectorAll("[data-needle]")].map((node) => /** @type {HTMLElement} */ (node).dataset.needle ?? ""); needle(names[(names.indexOf($page.needle) + 1) % names.length]); },
-  "needle.place": place,
-  "needle.skin_up": () => nudge(-1, 0), "needle.skin_down": () => nudge(1, 0), "needle.skin_left": () => nudge(0, -1), "needle.skin_right": () => nudge(0, 1),
-  "call.ct": () => { send({ kind: "ct", centre_mm: [ct.offset.sagittal, ct.offset.coronal, ct.offset.axial] }); side.tab("t-ct"); },
+  "needle.place": () => aiming.place(room.open && guided()),
+  "needle.skin_up": () => aiming.nudge(-1, 0), "needle.skin_down": () => aiming.nudge(1, 0), "needle.skin_left": () => aiming.nudge(0, -1), "needle.skin_right": () => aiming.nudge(0, 1),
+  "call.ct": () => { send({ kind: "ct", centre_mm: ct.point }); toCt(); },
+  "call.shot": () => { send({ kind: "ct", mode: "shot", ...scanned() }); toCt(); },
+  "view.room": () => room.toggle(!room.open),
+  "view.slice_up": () => ct.scroll("axial", 1), "view.slice_down": () => ct.scroll("axial", -1),
   "cement.faster": () => plunge(1), "cement.slower": () => plunge(-1),
   "view.invert": () => active().invert(), "view.reset": () => active().reset(),
   "view.cross": () => { $page.cross = !$page.cross; for (const pane of Object.values(panes)) pane.draw(); },
@@ -292,65 +315,7 @@ function plunge(step) {
 }
 
 /** @param {string} name */
-function needle(name) { $page.needle = name; show(store.state); announce(`Needle: ${name}`); }
-
-// placing: a cross on the held AP picture, by mouse or by keys; angles with the arrows
-function place() {
-  const pane = panes.ap;
-  if ($page.placing) { puncture(); return; }
-  if (!pane.width) { refuse("Take an AP picture first: the needle is aimed on it"); return; }
-  $page.placing = true;
-  choose(pane);
-  pane.marks = [start(pane)];
-  planEntry = store.chosen.mode === "coach" ? store.plan.needles?.[$page.needle]?.entry_mm : undefined;
-  pane.root.focus();
-  pane.held = "AIM";
-  pane.draw();
-  announce("Click the entry on AP, or move the cross with Alt + arrows. ← → convergence, Shift ← → tilt. P punctures, Escape gives up.");
-}
-
-/** Where the cross starts: the entry planned on the CT as a straight view shows it, else beside the middle. @param {Pane} pane */
-function start(pane) {
-  const plan = store.plan.needles?.[$page.needle], scale = SKIN / (pane.about.mm_per_pixel || 0.5), middle = [(pane.height - 1) / 2, (pane.width - 1) / 2];
-  if (!plan || store.chosen.mode !== "coach") return [middle[0], middle[1] + (($page.needle === "right" ? -1 : 1) * 30) / (pane.about.mm_per_pixel || 0.5)];
-  return [middle[0] - plan.entry_mm[1] * scale, middle[1] - plan.entry_mm[0] * scale];
-}
-
-/** @param {string} id */
-function placing(id) {
-  const turns = /** @type {Record<string, [string, number]>} */ ({ "needle.medial": ["convergence", 1], "needle.lateral": ["convergence", -1], "needle.caudal": ["caudal", 1], "needle.cranial": ["caudal", -1] });
-  if (!(id in turns)) return false;
-  const [name, step] = turns[id];
-  $page[name] += step;
-  show(store.state);
-  return true;
-}
-
-/** @param {number} down @param {number} right */
-function nudge(down, right) {
-  if (!$page.placing) { place(); return; }
-  const step = 1 / (panes.ap.about.mm_per_pixel || 0.3), [row, column] = panes.ap.marks[0];
-  panes.ap.marks = [[row + down * step, column + right * step]];
-  planEntry = undefined;
-  panes.ap.draw();
-}
-
-/** @param {Pane} pane @param {number[]} pixel */
-function clicked(pane, pixel) {
-  if (!$page.placing || pane.plane !== "ap") return;
-  pane.marks = [pixel];
-  planEntry = undefined;
-  pane.draw();
-}
-
-function puncture() {
-  const [pixel] = panes.ap.marks;
-  endPlacing();
-  const where = planEntry ? { entry_mm: planEntry } : { pixel }; // a cross nobody moved is the planned entry
-  send({ kind: "place", needle: $page.needle, ...where, convergence_deg: $page.convergence, caudal_deg: $page.caudal });
-}
-
-function endPlacing() { $page.placing = false; panes.ap.marks = []; panes.ap.held = ""; panes.ap.draw(); }
+function needle(name) { if ($page.placing) aiming.end(); $page.needle = name; show(store.state); announce(`Needle: ${name}`); }
 
 function leak() {
   const pane = active();
@@ -393,15 +358,16 @@ select.replaceChildren(...SPEEDS.map((each) => make("option", { value: each, tex
 select.value = "1";
 select.addEventListener("change", () => { speedTo(Number(select.value)); select.blur(); });
 document.addEventListener("click", (event) => {
-  const node = /** @type {HTMLElement} */ (event.target).closest?.("[data-rate], [data-needle]");
+  const node = /** @type {HTMLElement} */ (event.target).closest?.("[data-rate], [data-needle], [data-room]");
   if (node instanceof HTMLElement && node.dataset.rate) send({ kind: "pulse_rate", rate: Number(node.dataset.rate) });
   if (node instanceof HTMLElement && node.dataset.needle) needle(node.dataset.needle);
+  if (node instanceof HTMLElement && node.dataset.room) room.toggle(node.dataset.room === "ct");
 });
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && $page.placing) endPlacing();
-  if (event.key === "Enter" && $page.placing && !(/** @type {Element} */ (event.target).closest("button"))) { event.preventDefault(); puncture(); }
+  if (event.key === "Escape" && $page.placing) aiming.end();
+  if (event.key === "Enter" && $page.placing && !(/** @type {Element} */ (event.target).closest("button"))) { event.preventDefault(); aiming.puncture(); }
 });
 $("c-needle").addEventListener("wheel", (event) => { event.preventDefault(); send({ kind: "advance", needle: $page.needle, distance_mm: event.deltaY < 0 ? 0.5 : -0.5 }); }, { passive: false });
 setInterval(() => { $("busy").hidden = phase !== "run" || performance.now() - told < BUSY; }, 250);
 addEventListener("resize", () => { for (const pane of Object.values(panes)) pane.fit(); });
-Object.assign(window, { trainer: { store, socket, panes, latency, hands, ct } }); // for the latency meter and the tests
+Object.assign(window, { trainer: { store, socket, panes, latency, hands, ct, room } }); // for the latency meter and the tests

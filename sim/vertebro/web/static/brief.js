@@ -3,7 +3,7 @@
 import { $, make, store } from "./store.js";
 
 const BEFORE = new Set(["A1", "A2", "A3", "K9"]);
-const LEAKS = ["canal", "foramen", "vein", "disc", "paravertebral", "track"];
+const LEAKS = ["canal", "foramen", "vein", "disc", "paravertebral", "track"]; // where no case says more
 
 /** @param {any} entry */
 function facts(entry) {
@@ -36,6 +36,19 @@ function plan() {
   ...views.flatMap(([name, v]) => [make("dt", { text: `True ${name === "ap" ? "AP" : "lateral"}` }), make("dd", { text: `${degrees(v.orbital_deg)} / ${degrees(v.cranial_deg)}` })]))];
 }
 
+/** While the simulator is prepared: the record can be read already. @param {string} text @param {number} fraction */
+export function preparing(text, fraction) {
+  const entry = store.catalogue.find((each) => each.name === store.chosen.scenario), here = document.getElementById("reading");
+  const body = here?.dataset.case === entry?.name ? here : (entry ? make("div", { id: "reading", "data-case": entry.name, class: "record two" }, make("div", {}, facts(entry)), make("div", {}, ...teaching(entry))) : null);
+  cover(entry ? entry.title : "Preparing the simulator", text, fraction, ...body ? [body] : []);
+}
+
+/** @param {any} entry */
+function teaching(entry) {
+  return [make("h3", { text: "Teaching point" }), make("p", { text: entry.teaching.replace(/\s+/g, " ").trim() }),
+    ...entry.pitfalls.length ? [make("h3", { text: "Pitfalls" })] : [], make("ul", {}, ...entry.pitfalls.map((/** @type {string} */ text) => make("li", { text })))];
+}
+
 /** The record tab. @param {(command: any) => void} send */
 export function record(send) {
   const entry = store.catalogue.find((each) => each.name === store.chosen.scenario);
@@ -50,11 +63,12 @@ export function briefing(send, go) {
   const entry = store.catalogue.find((each) => each.name === store.chosen.scenario);
   if (!entry) { go(); return; }
   const before = entry.checklist.filter((/** @type {any} */ item) => BEFORE.has(item.rule) && item.id !== "count-levels");
+  const told = teaching(entry), point = told.slice(0, 2), pitfalls = told.slice(2);
   cover(entry.title, "", null, make("div", { class: "record two" },
-    make("div", {}, facts(entry), make("h3", { text: "Teaching point" }), make("p", { text: entry.teaching.replace(/\s+/g, " ").trim() })),
+    make("div", {}, facts(entry), ...point),
     make("div", {}, make("h3", { text: "Decide" }), ...asked(entry.questions, send), make("h3", { text: "Before the needle" }),
       make("div", { class: "fields" }, ...checks(before, send)),
-      make("div", { class: "actions" }, make("button", { type: "button", class: "primary", id: "go", text: "To the table", onclick: go })))));
+      make("div", { class: "actions" }, make("button", { type: "button", class: "primary", id: "go", text: "To the table", onclick: go })), ...pitfalls)));
   $("go").focus();
 }
 
@@ -91,15 +105,15 @@ export function finish(send) {
   const dialog = /** @type {HTMLDialogElement} */ ($("confirm"));
   const entry = store.catalogue.find((each) => each.name === store.chosen.scenario);
   const after = (entry?.checklist ?? []).filter((/** @type {any} */ item) => !BEFORE.has(item.rule));
-  const boxes = LEAKS.map((name) => make("input", { type: "checkbox", value: name }));
+  const places = entry?.places ?? LEAKS, boxes = places.map((/** @type {string} */ name) => make("input", { type: "checkbox", value: name }));
   dialog.replaceChildren(make("h2", { id: "confirm-title", text: "Finish the procedure?" }),
     make("div", { class: "fields" }, make("p", { text: "Leaks you read on the final pictures, before the truth is shown:" }),
-      make("div", { class: "row" }, ...boxes.map((box, k) => make("label", { class: "inline" }, box, LEAKS[k]))),
+      make("div", { class: "row" }, ...boxes.map((/** @type {HTMLElement} */ box, /** @type {number} */ k) => make("label", { class: "inline" }, box, places[k]))),
       ...after.length ? [make("p", { text: "After-care you order:" }), ...checks(after, send)] : []),
     make("div", { class: "actions" }, make("button", { type: "button", text: "Go on", onclick: () => dialog.close() }),
       make("button", { type: "button", class: "primary", id: "finish", text: "Finish and debrief", onclick: () => {
         dialog.close();
-        send({ kind: "report", leaks: boxes.filter((box) => /** @type {any} */ (box).checked).map((box) => /** @type {any} */ (box).value) });
+        send({ kind: "report", leaks: boxes.filter((/** @type {any} */ box) => /** @type {any} */ (box).checked).map((/** @type {any} */ box) => box.value) });
         send({ kind: "finish" });
       } })));
   dialog.showModal();

@@ -19,7 +19,7 @@ export function debrief(root, found, again, ask) {
   monitors.side.append(legend());
   root.replaceChildren(
     make("p", { class: "muted" }, make("span", { class: "draft", text: score.rubric.status }), " Score of a training run; not validated, no measure of a person. Education and research only."),
-    make("p", { class: "verdict", role: "status", "data-level": bad ? "alarm" : score.points >= 60 ? "good" : "plain", text: found.verdict }),
+    make("p", { class: "verdict", role: "status", "data-level": bad ? "alarm" : /^(competent|proficient)/.test(score.label) ? "good" : "plain", text: found.verdict }),
     make("div", { class: "two" },
       make("section", {}, make("h2", { text: "Next time" }), make("ol", { class: "next" }, ...found.next.map((/** @type {any} */ step) => make("li", {}, make("strong", { text: step.text }), " ", go(step.t, step.why), make("span", { class: "why muted", text: step.why })))),
         found.next.length ? "" : make("p", { text: "Nothing cost points." })),

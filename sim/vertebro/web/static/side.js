@@ -27,7 +27,7 @@ const WORDS = /** @type {Record<string, (e: any) => string>} */ ({
   "mask taken": (e) => `Mask taken: ${e.plane === "ap" ? "AP" : "lateral"}${e.after_contrast ? "; contrast is still in it" : ""}`,
   "mask lost": () => "The mask no longer fits: something has moved",
   "contrast injected": (e) => `Contrast is in, ${e.volume_ml.toFixed(1)} ml: where did it go?`,
-  ct: (e) => `CT done, ${e.dlp_mgy_cm} mGy·cm`,
+  ct: (e) => `${e.mode === "shot" ? "CT shot" : "CT sequence"} done, ${e.dlp_mgy_cm} mGy·cm`,
   called: (e) => `Called: ${e.whom}`,
 });
 
@@ -77,7 +77,7 @@ export class Side {
     }
     this.trend.add(state.time_s, [pressure, vitals.spo2]);
     write("r-fluoro", clock(dose.fluoro_s)); write("r-dap", dose.dap_gy_cm2.toFixed(2)); write("r-kerma", dose.kerma_mgy.toFixed(1));
-    write("r-images", dose.exposures); write("r-time", clock(state.time_s));
+    write("r-images", dose.exposures); write("r-dlp", (dose.dlp_mgy_cm ?? 0).toFixed(0)); $("r-ct").hidden = !dose.dlp_mgy_cm; write("r-time", clock(state.time_s));
     this.phases(state);
     /** @type {HTMLElement} */ (document.querySelector("[data-action='session.level']")).hidden = (state.levels?.length ?? 1) < 2;
     const said = (state.voice ?? []).slice(-1)[0] ?? "";

@@ -5,7 +5,7 @@ export const store = {
   /** @type {any} */ state: {},
   page: {
     needle: "left", plane: "ap", rate: 3, pixel: /** @type {number[] | null} */ (null),
-    entry: [0, 0], convergence: 15, caudal: 0, placing: false, cross: false, target: /** @type {any} */ ({}),
+    entry: [0, 0], convergence: 15, caudal: 0, placing: false, cross: false, way: /** @type {number[][] | null} */ (null), target: /** @type {any} */ ({}),
   },
   /** @type {any[]} */ actions: [],
   /** @type {any} */ chosen: {},

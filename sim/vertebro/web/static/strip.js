@@ -52,14 +52,14 @@ export function build() {
       make("div", { class: "segments", role: "group", "aria-label": "Needle", id: "needle-names" }),
       make("div", { class: "row" }, button("needle.numb", "Anaesthetic"), button("needle.place", "Place", "primary")),
       make("div", { class: "row" }, button("needle.confirm", "Confirm"), button("needle.contrast", "Contrast")),
-      make("div", { class: "row" }, button("needle.remove", "Take out"), button("call.ct", "CT")),
+      make("div", { class: "row" }, button("needle.remove", "Take out"), button("call.ct", "CT"), button("call.shot", "Shot")),
       make("p", { class: "muted", id: "o-needle" })));
   $("c-syringe").replaceChildren(
     make("div", { class: "column" }, button("cement.inject", "INJECT", "inject"),
       make("div", { class: "row" }, button("cement.slower", "−"), make("output", { id: "o-rate" }), button("cement.faster", "+")),
       make("div", { class: "row" }, button("cement.leak", "I see a leak")),
       make("div", { class: "row" }, button("cement.mix", "Mix", "primary"), button("cement.stylet", "Stylet"))),
-    make("div", { class: "column" }, gauge("g-force", "Plunger force"), gauge("g-volume", "Volume"), gauge("g-cement", "Cement"),
+    make("div", { class: "column" }, gauge("g-force", "Plunger"), gauge("g-volume", "Volume"), gauge("g-cement", "Cement"),
       make("p", { class: "muted", id: "o-cement" })),
     make("div", { class: "gauge" }, make("canvas", { id: "curves", role: "img", "aria-label": "Pressure and volume of the last minute" })));
 }
@@ -101,7 +101,7 @@ function showNeedle(state) {
   write("o-depth", needle ? needle.depth_mm.toFixed(1) : "–");
   const angles = needle ?? { convergence_deg: page.convergence, caudal_deg: page.caudal };
   write("o-angle", `${angles.convergence_deg.toFixed(0)}°`);
-  write("o-needle", `${angles.convergence_deg.toFixed(0)}° medial, ${Math.abs(angles.caudal_deg).toFixed(0)}° ${angles.caudal_deg < 0 ? "cranial" : "caudal"}${needle ? (needle.in_bone ? " · in bone" : " · soft tissue") : ""}${needle?.resistance_n ? ` · ${needle.resistance_n.toFixed(0)} N` : ""}${needle?.moment_n_m > 0.3 ? ` · levering ${needle.moment_n_m.toFixed(1)} N·m` : ""}`);
+  write("o-needle", `${Math.abs(angles.convergence_deg).toFixed(0)}° ${angles.convergence_deg < -0.5 ? "lateral" : "medial"}, ${Math.abs(angles.caudal_deg).toFixed(0)}° ${angles.caudal_deg < 0 ? "cranial" : "caudal"}${needle ? (needle.in_bone ? " · in bone" : " · soft tissue") : ""}${needle?.resistance_n ? ` · ${needle.resistance_n.toFixed(0)} N` : ""}${needle?.moment_n_m > 0.3 ? ` · levering ${needle.moment_n_m.toFixed(1)} N·m` : ""}`);
 }
 
 /** @param {any} syringe @param {any} cement */
