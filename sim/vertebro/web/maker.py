@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ from vertebro.web.contract import TrainerSession
 
 
 def preload() -> None:
-    """Import what every session needs, so that it is there when a case has been chosen."""
+    """Import what every session needs, and begin to compile it, so that it is there when a case has been chosen."""
+    _compiling()
     import vertebro.training.memory
     import vertebro.training.session  # noqa: F401
 
@@ -37,7 +40,7 @@ def make_session(
     from vertebro.training.memory import Memory
     from vertebro.training.session import Session
 
-    compiling = None if warm.is_warm("flow") else warm.begin("flow")
+    compiling = _compiling()
     if compiling is not None:
         report("preparing the simulator, once on this machine", 0.05)
     session = Session(scenario, seed=seed, mode=mode, log=folder / NAME, progress=_later(report))
@@ -47,6 +50,14 @@ def make_session(
     Stream(ready.view).frame()  # of no session: loads what makes pictures
     warm.then(compiling, session.site.rehearse)
     return session
+
+
+@functools.cache
+def _compiling() -> subprocess.Popen[bytes] | None:
+    """The process that compiles the flow engine while the session is being made; None where that has been done."""
+    from vertebro import warm
+
+    return None if warm.is_warm("flow") else warm.begin("flow")
 
 
 def _later(report: Callable[[str, float], None]) -> Callable[[str, float], None]:
