@@ -28,7 +28,8 @@ CRACK_POROSITY = 0.97
 HU_CRACK = Constant(20.0, "HU", -100.0, 60.0, "vertebro", "ours", "blood and debris in a crack")
 LOOSE_PERMEABILITY = Constant(1e-9, "m^2", 1e-12, 1e-8, "vertebro", "ours", "torn or tumorous tissue before a breach")
 LOOSE_POROSITY = Constant(0.5, "1", 0.1, 0.9, "vertebro", "ours", "share that cement can push aside there")
-TORN_DISC = Constant(1e-12, "m^2", 1e-15, 1e-10, "vertebro", "ours", "disc under a cracked endplate: fissured nucleus")
+# as fissures of 0.2 mm in 3 % of the section
+TORN_DISC = Constant(1e-10, "m^2", 1e-13, 1e-9, "vertebro", "ours", "disc under a cracked endplate: fissured nucleus")
 TORN_POROSITY = Constant(0.25, "1", 0.1, 0.6, "vertebro", "ours", "of the fissured disc")
 SACRAL_TEAR = 2 * mm  # soft tissue torn in front of a sacral crack
 S2_MIDDLE = 0.42  # from the lower end of S1 to the middle of S2, share of the height of S1
