@@ -24,6 +24,10 @@ from vertebro.simulation import Simulation
 from vertebro.tissue import Compartment
 
 Handle = Retract | Withdraw | Stylet | FreshBatch
+HANDLED = (
+    "needle retracted", "needle withdrawn", "needle stuck in the cement", "cement tail in the track", "stylet pushed",
+    "fresh batch", "step skipped",
+)  # fmt: skip
 SPACING = 1800.0  # s, for the distance of the fields that are kept
 
 
@@ -90,9 +94,10 @@ class Bedside(Simulation):
         self.handling.release()
 
     def handle(self, step: Handle) -> dict[str, Any]:
-        """Pull a needle, push a stylet or take a fresh batch; returns the last event it made."""
+        """Pull a needle, push a stylet or take a fresh batch; returns what became of it, not a leak on the way."""
+        begun = len(self.events)
         self._do(0, step)
-        return self.events[-1]
+        return [event for event in self.events[begun:] if event["event"] in HANDLED][-1]
 
     def place(self, needle: Needle) -> None:
         """A needle of this name lies somewhere else now."""
