@@ -307,8 +307,8 @@ for kind, value in {"B": 0.93, "S": 0.86}.items():
 #   patients the bone around an old cleft is dead and sclerotic further than the 1.8 mm rim of ours.
 # - **C** was 0 % without a cleft: a fissure led into intact muscle, so that no more than its own lumen could fill, and
 #   was as tight as the bone. Both were faults.
-# - **Thick cement gets into discs more often here**, in series less. It grows as a ball, which reaches an endplate where
-#   thin cement has run into a vein.
+# - **Thick cement gets into discs more often here**, in series less: perhaps because it grows as a ball and reaches an
+#   endplate where thin cement has run into a vein. Not looked into.
 # - **Films are read too badly.** CT finds about four times as many, not 1.5 times: a leak of a few hundredths of a
 #   millilitre along a thin vein drowns in the anatomy. In series the leaks are larger, and readers follow a vein with
 #   their eyes.
