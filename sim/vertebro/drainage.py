@@ -15,14 +15,10 @@ from vertebro.anatomy.network_slits import couple_slits
 from vertebro.flow import FlowState, VesselNetwork
 from vertebro.grid import VoxelGrid
 from vertebro.leakage import VeinCourse
-from vertebro.sources import Constant
-from vertebro.tissue import Compartment, Tissue
+from vertebro.tissue import Tissue
 
 Float = NDArray[np.float64]
 LONG = 1.5  # a duct this much longer than its ends are apart runs elsewhere
-WAVE = 22e-3  # m, from wave to wave of a drawn vein
-WAVES = (((0.3, 0.5, 1.0), 0.4), ((0.6, -0.4, 0.8), 2.1), ((1.0, 0.7, -0.3), 4.0))  # direction and phase along r, a, s
-MOST_WIND = Constant(2.5e-3, "m", 0.0, 5e-3, "vertebro", "ours", "how far a drawn vein winds at most; for the eye only")
 BESIDE = 4e-3  # m of room around the veins on a grid of their own
 
 
@@ -56,7 +52,7 @@ def _flow_vessels(same: _Same, clot: float) -> VesselNetwork | None:
     network = anatomy.network
     if network is None:
         return None
-    own, porous = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH)), anatomy.porosity > 0
+    own, porous = anatomy.bone, anatomy.porosity > 0
     ducts = couple(network, anatomy.grid, anatomy.permeability, own & porous & ~_cleft(anatomy))
     around = ~own & porous & (anatomy.tissue != Tissue.DURA)
     for way in anatomy.exits:  # held at a pressure; a crack that reaches the grid's rim gives to the cells before it
@@ -160,8 +156,8 @@ def gone(state: FlowState) -> dict[str, float]:
 class VeinRaster:
     """Where cement in veins lies on a grid.
 
-    A duct's cement is spread along it and over its section, outside bone along a winding course: veins do not run
-    straight. In a duct that stands for a long course elsewhere it fills a line from the vertebra's side.
+    A duct's cement is spread along it and over its section. In a duct that stands for a long course elsewhere it
+    fills a straight line from the vertebra's side.
 
     Parameters
     ----------
@@ -236,20 +232,8 @@ def _tube(network: VeinNetwork, segment: int, step: float) -> tuple[Float, Float
     ring, turn = np.sqrt((np.arange(number) + 0.5) / number) * radius, np.arange(number) * np.pi * (3.0 - np.sqrt(5.0))
     disc = (ring * np.cos(turn))[:, None] * side + (ring * np.sin(turn))[:, None] * other
     t = (np.arange(max(int(np.ceil(length / step)), 2)) + 0.5) / max(int(np.ceil(length / step)), 2)
-    course = a + t[:, None] * axis
-    if not network.inside[segment]:
-        # where a vein leaves the bone it stays
-        loose = ~np.isin(network.segments[segment], network.segments[network.inside])
-        course = course + ((1.0 - t) * loose[0] + t * loose[1])[:, None] * _winding(course)
-    points = course[:, None, :] + disc[None]
+    points = (a + t[:, None] * axis)[:, None, :] + disc[None]
     return points.reshape(-1, 3), np.repeat(t, number)
-
-
-def _winding(points: Float) -> Float:
-    """(n, 3) how far off its straight line a vein runs at points (n, 3) [m]: slow waves in space, one for all veins."""
-    turns = 2.0 * np.pi * points / WAVE
-    waves = [np.sin(turns @ np.asarray(way) + phase) for way, phase in WAVES]
-    return np.asarray(MOST_WIND * np.stack(waves, axis=1))
 
 
 def _plate(a: Float, b: Float, breadth: Float, step: float) -> tuple[Float, Float]:

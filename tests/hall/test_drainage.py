@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vertebro.anatomy.parametric import ParametricSpec, build_parametric
-from vertebro.drainage import MOST_WIND, flow_vessels, vein_course, vein_grid, vein_raster
+from vertebro.drainage import flow_vessels, vein_course, vein_grid, vein_raster
 from vertebro.leakage import VEIN_PLACES
 from vertebro.tissue import Compartment
 
@@ -52,22 +52,9 @@ def test_cement_lies_where_its_segment_does(patient) -> None:
     grid = vein_grid(network, 0.8e-3)
     fraction = vein_raster(network, grid).fraction(content)
     where = grid.world(np.argwhere(fraction > 0))
-    away = np.linalg.norm(where - network.middle[segment], axis=1).max()
-    assert away < 0.5 * network.length[segment] + 2.5e-3 + np.sqrt(3.0) * MOST_WIND  # veins are drawn winding
+    assert np.linalg.norm(where - network.middle[segment], axis=1).max() < 0.5 * network.length[segment] + 2.5e-3
     assert fraction.max() > 0.5  # a wide duct fills a voxel
     assert not vein_raster(network, grid).fraction(content, np.array([segment + 1])).any()
-
-
-def test_ducts_in_bone_are_drawn_straight(patient) -> None:
-    network = patient.network
-    grid = vein_grid(network, 0.5e-3)
-    segment = int(np.flatnonzero(network.inside & ~network.slit)[0])
-    content = np.where(np.arange(len(network.segments)) == segment, network.volume, 0.0)
-    where = grid.world(np.argwhere(vein_raster(network, grid).fraction(content) > 0))
-    a, b = network.nodes[network.segments[segment]]
-    along = np.clip((where - a) @ (b - a) / np.sum((b - a) ** 2), 0.0, 1.0)
-    apart = np.linalg.norm(where - (a + along[:, None] * (b - a)), axis=1)
-    assert apart.max() < network.radius[segment] + 0.5e-3
 
 
 def test_a_long_duct_fills_from_the_vertebra_on(patient) -> None:
