@@ -16,18 +16,14 @@ from vertebro.build import Scene, body_frame, build, counted_compartments, flow_
 from vertebro.case import Case
 from vertebro.delivery import Push
 from vertebro.drainage import cement_in_voxels, vein_cement
+from vertebro.errors import CaseError
 from vertebro.flow import FlowState, Stepper, newtonian
 from vertebro.leakage import LeakEvent, ResultMeasures, measure_result
 from vertebro.procedure import Inject, Limit, Needle, Placement, check_placement
-from vertebro.procedure.schedule import MAX_TIME, FreshBatch, Retract, Stylet, Withdraw
-from vertebro.simulation import Simulation
+from vertebro.procedure.schedule import MAX_TIME
+from vertebro.simulation import Handle, Simulation
 from vertebro.tissue import Compartment
 
-Handle = Retract | Withdraw | Stylet | FreshBatch
-HANDLED = (
-    "needle retracted", "needle withdrawn", "needle stuck in the cement", "cement tail in the track", "stylet pushed",
-    "fresh batch", "step skipped",
-)  # fmt: skip
 SPACING = 1800.0  # s, for the distance of the fields that are kept
 
 
@@ -95,9 +91,11 @@ class Bedside(Simulation):
 
     def handle(self, step: Handle) -> dict[str, Any]:
         """Pull a needle, push a stylet or take a fresh batch; returns what became of it, not a leak on the way."""
-        begun = len(self.events)
-        self._do(0, step)
-        return [event for event in self.events[begun:] if event["event"] in HANDLED][-1]
+        if step.needle not in self.handling.needles:
+            raise CaseError(
+                "the needle is out", where="needle", value=step.needle, allowed=", ".join(self.handling.needles)
+            )
+        return self._handle(step)
 
     def place(self, needle: Needle) -> None:
         """A needle of this name lies somewhere else now."""

@@ -310,11 +310,6 @@ def risk_watch(scene: Scene) -> RiskWatch:
     )
 
 
-def bone_mask(anatomy: Anatomy) -> NDArray[np.bool_]:
-    """(nr, na, ns) the vertebra's body and arch."""
-    return np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
-
-
 def counted_compartments(scene: Scene) -> np.ndarray:
     """The anatomy's compartments with the needle shafts outside the body marked TRACK."""
     compartment = scene.anatomy.compartment.copy()
@@ -327,8 +322,7 @@ def counted_compartments(scene: Scene) -> np.ndarray:
 def _tuned(anatomy: Anatomy, case: Case) -> Anatomy:
     """Apply the settings a case may change on any anatomy: venous pressure and the permeability's level."""
     exits = tuple(dataclasses.replace(exit_, pressure=case.anatomy.venous_pressure) for exit_ in anatomy.exits)
-    bone = bone_mask(anatomy)
-    permeability = np.where(bone, anatomy.permeability * permeability_level(case), anatomy.permeability)
+    permeability = np.where(anatomy.bone, anatomy.permeability * permeability_level(case), anatomy.permeability)
     network = None if anatomy.network is None else anatomy.network.with_pressure(case.anatomy.venous_pressure)
     return dataclasses.replace(anatomy, exits=exits, permeability=permeability, network=network)
 

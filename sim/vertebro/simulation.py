@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.build import Scene, bone_mask, build, flow_problem, leak_monitor, well_of
+from vertebro.build import Scene, build, flow_problem, leak_monitor, well_of
 from vertebro.case import Case
 from vertebro.delivery import Push
 from vertebro.drainage import gone, vein_cement
@@ -36,6 +36,7 @@ from vertebro.units import ml, mm
 from vertebro.warmth import Warmth
 from vertebro.witness import Witness
 
+Handle = Retract | Withdraw | Stylet | FreshBatch
 SNAPSHOTS = 40
 FRONT_STEP = 1.0  # voxels the front may advance on one pressure field
 
@@ -142,12 +143,14 @@ class Simulation:
             self._happens("step skipped", step=number, needle=step.needle, reason="the needle is out")
         elif isinstance(step, Inject):
             self._inject(number, step)
-        elif isinstance(step, FreshBatch):
-            self._happens("fresh batch", **self.handling.fresh(step))
-        elif isinstance(step, Stylet):
-            self._push_stylet(step)
         else:
-            self._pull(step)
+            self._handle(step)
+
+    def _handle(self, step: Handle) -> dict[str, Any]:
+        """Do something with a needle other than inject; returns the event that says what became of it."""
+        if isinstance(step, FreshBatch):
+            return self._happens("fresh batch", **self.handling.fresh(step))
+        return self._push_stylet(step) if isinstance(step, Stylet) else self._pull(step)
 
     def _inject(self, number: int, step: Inject) -> None:
         self._happens("injection starts", step=number, needle=step.needle, rate_ml_min=step.rate * 6e7)
@@ -192,7 +195,7 @@ class Simulation:
             dt = min(self._round(), missing / step.rate)
             self._advance(None, 0.0, dt, push, step.needle)
 
-    def _push_stylet(self, step: Stylet) -> None:
+    def _push_stylet(self, step: Stylet) -> dict[str, Any]:
         """Push the cannula empty, as far as the hand can."""
         column, begun = self.deliveries[step.needle].column, self.state.injected[step.needle]
         force = 0.0
@@ -207,13 +210,13 @@ class Simulation:
         self._stop(step.needle)
         volume = self.state.injected[step.needle] - begun
         facts = {"volume_ml": volume * 1e6, "left_ml": column.content * 1e6, "force_n": force}
-        self._happens("stylet pushed", needle=step.needle, **facts)
+        return self._happens("stylet pushed", needle=step.needle, **facts)
 
-    def _pull(self, step: Retract | Withdraw) -> None:
+    def _pull(self, step: Retract | Withdraw) -> dict[str, Any]:
         """Needle back or out: what it leaves behind, and where cement comes out from now on."""
         needle = self.handling.needles[step.needle]
         event, facts, moved = self.handling.pull(step, self.state.saturation)
-        self._happens(event, **facts)
+        told = self._happens(event, **facts)
         if facts["distance_mm"] > 0.0:
             self._open_track(needle, moved)
             if facts["tail_ml"] > 0.0:
@@ -222,11 +225,12 @@ class Simulation:
             self._open_at(moved)
         if self.camera is not None:
             self.camera.show_needles(tuple(self.handling.needles.values()))
+        return told
 
     def _open_track(self, needle: Needle, moved: Needle | None) -> None:
         """What a pulled needle leaves is open from now on."""
         anatomy = self.scene.anatomy
-        self.problem = open_track(self.problem, needle, moved, bone_mask(anatomy))
+        self.problem = open_track(self.problem, needle, moved, anatomy.bone)
         for outlet in self.problem.outlets:
             self.state.outflow.setdefault(outlet.name, 0.0)
             self.state.outflow_displaced.setdefault(outlet.name, 0.0)
@@ -237,7 +241,7 @@ class Simulation:
     def _leave_tail(self, needle: Needle, volume: float, duration: float) -> None:
         """Cement that follows the tip while it is pulled fills the track from its deep end."""
         anatomy = self.scene.anatomy
-        for cells, part in tail_parts(needle, anatomy.grid, bone_mask(anatomy), volume):
+        for cells, part in tail_parts(needle, anatomy.grid, anatomy.bone, volume):
             self.problem = self.problem.with_well(needle.name, cells=cells, radius=None)
             self.stepper = self._new_stepper(self.problem)
             self._let_in(needle.name, part, duration * part / volume)

@@ -11,17 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import lil_array
-from scipy.sparse.csgraph import laplacian
-from scipy.sparse.linalg import spsolve
 
-from vertebro.flow import FlowProblem, Outlet
+from vertebro.flow import FlowProblem, Outlet, Well, solve_pressure
 from vertebro.grid import VoxelGrid
 from vertebro.procedure import Needle
 from vertebro.sources import Constant
 
 SOFT_OPEN = Constant(0.5, "1", 0.1, 1.0, "vertebro", "ours", "of its radius that a track keeps in soft tissue")
 STEP = 0.25  # voxels, along the axis
+TRIAL = 1e-8  # m² and m³/s
 
 Mask = NDArray[np.bool_]
 Index = NDArray[np.int64]
@@ -111,29 +109,21 @@ def track_cells(needle: Needle, grid: VoxelGrid) -> Mask:
 def _conducts(needle: Needle, share: Float, track: Mask, grid: VoxelGrid) -> float:
     """Permeability [m²] of the whole bore's voxels with which the track conducts what the bore would.
 
-    An oblique chain of voxels is longer than its axis and narrower than its voxels: its own conductance is found with a
-    permeability of ``share⁴``, and scaled.
+    An oblique chain of voxels is longer than its axis and narrower than its voxels: the pressure that a flow along it
+    asks for is found with a permeability of `TRIAL` ``share⁴``, and scaled.
     """
-    cells = np.argwhere(track)
-    number = np.full(grid.shape, -1, np.int64)
-    number[track] = np.arange(len(cells))
-    ease = share[track] ** 4
+    cells, rim, bore = np.argwhere(track), max(grid.spacing), np.pi / 8.0 * (needle.outer_diameter / 2.0) ** 4
     along = (grid.world(cells) - needle.entry) @ needle.direction
-    matrix = lil_array((len(cells), len(cells)))
-    for axis, size in enumerate(grid.spacing):
-        there = track & np.roll(track, -1, axis) & (np.indices(grid.shape)[axis] < grid.shape[axis] - 1)
-        a, b = number[there], np.roll(number, -1, axis)[there]
-        matrix[a, b] = matrix[b, a] = grid.voxel_volume / size**2 * 2.0 / (1.0 / ease[a] + 1.0 / ease[b])
-    rim = max(grid.spacing)
     deep, shallow = along > along.max() - rim, along < along.min() + rim
-    free = ~(deep | shallow)
-    if not free.any():
-        return float(np.pi / 8.0 * (needle.outer_diameter / 2.0) ** 4 / rim**2)
-    flow = laplacian(matrix.tocsr())
-    pressure = deep.astype(float)
-    pressure[free] = spsolve(flow[free][:, free].tocsc(), -(flow[free][:, deep].sum(axis=1)))
-    conductance = float((flow @ pressure)[deep].sum())
-    ideal = np.pi / 8.0 * (needle.outer_diameter / 2.0) ** 4
+    if np.ptp(along) < 2.0 * rim:
+        return float(bore / rim**2)
+    problem = FlowProblem(
+        grid=grid, porosity=track, permeability=TRIAL * track * share**4, injected=1.0, displaced=1.0,
+        wells=[Well(cells=cells[deep], rate=TRIAL)], outlets=[Outlet(cells=cells[shallow])],
+    )  # fmt: skip
+    state = problem.initial_state()
+    solve_pressure(problem, state)
     between = (along > along.min() + 0.5 * rim) & (along < along.max() - 0.5 * rim)
     length = float(along[deep].mean() - along[shallow].mean())
-    return float(ideal / (length * np.mean(1.0 / ease[between])) / conductance)
+    ideal = TRIAL / bore * length * float(np.mean(share[track][between] ** -4))
+    return float(TRIAL * state.pressure[track][deep].mean() / ideal)

@@ -117,7 +117,7 @@ class Warmth:
     """
 
     def __init__(
-        self, scene: Scene, flow: FlowProblem, tell: Callable[..., None], record: TipRecord | None = None
+        self, scene: Scene, flow: FlowProblem, tell: Callable[..., Any], record: TipRecord | None = None
     ) -> None:
         self.scene, self.flow, self.tell, self.record = scene, flow, tell, record
         self.problem = heat_problem(scene, flow)
@@ -131,7 +131,7 @@ class Warmth:
         compartment = scene.anatomy.compartment
         self.places = {name: compartment == Compartment[name.upper()] for name in PLACES}
         self._cells = {name: self.field.place(where) for name, where in self.places.items()}
-        self.bone = np.isin(compartment, (Compartment.BODY, Compartment.ARCH))
+        self.bone = scene.anatomy.bone
         self._outflow: dict[str, float] = {}
         self._pending: _Pending | None = None
         self._rows: list[dict[str, float]] = []

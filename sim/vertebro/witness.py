@@ -67,10 +67,11 @@ class Witness:
         self.pressure = np.zeros(scene.anatomy.grid.shape, np.float32)
         self._peak = 0.0
 
-    def tell(self, event: str, /, **facts: Any) -> None:
-        """Note an event, now or at `at_s`."""
+    def tell(self, event: str, /, **facts: Any) -> dict[str, Any]:
+        """Note an event, now or at `at_s`; returns it."""
         time = facts.pop("at_s", self.state.time)
         self.events.append(plain_json({"time_s": round(time, 6), "event": event, **facts}))
+        return self.events[-1]
 
     def watch(self, cement: NDArray[np.float64]) -> None:
         """Look at the risks, given the cement [m³] in the voxels' pores; a limit crossed is an event."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vertebro.anatomy.network import VeinNetwork
 from vertebro.errors import GeometryError
 from vertebro.grid import VoxelGrid
+from vertebro.tissue import Compartment
 
 Float3 = NDArray[np.float64]
 
@@ -191,6 +192,11 @@ class Anatomy:
     network: VeinNetwork | None = None
     spine: tuple[SpineLevel, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def bone(self) -> NDArray[np.bool_]:
+        """(nr, na, ns) the vertebra itself: body and arch."""
+        return np.isin(self.compartment, (Compartment.BODY, Compartment.ARCH))
 
     def __post_init__(self) -> None:
         for name in ("tissue", "compartment", "hu", "bone_fraction", "porosity", "permeability"):

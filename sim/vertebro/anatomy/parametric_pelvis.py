@@ -309,7 +309,7 @@ def _reach(line: NDArray[np.bool_], at: int, step: float) -> tuple[float, float]
 
 def _root_veins(anatomy: Anatomy, settings: InteriorSettings) -> tuple[Exit, ...]:
     """Sacral veins in the middle of the root canals: epidural cells at least `VEIN_DEPTH` from bone."""
-    bone = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
+    bone = anatomy.bone
     deep = ndimage.distance_transform_edt(~bone, sampling=anatomy.grid.spacing) > VEIN_DEPTH
     deep[[0, -1]] = deep[:, [0, -1]] = deep[:, :, [0, -1]] = False
     pressure, out = float(settings.venous_pressure), []

@@ -238,7 +238,7 @@ def cut_cells(anatomy: Anatomy, crack: Crack) -> NDArray[np.bool_]:
     """(…) voxels that a crack runs through, up to its end outside the bone; it does not cut the dural sac."""
     cells = (crack.share(anatomy.grid) > 0) & (anatomy.tissue != Tissue.DURA)
     if np.isfinite(crack.beyond):
-        own = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
+        own = anatomy.bone
         cells &= ndimage.distance_transform_edt(~own, sampling=anatomy.grid.spacing) <= crack.beyond
     return np.asarray(cells)
 
@@ -263,7 +263,7 @@ def tear_tissue(anatomy: Anatomy, cells: NDArray[np.bool_], reach: float) -> Non
     Without it a fissure ends in intact muscle or fat (1e-12, 1e-11 m²): its own lumen outside, at most 0.03 mL, fills
     and nothing more leaks.
     """
-    own = np.isin(anatomy.compartment, (Compartment.BODY, Compartment.ARCH))
+    own = anatomy.bone
     outside = cells & ~own
     if not outside.any():
         return

@@ -62,7 +62,7 @@ def with_slits(anatomy: Anatomy, cracks: Sequence[Crack]) -> Anatomy:
         Each with ways out.
     """
     network = anatomy.network
-    bone = np.isin(anatomy.compartment, OWN)
+    bone = anatomy.bone
     for crack in cracks:
         cells = cut_cells(anatomy, crack)
         swept = _swept(anatomy, crack, cells & bone) & bone

@@ -33,7 +33,20 @@ class Piece(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Band(Piece):
+class Measured(Piece):
+    """What a metric decides."""
+
+    metric: str
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, name: str) -> str:
+        if name not in METRICS:
+            raise ValueError(f"no such metric: {name}")
+        return name
+
+
+class Band(Measured):
     """One metric of a rule: all points at `full`, none at `none`, straight in between.
 
     Attributes
@@ -44,16 +57,8 @@ class Band(Piece):
         Limits such as ``">= 2"`` and ``"<= -2"``: the first where everything is well, the second where nothing is.
     """
 
-    metric: str
     full: str
     none: str
-
-    @field_validator("metric")
-    @classmethod
-    def _measured(cls, name: str) -> str:
-        if name not in METRICS:
-            raise ValueError(f"no such metric: {name}")
-        return name
 
     @model_validator(mode="after")
     def _in_order(self) -> Band:
@@ -104,19 +109,11 @@ class Rule(Cited):
     do: str
 
 
-class Gate(Cited):
+class Gate(Cited, Measured):
     """A critical error: the metric above the limit."""
 
-    metric: str
     above: float
     text: str
-
-    @field_validator("metric")
-    @classmethod
-    def _measured(cls, name: str) -> str:
-        if name not in METRICS:
-            raise ValueError(f"no such metric: {name}")
-        return name
 
 
 class Domain(Piece):

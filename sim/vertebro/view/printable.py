@@ -52,7 +52,7 @@ def write_surfaces(run: Run, folder: Path, to: str, tell: Progress) -> dict[str,
     """
     inside, outside = inside_and_outside(run)
     own = np.isin(counted_compartments(run.scene), (Compartment.BODY, Compartment.ARCH, Compartment.TRACK))
-    bone = np.isin(run.anatomy.compartment, (Compartment.BODY, Compartment.ARCH)) & own
+    bone = run.anatomy.bone & own
     fields = {"bone": bone.astype(np.float32), "cement": np.maximum(inside, outside), "cement-leaked": outside}
     found = {}
     for k, (name, field) in enumerate(fields.items()):
