@@ -309,7 +309,7 @@ for kind, value in {"B": 0.93, "S": 0.86}.items():
 #   was as tight as the bone. Both were faults.
 # - **Thick cement gets into discs more often here**, in series less: perhaps because it grows as a ball and reaches an
 #   endplate where thin cement has run into a vein. Not looked into.
-# - **Films are read too badly.** CT finds about four times as many, not 1.5 times: a leak of a few hundredths of a
+# - **Films are read too badly.** CT finds about three times as many, not 1.5 times: a leak of a few hundredths of a
 #   millilitre along a thin vein drowns in the anatomy. In series the leaks are larger, and readers follow a vein with
 #   their eyes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -76,6 +77,18 @@ def test_places_that_the_machine_cannot_reach_are_refused(place: dict, match: st
         ROOM.carm(Position(**place))
     with pytest.raises(GeometryError, match=match):
         ROOM.move_time(Position(), Position(**place))
+
+
+def test_a_machine_that_is_too_near_already_may_leave_but_not_come_nearer() -> None:
+    near = Position(orbital=53 * deg, cranial=28.6 * deg, lateral=-0.0075, field=1)
+    assert 0.0 < ROOM.clearance(near) < ROOM.surroundings.margin
+    with pytest.raises(GeometryError, match="would hit"):
+        ROOM.check(near)
+    assert ROOM.standing(near).orbital == near.orbital
+    back, on = replace(near, cranial=20 * deg), replace(near, cranial=30 * deg)
+    assert ROOM.free_for(near, back) == math.inf
+    assert ROOM.free_for(replace(near, cranial=20 * deg), replace(near, orbital=30 * deg, cranial=20 * deg)) == math.inf
+    assert ROOM.clearance(on) < ROOM.clearance(near) < ROOM.clearance(back)
 
 
 @pytest.mark.parametrize("orbital", [-90, -30, 0, 30, 90])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +91,26 @@ def test_arm_that_would_hit_the_patient_stays_and_the_session_goes_on(session) -
     do(session, "expose")
 
 
+def test_arm_is_not_caught_when_a_bumper_stopped_it_and_the_patient_then_came_nearer(session) -> None:
+    for angles in ({"orbital_deg": 55.0}, {"cranial_deg": 28.0}):
+        do(session, "arm", **angles)
+        session.step(8.0)
+    arm, gantry = session.arm, session.arm.gantry
+    do(session, "arm", orbital_deg=25.0)  # the swing between two free places is not free
+    session.step(8.0)
+    assert session.log.lines[-1]["event"] == "arm stopped"
+    assert not arm.moving
+    room = gantry.clearance(arm.position)
+    assert room >= gantry.surroundings.margin
+    nearer = min((-0.02, 0.02), key=lambda way: gantry.clearance(replace(arm.position, lateral=way)))
+    arm.nudge(nearer, 0.0)
+    assert gantry.clearance(arm.position) < gantry.surroundings.margin
+    do(session, "expose")
+    do(session, "arm", orbital_deg=0.0, cranial_deg=0.0)
+    session.step(10.0)
+    assert (arm.position.orbital, arm.position.cranial) == (0.0, 0.0)
+
+
 def test_how_time_is_cut_into_steps_changes_nothing(anatomies) -> None:
     logs = []
     for dt in (1.0, 1 / 30, 0.37):
@@ -103,6 +124,13 @@ def test_how_time_is_cut_into_steps_changes_nothing(anatomies) -> None:
         do(session, "arm", orbital_deg=40.0)
         session.go(600)
         do(session, "pedal", down=False)
+        for angles in ({"orbital_deg": 55.0}, {"cranial_deg": 28.0}, {"orbital_deg": 25.0}):  # the last is stopped
+            do(session, "arm", **angles)
+            goal = session.tick + 180
+            while session.tick < goal:
+                session.step(min(dt, (goal - session.tick) / 60))
+        assert session.log.lines[-1]["event"] == "arm stopped"
+        do(session, "expose")
         logs.append(session.log.lines)
     assert logs[0] == logs[1] == logs[2]
 

@@ -28,6 +28,9 @@ from vertebro.imaging.gantry_parts import AXES, Axis, MagnificationField, Surrou
 from vertebro.sources import Constant
 from vertebro.units import deg, mm
 
+LOOK = 0.25  # s
+NEARER = 1e-6  # m, less is rounding
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Position:
@@ -168,7 +171,7 @@ class Gantry:
 
     def clearance(self, position: Position) -> float:
         """Room [m] between the machine's heads and patient or table; negative when they would meet."""
-        arm = self._arm(position, (0.0, 0.0, 0.0), STRAIGHT)
+        arm = self.standing(position)
         half = 0.5 * self.fields[0].size + self.frame
         turn = np.linspace(0, 2 * math.pi, 16, endpoint=False)
         heads = [
@@ -204,9 +207,12 @@ class Gantry:
             As `check`.
         """
         self.check(position)
-        return self._arm(position, aimed, lying)
+        return self.standing(position, aimed=aimed, lying=lying)
 
-    def _arm(self, position: Position, aimed: tuple[float, float, float], lying: Axes) -> CArm:
+    def standing(
+        self, position: Position, *, aimed: tuple[float, float, float] = (0.0, 0.0, 0.0), lying: Axes = STRAIGHT
+    ) -> CArm:
+        """The pose, as `carm`, of a machine that stands there already, even if the patient has moved close to it."""
         patient = np.array([-position.lateral, position.height, -position.longitudinal])
         r, a, s = (float(x) for x in np.asarray(aimed) + patient @ np.asarray(lying))
         part = self.field(position.field)
@@ -252,9 +258,8 @@ class Gantry:
         Raises
         ------
         GeometryError
-            If one of the two cannot be reached.
+            If `end` cannot be reached. Where the machine stands already is not questioned.
         """
-        self.check(start)
         self.check(end)
         longest = max(abs(getattr(end, name) - getattr(start, name)) / self.axes[name].speed for name in AXES)
         return float(longest + self.settle) if longest > 0 else 0.0
@@ -267,6 +272,20 @@ class Gantry:
             reach = self.axes[name].speed * max(elapsed - self.settle, 0.0)
             moved[name] = begin + float(np.clip(goal - begin, -reach, reach))
         return replace(end, **moved)
+
+    def free_for(self, start: Position, end: Position) -> float:
+        """For how long a move goes on [s] until a bumper stops it; infinite if nothing is met on the way.
+
+        From a place that is too near already, for example because the patient has moved, every way leads that does not
+        lead nearer. Looked at every `LOOK` seconds.
+        """
+        whole, before = self.move_time(start, end), self.clearance(start)
+        for elapsed in np.arange(LOOK, whole + LOOK, LOOK):
+            room = self.clearance(self.on_the_way(start, end, elapsed))
+            if room < min(self.surroundings.margin, before - NEARER):
+                return float(elapsed - LOOK)
+            before = room
+        return math.inf
 
 
 def _square(turn: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vertebro.aim import lying
 from vertebro.anatomy.anatomy import Anatomy
-from vertebro.errors import GeometryError, SessionError
+from vertebro.errors import SessionError
 from vertebro.imaging import CArm, DoseLedger, Fluoroscope, FluoroView, Gantry, Position, Spotter, Stream, collimation
 from vertebro.imaging.display import Window
 from vertebro.imaging.gantry_parts import AXES
@@ -28,6 +28,7 @@ from vertebro.units import deg, mm
 
 Image = NDArray[np.float32]
 KEPT = 6  # poses ready
+NEVER = 1 << 60  # tick
 NEAR_ANGLE, NEAR_PLACE = 6.0 * deg, 20.0 * mm  # a pose that is reached has been shown from so near in the turn
 WASTED_AFTER = 2.0  # s of beam without anything new to see
 ROUND_ANGLE, ROUND_PLACE = 0.1 * deg, 0.2 * mm  # poses nearer than this share a projection
@@ -124,7 +125,7 @@ class Arm:
         self.gantry = Gantry.angiography()
         self.rows, self.seed = rows, seed
         self.position = self.target = self._origin = Position(field=1)
-        self._set_out = 0
+        self._set_out, self.bumps = 0, NEVER  # ticks; at the second a bumper stops the motors
         self.rate = 7.5
         self.pedal = False
         self._down = 0
@@ -164,25 +165,33 @@ class Arm:
         seconds = self.gantry.move_time(self.position, goal)
         self._origin = replace(self.position, field=goal.field)
         self.position, self.target, self._set_out = self._origin, goal, tick
+        free = self.gantry.free_for(self._origin, goal)
+        self.bumps = NEVER if math.isinf(free) else tick + max(1, math.ceil(free * TICKS))
         return seconds
 
     def halt(self) -> None:
         """Stop all motors."""
-        self.target = self.position
+        self.target, self.bumps = self.position, NEVER
 
-    def roll(self, tick: int) -> None:
-        """Let the motors run until a tick."""
+    def nudge(self, lateral: float, longitudinal: float) -> None:
+        """Let the patient move on the table [m] under an arm that stands still."""
         if not self.moving:
-            return
-        place = self.gantry.on_the_way(self._origin, self.target, (tick - self._set_out) / TICKS)
-        try:
-            self.gantry.check(place)
-        except GeometryError:
-            self.target = self.position
-            return
+            place = self.position
+            moved = replace(place, lateral=place.lateral + lateral, longitudinal=place.longitudinal + longitudinal)
+            self.position = self.target = moved
+
+    def roll(self, tick: int) -> bool:
+        """Let the motors run until a tick; False if a bumper has stopped them."""
+        if not self.moving:
+            return True
+        elapsed = (min(tick, self.bumps) - self._set_out) / TICKS
+        place = self.gantry.on_the_way(self._origin, self.target, elapsed)
         near = all(abs(getattr(place, axis) - getattr(self.target, axis)) < 1e-9 for axis in AXES)
         self.position = self.target if near else place
         self.changed = tick
+        if bumped := tick >= self.bumps:
+            self.halt()
+        return not bumped
 
     def press(self, down: bool, tick: int) -> None:
         """Pedal down or up."""
@@ -193,7 +202,7 @@ class Arm:
     def next_pulse(self, tick: int) -> int:
         """Tick of the next pulse after a tick; far away while the pedal is up."""
         if not self.pedal:
-            return 1 << 60
+            return NEVER
         period = self._period()
         return self._down + ((tick - self._down) // period + 1) * period
 
@@ -223,7 +232,7 @@ class Arm:
                     if axis != "source_detector"
                 },
             )
-        arm = self.gantry.carm(place, lying=lying(anatomy))
+        arm = self.gantry.standing(place, lying=lying(anatomy))
         size = self.gantry.field(place.field).size
         return replace(arm, rows=self.rows, cols=self.rows, pitch=size / self.rows)
 

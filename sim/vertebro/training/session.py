@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -270,14 +269,7 @@ class Session:
         if event == "bone contact" and not facts["numb"]:
             self.patient.say("Ouch! That hurts.", pain=7.0)
             turn = np.random.default_rng((self.seed, self.tick)).uniform(0.0, 2 * math.pi)
-            place = self.arm.position
-            moved = replace(
-                place,
-                lateral=place.lateral + float(FLINCH) * math.cos(turn),
-                longitudinal=place.longitudinal + float(FLINCH) * math.sin(turn),
-            )
-            if not self.arm.moving:
-                self.arm.position = self.arm.target = moved
+            self.arm.nudge(float(FLINCH) * math.cos(turn), float(FLINCH) * math.sin(turn))
             self.tell("patient in pain", needle=track.name, moved_mm=FLINCH / mm)
 
     def beam_off(self) -> None:
@@ -306,12 +298,13 @@ class Session:
         """Go to a tick; rounds and pulses on the way fall where they are due."""
         while self.tick < goal:
             sites = self.sites.values()
-            stops = [goal, self.arm.next_pulse(self.tick), *(self._round_due(site) for site in sites)]
+            stops = [goal, self.arm.next_pulse(self.tick), self.arm.bumps, *(self._round_due(site) for site in sites)]
             stops.append((self.tick // TICKS + 1) * TICKS)  # the patient lives on between rounds
             stops += [site.test.due for site in sites if site.test is not None]
             stops += [site.round.shown for site in sites if site.round is not None]
             self.tick = min(stop for stop in stops if stop > self.tick)
-            self.arm.roll(self.tick)
+            if not self.arm.roll(self.tick):
+                self.tell("arm stopped")
             if self.tick % TICKS == 0:
                 self._live()
             for site in sites:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from vertebro.imaging import CArm, Gantry, Position, ViewMarks, aim_view
 from vertebro.units import deg, mm
 
 LESS = 5 * deg  # by which a view that cannot be reached is made less steep
-LOOKS = 12  # places on the way between the views at which the arm must not touch anything
 
 
 def working_views(anatomy: Anatomy, marks: ViewMarks) -> dict[str, dict[str, float]]:
@@ -50,19 +50,15 @@ def _reached(gantry: Gantry, pose: CArm, start: Position | None) -> Position:
     for steep in tilts:
         try:
             place = gantry.position(dataclasses.replace(pose, cranial=float(np.copysign(steep, tilt))))
-            if start is not None:
-                _check_way(gantry, start, place)
         except GeometryError:
             if steep == 0.0:
                 raise
             continue
-        return place
+        if start is None or _swings(gantry, start, place):
+            return place
     raise GeometryError("a view out of reach", where="cranial", value=tilt)
 
 
-def _check_way(gantry: Gantry, start: Position, end: Position) -> None:
-    """Refuse a swing on which tube or detector would touch patient or table, there or back."""
-    for one, other in ((start, end), (end, start)):
-        whole = gantry.move_time(one, other)
-        for share in np.linspace(0.0, 1.0, LOOKS):
-            gantry.check(gantry.on_the_way(one, other, float(share) * whole))
+def _swings(gantry: Gantry, start: Position, end: Position) -> bool:
+    """Whether the arm swings there and back without touching patient or table."""
+    return all(math.isinf(gantry.free_for(*way)) for way in ((start, end), (end, start)))

@@ -8,7 +8,7 @@ import { $, clock, make, store, write } from "./store.js";
 const PHASES = [["position", "Views"], ["needle", "Needle"], ["cement", "Cement"], ["after", "Withdraw"], ["end", "Debrief"]];
 const STORED = 60;
 const LEVELS = [
-  [/alarm|radicular|perforated|cracked|no-go|leak visible|stuck/, "alarm"], [/pain|mask lost|pulled back|redirected|capped/, "warn"], [/confirmed|anaesthetic|mixed/, "good"],
+  [/alarm|radicular|perforated|cracked|no-go|leak visible|stuck/, "alarm"], [/pain|mask lost|pulled back|redirected|capped|arm stopped/, "warn"], [/confirmed|anaesthetic|mixed/, "good"],
 ];
 // events the trainee could not perceive are for the debrief, not for the screen
 const SILENT = /^(leak|contrast seen|decision point|image|answered|checked|beam|medial line|posterior wall|no-go|anterior wall|needle moved|arm sets out)/;
@@ -20,6 +20,7 @@ const WORDS = /** @type {Record<string, (e: any) => string>} */ ({
   "cement mixed": (e) => `Cement mixed: ${e.preset}`,
   "injection starts": (e) => `Injection starts: cement ${e.state}, ${clock(e.age_s)} old`,
   "injection stops": (e) => `Injection stops at ${e.injected_ml?.toFixed(2)} ml`,
+  "arm stopped": () => "The C-arm stops: too near to patient or table",
   "patient in pain": () => "The patient moves with pain",
   "vital signs alarming": (e) => `Alarm: mean pressure ${e.map_mmhg?.toFixed(0)} mmHg, SpO₂ ${e.spo2?.toFixed(0)} %`,
   "radicular pain": () => "New leg pain",
