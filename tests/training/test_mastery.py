@@ -30,7 +30,7 @@ def test_session_that_was_cut_off_counts_neither_way() -> None:
 
 
 def test_one_good_run_asks_for_another_patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vertebro.training.mastery.score", lambda lines: {"label": GOOD, "points": 90.0})
+    monkeypatch.setattr("vertebro.training.score.score", lambda lines: {"label": GOOD, "points": 90.0})
     log = made.start(seed=11)
     log.add("end", 60)
     found = course([log.lines])["first-steps"]

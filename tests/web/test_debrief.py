@@ -97,6 +97,20 @@ def test_next_action_leads_to_its_second(debriefed: Any) -> None:
     assert debriefed.inner_text(".moment-words").startswith(text)
 
 
+def test_each_leak_is_shown_from_where_it_shows_best(debriefed: Any) -> None:
+    debriefed.evaluate("document.querySelector('#best').scrollIntoView()")
+    figures = debriefed.locator("#best figure")
+    assert 1 <= figures.count() <= 3
+    for words in figures.all_inner_texts():
+        assert "°" in words
+    debriefed.evaluate("for (const i of document.querySelectorAll('#best img')) i.loading = 'eager'")
+    comes(debriefed, "[...document.querySelectorAll('#best img')].every((i) => i.naturalWidth > 0)")
+
+
+def test_how_far_the_case_has_come_is_told(debriefed: Any) -> None:
+    comes(debriefed, "document.querySelector('#standing').textContent.includes('Last time: ')")
+
+
 def test_leaflet_and_before_and_after_are_there(debriefed: Any) -> None:
     debriefed.evaluate("document.querySelector('.gallery').scrollIntoView()")
     captions = debriefed.inner_text(".gallery")

@@ -16,7 +16,6 @@ from itertools import pairwise
 from typing import Any
 
 from vertebro.training.log import Line
-from vertebro.training.score import score
 
 BEST = "proficient"
 
@@ -42,16 +41,19 @@ def course(sessions: Sequence[Sequence[Line]]) -> dict[str, dict[str, Any]]:
     dict
         By scenario: ``attempts`` (seed, mode, label, points), ``mastered`` and ``say``. Plain JSON values.
     """
+    from vertebro.training.score import score
+
     found: dict[str, list[dict[str, Any]]] = {}
     for lines in sessions:
         if lines[-1]["type"] == "end":
             head, worth = lines[0], score(lines)
             attempt = {"seed": head["seed"], "mode": head["mode"], "label": worth["label"], "points": worth["points"]}
             found.setdefault(head["scenario"], []).append(attempt)
-    return {name: _standing(attempts) for name, attempts in found.items()}
+    return {name: standing(attempts) for name, attempts in found.items()}
 
 
-def _standing(attempts: list[dict[str, Any]]) -> dict[str, Any]:
+def standing(attempts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How far one scenario has come, from its attempts (``seed``, ``label``, ``points``) in order of time."""
     done = mastered([(attempt["label"], attempt["seed"]) for attempt in attempts])
     last = attempts[-1]
     if done:
@@ -60,4 +62,4 @@ def _standing(attempts: list[dict[str, Any]]) -> dict[str, Any]:
         say = f"Proficient once: do it again at once, on another patient than {last['seed']}."
     else:
         say = f"Last time: {last['label']}, {last['points']:.0f} points."
-    return {"attempts": attempts, "mastered": done, "say": say}
+    return {"attempts": list(attempts), "mastered": done, "say": say}

@@ -29,6 +29,7 @@ from vertebro.web.hub import Hub
 from vertebro.web.keepsakes import kept_file
 from vertebro.web.link import WorkerLink
 from vertebro.web.pace import SPEEDS
+from vertebro.web.results import keep_result, standings
 from vertebro.web.spare import Spare
 
 STATIC = Path(__file__).parent / "static"
@@ -134,6 +135,9 @@ class Trainer:
         def hear() -> None:
             if link is self.link:
                 self.hub.hear(message)
+                if message[0] == "debrief":
+                    keep_result(link.journal.folder, self.chosen, message[1]["score"])
+                    self.hub.tell({"type": "about", **self.about()})
 
         with self._lock:
             if self._loop is None:
@@ -173,7 +177,8 @@ class Trainer:
 
     def about(self) -> dict[str, Any]:
         """What a page is told first."""
-        return {"catalogue": self.catalogue, "chosen": self.chosen, "mode": self.default_mode}
+        mine = standings(self.folder)
+        return {"catalogue": self.catalogue, "chosen": self.chosen, "mode": self.default_mode, "standings": mine}
 
 
 def check_choice(catalogue: Sequence[dict[str, Any]], scenario: str, mode: str) -> None:

@@ -4,7 +4,7 @@ import { Aim } from "./aim.js";
 import { briefing, chooser, cover, finish, preparing, record } from "./brief.js";
 import { CtPane, Stack } from "./ct.js";
 import { Trace } from "./curves.js";
-import { album, alternative, debrief, moment } from "./debrief.js";
+import { album, alternative, debrief, moment, standing } from "./debrief.js";
 import { Hands, helpSheet } from "./keys.js";
 import { Pane } from "./panes.js";
 import { CtRoom } from "./room.js";
@@ -83,9 +83,10 @@ function hear(message) {
   const kind = message.type;
   if (kind === "state") state(message);
   else if (kind === "welcome" || kind === "about") {
-    Object.assign(store, { catalogue: message.catalogue, chosen: message.chosen });
+    Object.assign(store, { catalogue: message.catalogue, chosen: message.chosen, standings: message.standings });
     if (kind === "welcome") control(message.control);
     title();
+    standing();
     if (phase === "prepare") preparing($("cover-text").textContent ?? "", /** @type {HTMLProgressElement} */ ($("cover-bar")).value);
   } else if (kind === "status") status(message);
   else if (kind === "event") side.event(message.event);

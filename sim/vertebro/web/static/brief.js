@@ -83,6 +83,12 @@ export function cover(title, text, fraction, ...body) {
   $("chooser").replaceChildren(...body);
 }
 
+/** How far the trainee has come with a case. @param {string} name */
+function progress(name) {
+  const mine = store.standings[name];
+  return mine ? make("span", { class: "standing", "data-mastered": String(mine.mastered), text: mine.mastered ? `✓ Mastered. ${mine.say}` : mine.say }) : "";
+}
+
 /** @param {(command: any) => void} send */
 export function chooser(send) {
   const choice = { scenario: store.chosen.scenario ?? store.catalogue[0]?.name, seed: null, mode: "coach" };
@@ -93,7 +99,7 @@ export function chooser(send) {
     seeds.replaceChildren(...entry.seeds.map((/** @type {number} */ seed, /** @type {number} */ k) => make("option", { value: seed, text: `Anatomy ${k + 1}` })));
   };
   const list = make("ul", { class: "cases" }, ...store.catalogue.map((entry) => make("li", {}, make("button", { type: "button", "data-name": entry.name, onclick: () => pick(entry) },
-    make("strong", { text: entry.title }), make("span", { class: "muted", text: `${"●".repeat(entry.difficulty)}${"○".repeat(5 - entry.difficulty)}  ${entry.kind === "case" ? "case" : "drill"}` })))));
+    make("strong", { text: entry.title }), make("span", { class: "muted", text: `${"●".repeat(entry.difficulty)}${"○".repeat(5 - entry.difficulty)}  ${entry.kind === "case" ? "case" : "drill"}` }), progress(entry.name)))));
   const start = make("button", { type: "button", class: "primary", id: "begin", text: "Begin", onclick: () => send({ kind: "begin", scenario: choice.scenario, seed: Number(/** @type {any} */ (seeds).value), mode: /** @type {any} */ (mode).value }) });
   cover("Choose a case", "", null, list, make("div", { class: "actions" }, seeds, mode, start));
   if (store.catalogue.length) pick(store.catalogue.find((entry) => entry.name === choice.scenario) ?? store.catalogue[0]);

@@ -1,6 +1,6 @@
 // @ts-check
 /** After the session: verdict, what to do next, timeline with both monitors, leaks, 3-D, every rule of the score. */
-import { clock, make } from "./store.js";
+import { clock, make, store } from "./store.js";
 import { Monitors, kept } from "./monitors.js";
 import { Turntable } from "./turntable.js";
 
@@ -23,9 +23,10 @@ export function debrief(root, found, again, ask) {
     make("div", { class: "two" },
       make("section", {}, make("h2", { text: "Next time" }), make("ol", { class: "next" }, ...found.next.map((/** @type {any} */ step) => make("li", {}, make("strong", { text: step.text }), " ", go(step.t, step.why), make("span", { class: "why muted", text: step.why })))),
         found.next.length ? "" : make("p", { text: "Nothing cost points." })),
-      make("section", {}, make("h2", { text: `Points: ${score.points.toFixed(0)} of 100 · ${score.label}` }), domains(score))),
+      make("section", {}, make("h2", { text: `Points: ${score.points.toFixed(0)} of 100 · ${score.label}` }), domains(score), make("p", { id: "standing", class: "muted" }))),
     make("section", {}, make("h2", { text: "Course of the session and what stood on the monitors" }), monitors.root),
     make("section", {}, make("h2", { text: "Leaks: when they happened, when your pictures showed them, when you stopped" }), leaks(found.leaks, go)),
+    make("section", { id: "best", hidden: true }, make("h2", { text: "Where each leak shows best" }), make("p", { class: "muted", text: "The end of your session from another turn of the C-arm, the leak outlined; your own views are in the course above." }), make("div", { class: "four" })),
     make("section", {}, make("h2", { text: "All round" }), turntable.root),
     make("section", {}, make("h2", { text: "The procedure in pictures" }), gallery),
     make("section", {}, make("h2", { text: "What if" }), make("p", { class: "muted", text: "Your own session again, with one thing changed. It takes about as long as the X-ray was on; the page stays usable." }),
@@ -34,6 +35,7 @@ export function debrief(root, found, again, ask) {
     make("section", {}, make("h2", { text: "Every rule" }), rules(found), make("h2", { class: "small", text: "Gates: one of them, and the case is not passed" }), gates(found)),
     make("div", { class: "two" }, make("section", {}, make("h2", { text: "Needles" }), needles(found.needles)), make("section", {}, make("h2", { text: "Result" }), measures(found))),
     make("div", { class: "actions" }, file, make("a", { href: `log${location.search}`, download: "events.jsonl", text: "Log (events.jsonl)" }), make("button", { type: "button", class: "primary", id: "again", text: "Another case", onclick: again })));
+  standing();
   root.hidden = false;
   root.scrollTop = 0;
   const first = found.leaks.find((/** @type {any} */ leak) => leak.t_visible_s !== null), step = found.next.find((/** @type {any} */ each) => each.t !== null);
@@ -42,12 +44,20 @@ export function debrief(root, found, again, ask) {
   document.getElementById("again")?.focus({ preventScroll: true });
 }
 
+/** How far the case has come over all sessions. */
+export function standing() {
+  const place = document.getElementById("standing"), mine = store.standings[store.chosen.scenario];
+  if (place && mine) place.textContent = `This case over all your sessions: ${mine.mastered ? "mastered. " : ""}${mine.say}`;
+}
+
 /** Pictures have been made. @param {any} contents */
 export function album(contents) {
   if (!shown) return;
   shown.turntable.fill(contents.rings);
   const plates = (/** @type {any[]} */ rows) => rows.map((plate) => make("figure", {}, make("img", { src: kept(plate.file), alt: plate.alt, loading: "lazy" }), make("figcaption", { class: "muted", text: plate.caption })));
   if (contents.quartet.length) shown.gallery.replaceChildren(make("div", { class: "three" }, ...plates(contents.leaflet)), make("div", { class: "four" }, ...plates(contents.quartet)));
+  const best = /** @type {HTMLElement} */ (shown.root.querySelector("#best"));
+  if (contents.best.length) { best.hidden = false; best.lastElementChild?.replaceChildren(...plates(contents.best)); }
   if (contents.page) {
     shown.file.className = "";
     shown.file.replaceChildren(make("a", { href: kept(contents.page), download: contents.page, text: "Debrief (one file, for print and e-mail)" }), " ", make("a", { href: kept("debrief.json"), download: "debrief.json", text: "as JSON" }));

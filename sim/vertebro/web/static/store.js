@@ -10,6 +10,7 @@ export const store = {
   /** @type {any[]} */ actions: [],
   /** @type {any} */ chosen: {},
   /** @type {any[]} */ catalogue: [],
+  /** @type {Record<string, {mastered: boolean, say: string}>} */ standings: {},
   /** @type {any} */ plan: {},
   control: true,
 };
