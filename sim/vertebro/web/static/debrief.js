@@ -26,7 +26,7 @@ export function debrief(root, found, again, ask) {
       make("section", {}, make("h2", { text: `Points: ${score.points.toFixed(0)} of 100 · ${score.label}` }), domains(score), make("p", { id: "standing", class: "muted" }))),
     make("section", {}, make("h2", { text: "Course of the session and what stood on the monitors" }), monitors.root),
     make("section", {}, make("h2", { text: "Leaks: when they happened, when your pictures showed them, when you stopped" }), leaks(found.leaks, go)),
-    make("section", { id: "best", hidden: true }, make("h2", { text: "Where each leak shows best" }), make("p", { class: "muted", text: "The end of your session from another turn of the C-arm, the leak outlined; your own views are in the course above." }), make("div", { class: "four" })),
+    make("section", { id: "best", hidden: true }, make("h2", { text: "Where each leak shows best" }), make("p", { class: "muted", text: "The end of your session from another turn of the C-arm, the leak outlined; your own views are in the course above." }), make("div", { class: "gallery" })),
     make("section", {}, make("h2", { text: "All round" }), turntable.root),
     make("section", {}, make("h2", { text: "The procedure in pictures" }), gallery),
     make("section", {}, make("h2", { text: "What if" }), make("p", { class: "muted", text: "Your own session again, with one thing changed. It takes about as long as the X-ray was on; the page stays usable." }),
@@ -57,7 +57,7 @@ export function album(contents) {
   const plates = (/** @type {any[]} */ rows) => rows.map((plate) => make("figure", {}, make("img", { src: kept(plate.file), alt: plate.alt, loading: "lazy" }), make("figcaption", { class: "muted", text: plate.caption })));
   if (contents.quartet.length) shown.gallery.replaceChildren(make("div", { class: "three" }, ...plates(contents.leaflet)), make("div", { class: "four" }, ...plates(contents.quartet)));
   const best = /** @type {HTMLElement} */ (shown.root.querySelector("#best"));
-  if (contents.best.length) { best.hidden = false; best.lastElementChild?.replaceChildren(...plates(contents.best)); }
+  if (contents.best.length) { best.hidden = false; best.lastElementChild?.replaceChildren(make("div", { class: "three" }, ...plates(contents.best))); }
   if (contents.page) {
     shown.file.className = "";
     shown.file.replaceChildren(make("a", { href: kept(contents.page), download: contents.page, text: "Debrief (one file, for print and e-mail)" }), " ", make("a", { href: kept("debrief.json"), download: "debrief.json", text: "as JSON" }));
