@@ -88,3 +88,13 @@ def test_unknown_change_is_told_the_known_ones(operator_logs) -> None:
 
 def test_seed_of_the_tests_is_one_of_the_scenario(operator_logs) -> None:
     assert operator_logs("expert")[0]["seed"] == SEED
+
+
+@pytest.mark.parametrize("name", ["novice", "expert"])
+def test_every_leak_is_told_once_even_one_that_the_last_needle_leaves(name: str, operator_logs) -> None:
+    lines = operator_logs(name)
+    told = [(line["level"], line["key"]) for line in lines if line.get("event") == "leak"]
+    final = [(level, leak["key"]) for level, facts in lines[-1]["levels"].items() for leak in facts["leaks"]]
+    assert sorted(told) == sorted(final)
+    kinds = {line["kind"] for line in lines if line.get("event") == "leak"}
+    assert ("track" in kinds) == (name == "novice")  # who pulls the needle while the cement is soft

@@ -19,6 +19,7 @@ from vertebro.training.log import TICKS
 from vertebro.training.needles import Track, direction
 from vertebro.training.needles import advance as advance_track
 from vertebro.training.needles import rotate as rotate_track
+from vertebro.training.watching import tell_leaks
 from vertebro.units import deg, mm
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ def _pull(session: Session, step: Retract | TakeOut) -> None:
     session.spend(max(float(PULLING), pulled / TICKS))
     state = None if age is None else cement(session.preset).state_word(age)
     session.tell(facts["event"], **details, state=state)
+    tell_leaks(session, site)  # a tail of cement in the track is one
     if facts["event"] == "needle stuck in the cement":
         return
     if isinstance(step, TakeOut) or name not in engine.handling.needles:

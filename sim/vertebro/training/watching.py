@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from vertebro.training.session import Session
 
 
+def tell_leaks(session: Session, site: Site) -> None:
+    """Note the leaks that nobody has been told of yet. Changes the session."""
+    for leak in site.leaks:
+        if leak.key not in site.known:
+            site.known.add(leak.key)
+            session.tell("leak", **(site.leak_facts(leak) | {"level": site.level}))
+
+
 def book(session: Session, site: Site, done: Round, push: Any) -> None:
     """Note a round of the injection that came on display: new leaks, new pain, one row. Changes the session."""
     engine = site.engine
     if engine is None:
         return
-    for leak in site.leaks:
-        if leak.key not in site.known:
-            site.known.add(leak.key)
-            session.tell("leak", **(site.leak_facts(leak) | {"level": site.level}))
+    tell_leaks(session, site)
     risks, latest = engine.witness.risks, engine.witness.history[-1]
     nerve = risks.foramen_volume + engine.monitor.compartment_volumes().get("canal", 0.0)
     if nerve > NERVE_VOLUME and f"leg {site.level}" not in session.said:
