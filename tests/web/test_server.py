@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -367,3 +369,10 @@ def test_a_link_that_was_stopped_starts_no_worker(tmp_path: Path) -> None:
     link.stop()
     link.start()
     assert link.process is None
+
+
+def test_the_server_is_light_so_that_the_page_comes_at_once() -> None:
+    heavy = ("numba", "scipy", "numpy", "pyvista", "vertebro.simulation")
+    code = f"import sys, vertebro.web.server; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

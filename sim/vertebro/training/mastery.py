@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vertebro.training.log import Line
+if TYPE_CHECKING:
+    from vertebro.training.log import Line
 
 BEST = "proficient"
 
