@@ -121,6 +121,7 @@ def test_expert_can_play_the_sacrum_and_every_rule_that_cannot_apply_is_left_out
     found = score(sacrum.log.lines)
     assert found["points"] >= 80
     assert not {"B1", "C3", "D4", "E2"} & {row["id"] for row in found["rules"]}
+    assert [level["measures"]["both_endplates"] for level in sacrum.log.lines[-1]["levels"].values()] == [None]
     shots = [line["t"] for line in sacrum.log.lines if line.get("event") == "ct" and line["mode"] == "shot"]
     first = next(line["t"] for line in sacrum.log.lines if line.get("event") == "injection starts")
     assert len(shots) >= 6

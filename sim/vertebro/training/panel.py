@@ -198,7 +198,7 @@ def truth(session: Session) -> dict[str, Any]:
         found[level] = {
             "needles": needles,
             "leaks": [site.leak_facts(leak) for leak in engine.leaks()],
-            "measures": engine.measures().to_dict(),
+            "measures": engine.measures().to_dict() | ({} if site.walled else {"both_endplates": None}),
             "injected_ml": engine.state.injected_volume / ml,
             "depth_mm": (site.anatomy.landmarks.anterior_wall - site.anatomy.landmarks.posterior_wall) / mm,
             "embolic_ml": engine.monitor.embolic_volume / ml,

@@ -243,14 +243,14 @@ def _measure_row(level: str, facts: dict[str, Any] | None) -> dict[str, str]:
         return {"level": level, "volume": "nothing injected"} | dict.fromkeys(
             ("fill", "symmetry", "midline", "endplates"), "–"
         )
-    yes = {True: "yes", False: "no"}
+    yes = {True: "yes", False: "no", None: "–"}
     return {
         "level": level,
         "volume": f"{facts['volume_in_body_ml']:.2f} of {facts['body_volume_ml']:.0f} mL",
         "fill": f"{100 * facts['fill_fraction']:.1f} %",
         "symmetry": "–" if facts["symmetry"] is None else f"{facts['symmetry']:.2f}",
-        "midline": yes[bool(facts["crosses_midline"])],
-        "endplates": yes[bool(facts["both_endplates"])],
+        "midline": yes[facts["crosses_midline"]],
+        "endplates": yes[facts["both_endplates"]],  # the sacrum has none
     }
 
 

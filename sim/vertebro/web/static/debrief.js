@@ -126,7 +126,7 @@ export function alternative(answer) {
 
 /** @param {any} found */
 function measures(found) {
-  const yes = (/** @type {boolean} */ is) => (is ? "yes" : "no");
+  const yes = (/** @type {boolean | null} */ is) => (is === null ? "–" : is ? "yes" : "no");
   const rows = Object.entries(found.measures).map(([level, m]) => (m ? [level, `${m.volume_in_body_ml.toFixed(2)} of ${m.body_volume_ml.toFixed(0)} ml`, `${(100 * m.fill_fraction).toFixed(0)} %`, m.symmetry === null ? "–" : m.symmetry.toFixed(2), yes(m.crosses_midline), yes(m.both_endplates)] : [level, "nothing injected", "–", "–", "–", "–"]));
   return table(["Level", "In the body", "Filling", "Lesser half over larger", "Past midline", "Both endplates"], rows);
 }
