@@ -112,12 +112,12 @@ def test_how_far_the_case_has_come_is_told(debriefed: Any) -> None:
 
 
 def test_leaflet_and_before_and_after_are_there(debriefed: Any) -> None:
-    debriefed.evaluate("document.querySelector('.gallery').scrollIntoView()")
-    captions = debriefed.inner_text(".gallery")
+    debriefed.evaluate("document.querySelector('#pictures').scrollIntoView()")
+    captions = debriefed.inner_text("#pictures")
     for words in ("needle on the way", "before the cement", "CT after", "at the end"):
         assert words in captions
-    debriefed.evaluate("for (const i of document.querySelectorAll('.gallery img')) i.loading = 'eager'")
-    comes(debriefed, "[...document.querySelectorAll('.gallery img')].every((i) => i.naturalWidth > 0)")
+    debriefed.evaluate("for (const i of document.querySelectorAll('#pictures img')) i.loading = 'eager'")
+    comes(debriefed, "[...document.querySelectorAll('#pictures img')].every((i) => i.naturalWidth > 0)")
 
 
 @pytest.mark.skipif(not gl_available(), reason="needs OpenGL (vertebro doctor)")

@@ -38,13 +38,25 @@ class NoGo:
         ``"canal"``, ``"nerve"``, ``"artery"``, ``"vein"``, ``"lung"``, ``"kidney"`` …
     near : (nr, na, ns) bool array
         On the simulation grid.
-    far : bool array or None
-        On the surround's grid; None where the anatomy does not know.
+    organ : Organ or None
+        What it is in the surround; None where the anatomy does not know.
+    organs : array of `Organ` or None
+        The surround's, shared and not copied: a mask for each thing would fill half a gigabyte.
     """
 
     name: str
     near: Masks
-    far: Masks | None
+    organ: Organ | None = None
+    organs: NDArray[np.uint8] | None = None
+
+    @property
+    def far(self) -> Masks | None:
+        """On the surround's grid, made when asked for; None where the anatomy does not know."""
+        return None if self.organs is None else np.asarray(self.organs == self.organ)
+
+    def is_at(self, index: tuple[int, int, int]) -> bool:
+        """Whether it is in a voxel of the surround."""
+        return self.organs is not None and bool(self.organs[index] == self.organ)
 
 
 def no_go_volumes(
@@ -75,11 +87,16 @@ def no_go_volumes(
         if not 0.0 <= value <= high:
             raise CaseError("margin of a no-go volume", where=name, value=value, allowed=f"0 to {high:g} m")
     near = {"canal": _canal(anatomy, canal_margin), "nerve": _nerve(anatomy, nerve_radius)}
-    far = _far(anatomy)
     for organ in _ORGANS:
         near[organ.name.lower()] = _near_organ(anatomy, organ)
-    names = [name for name, mask in near.items() if mask.any() or (name in far and far[name].any())]
-    return {name: NoGo(name=name, near=near[name], far=far.get(name)) for name in names}
+    organs = anatomy.surround.organ
+    seen = () if organs is None else tuple(Organ(value) for value in np.unique(organs))
+    found = {}
+    for name, mask in near.items():
+        named = Organ[name.upper()]
+        if mask.any() or named in seen:
+            found[name] = NoGo(name=name, near=mask, organ=None if organs is None else named, organs=organs)
+    return found
 
 
 def _canal(anatomy: Anatomy, margin: float) -> Masks:
@@ -151,10 +168,3 @@ def _sampled(anatomy: Anatomy, organ: Organ) -> Masks:
     safe = [np.clip(i, 0, n - 1) for i, n in zip(index, surround.grid.shape, strict=True)]
     within = inside[0][:, None, None] & inside[1][None, :, None] & inside[2][None, None, :]
     return np.asarray((surround.organ[np.ix_(*safe)] == organ) & within)
-
-
-def _far(anatomy: Anatomy) -> dict[str, Masks]:
-    organs = anatomy.surround.organ
-    if organs is None:
-        return {}
-    return {organ.name.lower(): organs == organ for organ in Organ if organ != Organ.NONE}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vertebro.anatomy.anatomy import Anatomy, Pedicle
 from vertebro.anatomy.no_go import NoGo, no_go_volumes
+from vertebro.grid import VoxelGrid
 from vertebro.procedure import Needle
 from vertebro.procedure.breach import labels_at
 from vertebro.sources import Constant
@@ -170,16 +171,22 @@ class Field:
         return [name for name, volume in self.forbidden.items() if self._in(volume, point)]
 
     def _in(self, volume: NoGo, point: Float3) -> bool:
-        grids = ((self.anatomy.grid, volume.near), (self.anatomy.surround.grid, volume.far))
-        for grid, mask in grids:
-            index = np.rint(grid.index(point)).astype(int)
-            if np.all(index >= 0) and np.all(index < grid.shape):
-                return mask is not None and bool(mask[tuple(index)])
-        return False
+        index = _voxel(self.anatomy.grid, point)
+        if index is not None:
+            return bool(volume.near[index])
+        index = _voxel(self.anatomy.surround.grid, point)
+        return index is not None and volume.is_at(index)
 
     def is_numb(self, point: Float3) -> bool:
         """Whether anaesthetic has reached a point."""
         return any(float(np.linalg.norm(point - place)) <= NUMB_RADIUS for place in self.numb)
+
+
+def _voxel(grid: VoxelGrid, point: Float3) -> tuple[int, int, int] | None:
+    """Index of the voxel that a point lies in; None outside."""
+    r, a, s = (int(i) for i in np.rint(grid.index(point)))
+    inside = all(0 <= i < n for i, n in zip((r, a, s), grid.shape, strict=True))
+    return (r, a, s) if inside else None
 
 
 def advance(track: Track, distance: float, scene: Field) -> Iterator[tuple[float, list[Fact]]]:

@@ -12,7 +12,7 @@ let shown = null;
 export function debrief(root, found, again, ask) {
   const { score } = found, bad = score.critical.length > 0;
   const monitors = new Monitors(found.strip, (t) => ask({ kind: "moment", t }));
-  const turntable = new Turntable(), gallery = make("div", { class: "gallery", role: "status" }, make("p", { class: "muted", text: "The pictures are being drawn …" }));
+  const turntable = new Turntable(), gallery = make("div", { id: "pictures", class: "gallery", role: "status" }, make("p", { class: "muted", text: "The pictures are being drawn …" }));
   const file = make("span", { id: "debrief-file", class: "muted", role: "status", text: "The debrief as a file is being made …" });
   shown = { monitors, turntable, gallery, file, root };
   const go = (/** @type {number | null} */ t, /** @type {string} */ why) => (t === null ? "" : make("button", { type: "button", class: "when", text: `at ${clock(t)}`, "aria-label": `Show the monitors at ${clock(t)}`, onclick: () => { monitors.go(t, why); monitors.root.scrollIntoView({ block: "nearest" }); } }));
