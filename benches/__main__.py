@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     rows, failures = _measure(chosen, options.quick)
     _print(rows, failures)
     _write(rows, failures, options)
-    if options.readme:
+    if options.readme and not failures:
         _write_readme(rows)
     return 1 if failures or not chosen else 0
 
@@ -79,6 +79,9 @@ def _measure(chosen: list[tuple[str, Bench]], quick: bool) -> tuple[list[dict[st
         start = time.perf_counter()
         try:
             results = bench(quick)
+        except KeyboardInterrupt:  # what is measured is kept
+            failures[name] = "stopped by Ctrl-C, with all that would have followed"
+            break
         except Exception as error:  # one broken bench must not hide the others
             failures[name] = f"{type(error).__name__}: {error}"
             continue
