@@ -66,12 +66,12 @@ def distribute(c, ground, share):
                     c[i, j] += part * c[v, j]
     for m in range(n):
         v = n - 1 - m
+        for i in range(v + 1, n):
+            if c[v, i] > 0.0:
+                for k in range(share.shape[1]):
+                    share[v, k] += c[v, i] * share[i, k]
         for k in range(share.shape[1]):
-            total = share[v, k]
-            for i in range(v + 1, n):
-                if c[v, i] > 0.0:
-                    total += c[v, i] * share[i, k]
-            share[v, k] = total / c[v, v] if c[v, v] > 0.0 else 0.0
+            share[v, k] = share[v, k] / c[v, v] if c[v, v] > 0.0 else 0.0
 
 
 @kernel
