@@ -91,6 +91,14 @@ def test_a_machine_that_is_too_near_already_may_leave_but_not_come_nearer() -> N
     assert ROOM.clearance(on) < ROOM.clearance(near) < ROOM.clearance(back)
 
 
+def test_a_bumper_stops_a_swing_between_two_free_places_before_it_is_too_near() -> None:
+    start, end = (Position(orbital=orbital * deg, cranial=28 * deg, field=1) for orbital in (60, 20))
+    free = ROOM.free_for(start, end)
+    assert 0.0 < free < ROOM.move_time(start, end)
+    assert ROOM.clearance(ROOM.on_the_way(start, end, free)) >= ROOM.surroundings.margin
+    assert ROOM.clearance(ROOM.on_the_way(start, end, free + 0.25)) < ROOM.surroundings.margin
+
+
 @pytest.mark.parametrize("orbital", [-90, -30, 0, 30, 90])
 @pytest.mark.parametrize("cranial", [-15, 0, 15])
 def test_everyday_poses_are_free(orbital: float, cranial: float) -> None:

@@ -28,7 +28,7 @@ from vertebro.imaging.gantry_parts import AXES, Axis, MagnificationField, Surrou
 from vertebro.sources import Constant
 from vertebro.units import deg, mm
 
-LOOK = 0.25  # s
+LOOK = 0.25  # s, between two looks along a move
 NEARER = 1e-6  # m, less is rounding
 
 
